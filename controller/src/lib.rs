@@ -1,0 +1,1 @@
+//! The controller: topics, partitions, broker registration, on a znode store.

@@ -1,0 +1,1 @@
+//! Kafka's wire protocol: message tables, records, compression; pure.

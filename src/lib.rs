@@ -1,0 +1,1 @@
+//! The broker as a library, so that tests and the simulation can drive its parts.

@@ -1,0 +1,3 @@
+//! The `sordini` command.
+
+fn main() {}
