@@ -1,0 +1,122 @@
+//! The broker's end of the controller: each call is a message to the [`crate::driver`]'s thread and its answer.
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::requests::{
+    Answers, ControllerError, CreatedTopic, DeletedTopic, NewPartitions, NewTopic, ProducerIdBlock, TopicConfigChange,
+    TopicRef,
+};
+
+/// Where the answer to a request goes.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, ControllerError>>;
+
+/// A request on its way to the driver.
+pub(crate) enum Request {
+    CreateTopics {
+        topics: Vec<NewTopic>,
+        validate_only: bool,
+        reply: Reply<Answers<CreatedTopic>>,
+    },
+    DeleteTopics {
+        topics: Vec<TopicRef>,
+        reply: Reply<Answers<DeletedTopic>>,
+    },
+    CreatePartitions {
+        topics: Vec<NewPartitions>,
+        validate_only: bool,
+        reply: Reply<Answers<()>>,
+    },
+    AlterTopicConfigs {
+        changes: Vec<TopicConfigChange>,
+        validate_only: bool,
+        reply: Reply<Answers<()>>,
+    },
+    AllocateProducerIdBlock {
+        reply: Reply<ProducerIdBlock>,
+    },
+    Shutdown {
+        reply: Reply<()>,
+    },
+}
+
+/// Asks the controller. Cheap to clone. A call that is dropped half-way is carried out all the same.
+#[derive(Clone)]
+pub struct ControllerHandle {
+    requests: mpsc::Sender<Request>,
+}
+
+impl ControllerHandle {
+    /// A handle, and the end that the driver reads. Requests beyond `capacity` wait.
+    pub(crate) fn channel(capacity: usize) -> (ControllerHandle, mpsc::Receiver<Request>) {
+        let (requests, receiver) = mpsc::channel(capacity);
+        (ControllerHandle { requests }, receiver)
+    }
+
+    /// Creates topics; answers in the order of `topics`, once the broker leads their partitions and its metadata cache
+    /// shows them. With `validate_only` nothing is created.
+    pub async fn create_topics(
+        &self,
+        topics: Vec<NewTopic>,
+        validate_only: bool,
+    ) -> Result<Answers<CreatedTopic>, ControllerError> {
+        self.ask(|reply| Request::CreateTopics {
+            topics,
+            validate_only,
+            reply,
+        })
+        .await
+    }
+
+    /// Deletes topics; answers once they are out of the metadata cache and their logs have been removed. Should a log
+    /// resist, the topic stays marked for deletion and is tried again at the next start.
+    pub async fn delete_topics(&self, topics: Vec<TopicRef>) -> Result<Answers<DeletedTopic>, ControllerError> {
+        self.ask(|reply| Request::DeleteTopics { topics, reply }).await
+    }
+
+    /// Adds partitions to topics; answers once the broker leads them.
+    pub async fn create_partitions(
+        &self,
+        topics: Vec<NewPartitions>,
+        validate_only: bool,
+    ) -> Result<Answers<()>, ControllerError> {
+        self.ask(|reply| Request::CreatePartitions {
+            topics,
+            validate_only,
+            reply,
+        })
+        .await
+    }
+
+    /// Replaces the configuration of topics; answers once the broker has been told.
+    pub async fn alter_topic_configs(
+        &self,
+        changes: Vec<TopicConfigChange>,
+        validate_only: bool,
+    ) -> Result<Answers<()>, ControllerError> {
+        self.ask(|reply| Request::AlterTopicConfigs {
+            changes,
+            validate_only,
+            reply,
+        })
+        .await
+    }
+
+    /// The next 1,000 producer ids, for this broker alone.
+    pub async fn allocate_producer_id_block(&self) -> Result<ProducerIdBlock, ControllerError> {
+        self.ask(|reply| Request::AllocateProducerIdBlock { reply }).await
+    }
+
+    /// Answers what was asked before, takes the broker's registration back, closes the store and ends the thread.
+    pub async fn shutdown(&self) -> Result<(), ControllerError> {
+        self.ask(|reply| Request::Shutdown { reply }).await
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, ControllerError> {
+        let (reply, answer) = oneshot::channel();
+        self.requests
+            .send(request(reply))
+            .await
+            .map_err(|_| ControllerError::Stopped)?;
+        answer.await.map_err(|_| ControllerError::Stopped)?
+    }
+}

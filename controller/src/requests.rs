@@ -1,0 +1,119 @@
+//! What brokers' handlers ask of the controller, and its answers.
+
+use crate::effects::ConfigMap;
+use crate::ids::{BrokerId, TopicId};
+use crate::rejection::Rejection;
+use crate::store::StoreError;
+
+/// Takes the place of a number of partitions or a replication factor that the broker's default decides.
+pub const UNSET: i32 = -1;
+
+/// A topic to be created.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NewTopic {
+    /// Its name.
+    pub name: String,
+    /// Number of partitions, or [`UNSET`].
+    pub num_partitions: i32,
+    /// Replication factor, or [`UNSET`].
+    pub replication_factor: i32,
+    /// Explicit assignments (partition, replicas); with these both numbers must be [`UNSET`].
+    pub assignments: Vec<(i32, Vec<BrokerId>)>,
+    /// Its own configuration. A null value is refused, as Kafka does.
+    pub configs: Vec<(String, Option<String>)>,
+}
+
+/// A topic that was created, or (validate only) would be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreatedTopic {
+    /// Its name.
+    pub name: String,
+    /// Its id; [`TopicId::ZERO`] when it was only validated.
+    pub topic_id: TopicId,
+    /// Number of partitions.
+    pub num_partitions: i32,
+    /// Replicas of partition 0.
+    pub replication_factor: i16,
+    /// Its own configuration.
+    pub configs: ConfigMap,
+}
+
+/// A topic by its name or by its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TopicRef {
+    /// By name.
+    Name(String),
+    /// By id.
+    Id(TopicId),
+}
+
+/// A topic that was deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeletedTopic {
+    /// Its name.
+    pub name: String,
+    /// Its id.
+    pub topic_id: TopicId,
+}
+
+/// Partitions to be added to a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPartitions {
+    /// The topic.
+    pub topic: String,
+    /// How many it shall have in all.
+    pub count: i32,
+    /// Replicas of each new partition; `None`: the controller places them.
+    pub assignments: Option<Vec<Vec<BrokerId>>>,
+}
+
+/// The complete new configuration of a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicConfigChange {
+    /// The topic.
+    pub topic: String,
+    /// All that shall be set for it from now on.
+    pub configs: ConfigMap,
+}
+
+/// Producer ids that are this broker's alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProducerIdBlock {
+    /// First id.
+    pub first: i64,
+    /// Last id, included.
+    pub last: i64,
+}
+
+/// One answer for each thing that was asked, in the order of the request.
+pub type Answers<T> = Vec<Result<T, Rejection>>;
+
+/// Why there is no answer at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ControllerError {
+    /// The whole request is refused.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// The store failed; what was asked may or may not have happened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The controller has stopped.
+    #[error("the controller has stopped")]
+    Stopped,
+}
+
+/// What the broker knows and the controller needs to judge a topic.
+pub trait TopicPolicy: Send + Sync + 'static {
+    /// Refuses a topic's configuration; the text names key, value and reason.
+    fn validate_configs(&self, topic: &str, configs: &ConfigMap) -> Result<(), String>;
+    /// `num.partitions`
+    fn num_partitions(&self) -> i32;
+    /// `default.replication.factor`
+    fn default_replication_factor(&self) -> i32;
+    /// `delete.topic.enable`
+    fn delete_topic_enable(&self) -> bool;
+    /// How many partitions there may be in all.
+    fn max_partitions(&self) -> usize {
+        200_000
+    }
+}
