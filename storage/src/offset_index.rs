@@ -1,0 +1,117 @@
+//! `<base offset>.index`: from offsets to positions in the segment's file, sparse. Entry: offset − base offset (int32), position
+//! (int32), both rising. An entry names the last offset of a batch and where that batch begins.
+
+use std::io;
+
+use crate::index_file::{IndexFile, SegmentFile};
+
+const ENTRY_LEN: usize = 8;
+
+/// An entry of the index, decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OffsetPosition {
+    pub offset: i64,
+    pub position: u32,
+}
+
+#[derive(Debug)]
+pub(crate) struct OffsetIndex {
+    base_offset: i64,
+    entries: IndexFile<ENTRY_LEN>,
+    last_offset: Option<i64>,
+}
+
+impl OffsetIndex {
+    /// An index without entries; what the file holds is not looked at.
+    pub(crate) fn empty(file: SegmentFile, base_offset: i64, max_bytes: i32) -> Self {
+        Self {
+            base_offset,
+            entries: IndexFile::new(file, max_bytes, 0),
+            last_offset: None,
+        }
+    }
+
+    /// The index as the file of `len` bytes holds it.
+    pub(crate) fn load(file: SegmentFile, base_offset: i64, max_bytes: i32, len: u64) -> io::Result<Self> {
+        let entries = (len / ENTRY_LEN as u64) as u32;
+        let mut index = Self {
+            base_offset,
+            entries: IndexFile::new(file, max_bytes, entries),
+            last_offset: None,
+        };
+        index.last_offset = index.last_entry()?.map(|entry| entry.offset);
+        Ok(index)
+    }
+
+    pub(crate) fn file_mut(&mut self) -> &mut IndexFile<ENTRY_LEN> {
+        &mut self.entries
+    }
+
+    pub(crate) fn file(&self) -> &IndexFile<ENTRY_LEN> {
+        &self.entries
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.entries.entries() >= self.entries.max_entries()
+    }
+
+    /// Whether the offset's distance from the base offset fits into an entry.
+    pub(crate) fn can_append_offset(&self, offset: i64) -> bool {
+        (0..=i64::from(i32::MAX)).contains(&(offset - self.base_offset))
+    }
+
+    pub(crate) fn last_entry(&self) -> io::Result<Option<OffsetPosition>> {
+        match self.entries.entries() {
+            0 => Ok(None),
+            n => self.entry(n - 1).map(Some),
+        }
+    }
+
+    pub(crate) fn entry(&self, n: u32) -> io::Result<OffsetPosition> {
+        Ok(self.decode(&self.entries.entry(n)?))
+    }
+
+    /// The position of the last entry at or below the offset; 0 where there is none.
+    pub(crate) fn lookup(&self, offset: i64) -> io::Result<u32> {
+        match self
+            .entries
+            .partition_point(|entry| self.decode(entry).offset <= offset)?
+        {
+            0 => Ok(0),
+            n => Ok(self.entry(n - 1)?.position),
+        }
+    }
+
+    /// Adds an entry; offsets must rise.
+    pub(crate) fn append(&mut self, offset: i64, position: u32) -> io::Result<()> {
+        assert!(
+            self.last_offset.is_none_or(|last| last < offset),
+            "index offset {offset} after {:?}",
+            self.last_offset
+        );
+        let mut entry = [0; ENTRY_LEN];
+        entry[..4].copy_from_slice(&((offset - self.base_offset) as i32).to_be_bytes());
+        entry[4..].copy_from_slice(&position.to_be_bytes());
+        self.entries.push(entry)?;
+        self.last_offset = Some(offset);
+        Ok(())
+    }
+
+    /// Drops the entries at and above the offset.
+    pub(crate) fn truncate_to(&mut self, offset: i64) -> io::Result<()> {
+        let keep = self
+            .entries
+            .partition_point(|entry| self.decode(entry).offset < offset)?;
+        self.entries.truncate_entries(keep)?;
+        self.last_offset = self.last_entry()?.map(|entry| entry.offset);
+        Ok(())
+    }
+
+    fn decode(&self, entry: &[u8; ENTRY_LEN]) -> OffsetPosition {
+        let (offset, position) = entry.split_at(4);
+        OffsetPosition {
+            offset: self.base_offset + i64::from(i32::from_be_bytes(offset.try_into().expect("4 bytes"))),
+            position: u32::from_be_bytes(position.try_into().expect("4 bytes")),
+        }
+    }
+}

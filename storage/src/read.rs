@@ -1,0 +1,269 @@
+//! Reading records: what to read is decided under the partition's lock and read without it.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::batch::crc32c;
+use crate::batch::{ATTRIBUTES_AT, BATCH_HEADER_LEN, BatchHeader};
+use crate::disk::LogFile;
+use crate::error::{LogDirFailure, ReadError};
+use crate::scan::ReadMode;
+use crate::segment::{LogHome, Segment};
+
+/// What a fetch wants of one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadRequest {
+    /// Where to begin; it may lie inside a batch, which is then given whole.
+    pub offset: i64,
+    /// At most this many bytes; the last batch may be cut, as Kafka cuts it.
+    pub max_bytes: usize,
+    /// Whether the first batch is given whole even where it alone exceeds `max_bytes`.
+    pub min_one_message: bool,
+    /// Nothing at or above this offset: the high watermark, the last stable offset, or the log end offset for a follower.
+    pub max_offset: i64,
+    /// Begin at this segment instead of the one that should hold `offset`: from [`ReadOutcome::NextSegment`].
+    pub from_segment: Option<i64>,
+}
+
+/// Records as they lie in the file.
+#[derive(Clone, Debug)]
+pub enum Records {
+    /// Copied into memory.
+    Memory(Bytes),
+    /// A range of a file, to be sent with `sendfile`.
+    File {
+        /// The segment's file.
+        file: Arc<std::fs::File>,
+        /// Where the range begins.
+        position: u64,
+        /// How long it is.
+        len: usize,
+    },
+}
+
+impl Records {
+    /// Bytes of records.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Memory(bytes) => bytes.len(),
+            Self::File { len, .. } => *len,
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What a read gave.
+#[derive(Clone, Debug)]
+pub struct FetchData {
+    /// The records; the first batch may begin before the offset that was asked for.
+    pub records: Records,
+    /// Whether `records` cuts the first batch, which happens only without `min_one_message`.
+    pub first_entry_incomplete: bool,
+}
+
+impl FetchData {
+    fn empty() -> Self {
+        Self {
+            records: Records::Memory(Bytes::new()),
+            first_entry_incomplete: false,
+        }
+    }
+}
+
+/// How a read ended.
+#[derive(Clone, Debug)]
+pub enum ReadOutcome {
+    /// With data, perhaps none.
+    Data(FetchData),
+    /// Not without waiting for the disk ([`ReadMode::NoWait`] only): run the plan again, blocking, where that hurts nobody.
+    Cold,
+    /// The segment ends before the offset: locate again with this as `from_segment`.
+    NextSegment(i64),
+}
+
+/// A read that is decided but not made; it owns all that it needs.
+#[derive(Debug)]
+pub struct ReadPlan(pub(crate) Option<SegmentRead>);
+
+#[derive(Debug)]
+pub(crate) struct SegmentRead {
+    pub(crate) home: Arc<LogHome>,
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) next_segment: Option<i64>,
+    pub(crate) offset: i64,
+    pub(crate) max_bytes: usize,
+    pub(crate) min_one_message: bool,
+    /// Begin and end of the first batch, where that is known already.
+    pub(crate) start: Option<(u64, u64)>,
+    pub(crate) limit: Limit,
+}
+
+/// Where a read ends at the latest.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Limit {
+    /// At this position.
+    Position(u64),
+    /// Before the batch with this offset, all within the given size.
+    Offset { offset: i64, size: u64 },
+}
+
+impl ReadPlan {
+    /// Whether there is nothing to read, because the offset is the limit.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Makes the read. Records of `sendfile_min_bytes` and more come as a range of the file, fewer as a copy.
+    pub fn run(&self, mode: ReadMode, sendfile_min_bytes: usize) -> Result<ReadOutcome, ReadError> {
+        let Some(read) = &self.0 else {
+            return Ok(ReadOutcome::Data(FetchData::empty()));
+        };
+        match read.run(mode, sendfile_min_bytes) {
+            Ok(outcome) => Ok(outcome),
+            Err(Failure::Read(error)) => Err(error),
+            Err(Failure::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(ReadOutcome::Cold),
+            Err(Failure::Io(error)) => {
+                let action = format!("read from {}", read.home.dir().display());
+                Err(ReadError::LogDir(read.home.health().fail(|| action, &error)))
+            }
+        }
+    }
+}
+
+enum Failure {
+    Io(io::Error),
+    Read(ReadError),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<LogDirFailure> for Failure {
+    fn from(failure: LogDirFailure) -> Self {
+        Self::Read(failure.into())
+    }
+}
+
+impl SegmentRead {
+    fn run(&self, mode: ReadMode, sendfile_min_bytes: usize) -> Result<ReadOutcome, Failure> {
+        self.home.health().check()?;
+        let size = match self.limit {
+            Limit::Position(position) => position,
+            Limit::Offset { size, .. } => size,
+        };
+        let start = match self.start {
+            Some(start) => Some(start),
+            None => self
+                .segment
+                .translate_offset(self.offset, size, mode)?
+                .map(|found| (found.position, found.end())),
+        };
+        let Some((position, first_end)) = start else {
+            return Ok(match self.next_segment {
+                Some(next) => ReadOutcome::NextSegment(next),
+                None => ReadOutcome::Data(FetchData::empty()),
+            });
+        };
+        let end = match self.limit {
+            Limit::Position(position) => position,
+            Limit::Offset { offset, size } => match self.segment.recent_position(offset) {
+                Some((position, _)) => position,
+                None => self
+                    .segment
+                    .translate_offset(offset, size, mode)?
+                    .map_or(size, |found| found.position),
+            },
+        };
+        let first_size = (first_end - position) as usize;
+        let max_bytes = if self.min_one_message {
+            self.max_bytes.max(first_size)
+        } else {
+            self.max_bytes
+        };
+        let len = max_bytes.min(end.saturating_sub(position) as usize);
+        if len == 0 {
+            return Ok(ReadOutcome::Data(FetchData::empty()));
+        }
+        let records = self.records(position, len, mode, sendfile_min_bytes)?;
+        Ok(ReadOutcome::Data(FetchData {
+            records,
+            first_entry_incomplete: max_bytes < first_size,
+        }))
+    }
+
+    fn records(
+        &self,
+        position: u64,
+        len: usize,
+        mode: ReadMode,
+        sendfile_min_bytes: usize,
+    ) -> Result<Records, Failure> {
+        let file = self.segment.file()?;
+        if len >= sendfile_min_bytes
+            && let Some(std_file) = file.as_std_file()
+        {
+            match mode {
+                ReadMode::NoWait if !file.is_cached(position, len as u64) => {
+                    return Err(io::Error::from(io::ErrorKind::WouldBlock).into());
+                }
+                ReadMode::NoWait => {}
+                ReadMode::Blocking => drop(self.copy(file.as_ref(), position, len, mode)?),
+            }
+            return Ok(Records::File {
+                file: std_file,
+                position,
+                len,
+            });
+        }
+        self.copy(file.as_ref(), position, len, mode).map(Records::Memory)
+    }
+
+    fn copy(&self, file: &dyn LogFile, position: u64, len: usize, mode: ReadMode) -> Result<Bytes, Failure> {
+        let mut buf = BytesMut::zeroed(len);
+        let read = match mode {
+            ReadMode::NoWait => file.pread_nowait(&mut buf, position)?,
+            ReadMode::Blocking => file.pread(&mut buf, position)?,
+        };
+        buf.truncate(read);
+        let bytes = buf.freeze();
+        if mode == ReadMode::Blocking {
+            self.verify(&bytes, position)?;
+        }
+        Ok(bytes)
+    }
+
+    /// Checks every whole batch against its checksum: what comes back from a disk may not be what went there.
+    fn verify(&self, bytes: &[u8], position: u64) -> Result<(), Failure> {
+        let mut at = 0;
+        while let Some(header) = BatchHeader::parse(&bytes[at..]) {
+            let rest = &bytes[at..];
+            let corrupt = || {
+                Failure::Read(ReadError::CorruptBatch {
+                    file: self.segment.path(),
+                    position: position + at as u64,
+                })
+            };
+            if !header.is_plausible() {
+                return Err(corrupt());
+            }
+            let Some(batch) = rest.get(..header.size_in_bytes()) else {
+                break;
+            };
+            debug_assert!(batch.len() >= BATCH_HEADER_LEN);
+            if crc32c(&batch[ATTRIBUTES_AT..]) != header.crc {
+                return Err(corrupt());
+            }
+            at += batch.len();
+        }
+        Ok(())
+    }
+}
