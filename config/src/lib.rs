@@ -1,1 +1,25 @@
 //! Kafka's configuration keys: types, defaults, ranges, sources; pure.
+//!
+//! [`BrokerConfig`] is what the broker runs with, [`TopicConfig`] what one topic has; [`keys`] lists every key that Apache
+//! Kafka 3.9 knows.
+
+mod broker;
+mod definition;
+mod error;
+pub mod keys;
+mod listener;
+mod load;
+pub mod metadata_version;
+pub mod synonyms;
+mod topic;
+mod typed;
+mod validate;
+mod value;
+
+pub use broker::{BrokerConfig, ConfigSource, ConfigValue};
+pub use definition::{Applies, Definition, Importance, UpdateMode, Valid, ValueType};
+pub use error::{ConfigError, Origin};
+pub use listener::{AdvertisedListener, Listener, SecurityProtocol};
+pub use load::{Entry, Loaded, Strictness, load};
+pub use topic::{CleanupPolicy, CompressionType, InvalidTopicConfig, MessageTimestampType, TopicConfig, TopicDefaults};
+pub use value::{HIDDEN, InvalidValue, Value};

@@ -1,0 +1,228 @@
+//! From entries, wherever they were read, to a validated configuration – or to every error at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::broker::{BrokerConfig, ConfigSource, ConfigValue};
+use crate::definition::{Applies, Definition};
+use crate::error::{ConfigError, Origin, nearest_key};
+use crate::keys;
+use crate::synonyms::{listener_base_key, topic_defaults};
+use crate::validate;
+use crate::value::{HIDDEN, Value};
+
+/// One entry of a configuration, as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// Its value; `None` for an explicit null, which leaves the default.
+    pub value: Option<String>,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// What becomes of warnings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strictness {
+    /// They are handed back beside the configuration.
+    Lenient,
+    /// They are errors (`--strict`).
+    Strict,
+}
+
+/// A valid configuration and what deserves a warning.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: BrokerConfig,
+    /// In the order of the entries.
+    pub warnings: Vec<ConfigError>,
+}
+
+/// Reads entries, the later ones winning over the earlier, into a configuration. Every error is reported, not just the first.
+pub fn load(entries: Vec<Entry>, strictness: Strictness) -> Result<Loaded, Vec<ConfigError>> {
+    let mut loading = Loading::default();
+    for definition in keys::broker() {
+        let value = definition.default_value();
+        let default = ConfigValue {
+            definition: Some(definition),
+            value,
+            source: ConfigSource::Default,
+        };
+        loading.values.insert(definition.name.to_owned(), default);
+    }
+    for entry in last_of_each_key(entries) {
+        loading.read(entry);
+    }
+    loading.copy_id_synonym();
+    let derived = validate::derive(&mut loading);
+    let Loading {
+        values,
+        mut errors,
+        warnings,
+        ..
+    } = loading;
+    if strictness == Strictness::Strict {
+        errors.extend(warnings.iter().cloned());
+    }
+    match derived {
+        Some(derived) if errors.is_empty() => {
+            let topic_defaults = topic_defaults(&values);
+            Ok(Loaded {
+                config: BrokerConfig::new(values, derived, topic_defaults),
+                warnings,
+            })
+        }
+        _ => Err(errors),
+    }
+}
+
+/// Later entries win, as in a Java properties file and as `--override` says.
+fn last_of_each_key(entries: Vec<Entry>) -> Vec<Entry> {
+    let mut seen = BTreeSet::new();
+    let mut kept: Vec<Entry> = entries
+        .into_iter()
+        .rev()
+        .filter(|entry| seen.insert(entry.key.clone()))
+        .collect();
+    kept.reverse();
+    kept
+}
+
+/// A configuration while it is read.
+#[derive(Debug, Default)]
+pub(crate) struct Loading {
+    pub(crate) values: BTreeMap<String, ConfigValue>,
+    pub(crate) origins: BTreeMap<String, (String, Origin)>,
+    /// Keys whose value could not be read; checks that involve one say nothing.
+    pub(crate) faulty: BTreeSet<String>,
+    pub(crate) errors: Vec<ConfigError>,
+    pub(crate) warnings: Vec<ConfigError>,
+}
+
+impl Loading {
+    fn read(&mut self, entry: Entry) {
+        let Entry {
+            key,
+            value: Some(text),
+            origin,
+        } = entry
+        else {
+            return;
+        };
+        let definition = keys::find_broker(&key).or_else(|| listener_base_key(&key).and_then(keys::find_broker));
+        let Some(definition) = definition else {
+            return self.read_unknown(key, text, origin);
+        };
+        let shown = if definition.sensitive() {
+            HIDDEN.to_owned()
+        } else {
+            text.clone()
+        };
+        self.origins.insert(key.clone(), (shown, origin));
+        match definition.parse(&text) {
+            Ok(value) => {
+                self.warn_if_without_effect(&key, definition, &value);
+                self.values.insert(
+                    key,
+                    ConfigValue {
+                        definition: Some(definition),
+                        value,
+                        source: ConfigSource::StaticBroker,
+                    },
+                );
+            }
+            Err(reason) => {
+                self.error(&key, reason.to_string());
+                self.faulty.insert(key);
+            }
+        }
+    }
+
+    fn read_unknown(&mut self, key: String, text: String, origin: Origin) {
+        let nearest = nearest_key(&key);
+        let secret = nearest.and_then(keys::find_broker).is_some_and(Definition::sensitive)
+            || ["password", "secret", "jaas", "credential"]
+                .iter()
+                .any(|word| key.contains(word));
+        let from_kafka = origin.is_from_kafka();
+        let finding = ConfigError {
+            key: key.clone(),
+            value: Some(if secret { HIDDEN.to_owned() } else { text.clone() }),
+            reason: "unknown key".to_owned(),
+            nearest,
+            origin: Some(origin),
+        };
+        if !from_kafka {
+            return self.errors.push(finding);
+        }
+        self.warnings.push(finding);
+        let value = Value::String(text);
+        self.values.insert(
+            key,
+            ConfigValue {
+                definition: None,
+                value,
+                source: ConfigSource::StaticBroker,
+            },
+        );
+    }
+
+    fn warn_if_without_effect(&mut self, key: &str, definition: &Definition, value: &Value) {
+        if *value == definition.default_value() {
+            return;
+        }
+        match definition.applies {
+            Applies::Yes => {}
+            Applies::Not(instead) => self.warn(key, format!("has no effect here: {instead}")),
+            Applies::NotYet(what) => self.warn(key, format!("has no effect yet: {what}")),
+        }
+    }
+
+    /// `node.id` and `broker.id` are one (Kafka's `KafkaConfig.populateSynonyms`).
+    fn copy_id_synonym(&mut self) {
+        for (set, unset) in [("node.id", "broker.id"), ("broker.id", "node.id")] {
+            if self.is_set(set) && !self.is_set(unset) {
+                let (value, source) = (self.values[set].value.clone(), self.values[set].source);
+                if let Some(copy) = self.values.get_mut(unset) {
+                    (copy.value, copy.source) = (value, source);
+                }
+                if let Some(origin) = self.origins.get(set).cloned() {
+                    self.origins.insert(unset.to_owned(), origin);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn is_set(&self, key: &str) -> bool {
+        self.values
+            .get(key)
+            .is_some_and(|value| value.source != ConfigSource::Default)
+    }
+
+    /// Records an error of a key; its value and place are looked up.
+    pub(crate) fn error(&mut self, key: &str, reason: impl Into<String>) {
+        let finding = self.finding(key, reason.into());
+        self.errors.push(finding);
+    }
+
+    /// Records a warning of a key.
+    pub(crate) fn warn(&mut self, key: &str, reason: impl Into<String>) {
+        let finding = self.finding(key, reason.into());
+        self.warnings.push(finding);
+    }
+
+    fn finding(&self, key: &str, reason: String) -> ConfigError {
+        let (value, origin) = match self.origins.get(key) {
+            Some((text, origin)) => (Some(text.clone()), Some(origin.clone())),
+            None => (self.values.get(key).and_then(|value| value.value.to_text()), None),
+        };
+        ConfigError {
+            key: key.to_owned(),
+            value,
+            reason,
+            nearest: None,
+            origin,
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Typed values of keys and how text becomes one, by the rules of Kafka's `ConfigDef.parseType`.
+
+use std::fmt;
+
+use crate::definition::ValueType;
+
+/// Why a text is no valid value of a key, in the words of Kafka's `ConfigException`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidValue(String);
+
+impl InvalidValue {
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+}
+
+/// A value of a key.
+#[derive(Clone, PartialEq)]
+pub enum Value {
+    /// The key is not set and has no default.
+    Null,
+    /// Of a [`ValueType::Boolean`] key.
+    Boolean(bool),
+    /// Of a [`ValueType::Short`] key.
+    Short(i16),
+    /// Of a [`ValueType::Int`] key.
+    Int(i32),
+    /// Of a [`ValueType::Long`] key.
+    Long(i64),
+    /// Of a [`ValueType::Double`] key.
+    Double(f64),
+    /// Of a [`ValueType::String`] or [`ValueType::Class`] key.
+    String(String),
+    /// Of a [`ValueType::Password`] key.
+    Password(String),
+    /// Of a [`ValueType::List`] key.
+    List(Vec<String>),
+}
+
+impl Value {
+    /// Reads a value of a type, without asking whether the key takes it.
+    pub fn parse(value_type: ValueType, text: &str) -> Result<Self, InvalidValue> {
+        let text = text.trim();
+        let not_a_number = || InvalidValue(format!("Not a number of type {}", value_type.name()));
+        Ok(match value_type {
+            ValueType::Boolean if text.eq_ignore_ascii_case("true") => Self::Boolean(true),
+            ValueType::Boolean if text.eq_ignore_ascii_case("false") => Self::Boolean(false),
+            ValueType::Boolean => return Err(InvalidValue::new("Expected value to be either true or false")),
+            ValueType::Short => Self::Short(text.parse().map_err(|_| not_a_number())?),
+            ValueType::Int => Self::Int(text.parse().map_err(|_| not_a_number())?),
+            ValueType::Long => Self::Long(text.parse().map_err(|_| not_a_number())?),
+            ValueType::Double => match text.parse::<f64>() {
+                Ok(number) if number.is_finite() => Self::Double(number),
+                Ok(_) | Err(_) => return Err(not_a_number()),
+            },
+            ValueType::String | ValueType::Class => Self::String(text.to_owned()),
+            ValueType::Password => Self::Password(text.to_owned()),
+            ValueType::List if text.is_empty() => Self::List(Vec::new()),
+            ValueType::List => Self::List(text.split(',').map(|element| element.trim().to_owned()).collect()),
+        })
+    }
+
+    pub(crate) fn as_number(&self) -> Option<f64> {
+        match self {
+            Self::Short(number) => Some(f64::from(*number)),
+            Self::Int(number) => Some(f64::from(*number)),
+            // Kafka compares as doubles too; what is lost beyond 2^53 no range of ours comes near.
+            Self::Long(number) => Some(*number as f64),
+            Self::Double(number) => Some(*number),
+            Self::Null | Self::Boolean(_) | Self::String(_) | Self::Password(_) | Self::List(_) => None,
+        }
+    }
+
+    /// The text by which DescribeConfigs shows the value (Kafka's `ConfigDef.convertToString`); `None` for null. A password
+    /// is shown as Kafka hides it.
+    pub fn to_text(&self) -> Option<String> {
+        Some(match self {
+            Self::Null => return None,
+            Self::Boolean(value) => value.to_string(),
+            Self::Short(value) => value.to_string(),
+            Self::Int(value) => value.to_string(),
+            Self::Long(value) => value.to_string(),
+            Self::Double(value) => java_double(*value),
+            Self::String(value) => value.clone(),
+            Self::Password(_) => HIDDEN.to_owned(),
+            Self::List(elements) => elements.join(","),
+        })
+    }
+}
+
+/// What stands in place of a secret.
+pub const HIDDEN: &str = "[hidden]";
+
+impl fmt::Debug for Value {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.to_text() {
+            None => formatter.write_str("null"),
+            Some(text) => formatter.write_str(&text),
+        }
+    }
+}
+
+/// A double as Java's `Double.toString` writes it: always with a fraction, scientific outside 10^-3 to 10^7.
+fn java_double(value: f64) -> String {
+    if value != 0.0 && !(1e-3..1e7).contains(&value.abs()) {
+        let text = format!("{value:E}");
+        return match text.split_once('E') {
+            Some((mantissa, exponent)) if !mantissa.contains('.') => format!("{mantissa}.0E{exponent}"),
+            _ => text,
+        };
+    }
+    format!("{value:?}")
+}
+
+/// A Rust type that a [`Value`] can be read as; the type of a key's field must fit the type of the key.
+pub(crate) trait FromValue: Sized {
+    fn from_value(value: &Value) -> Option<Self>;
+}
+
+macro_rules! from_value {
+    ($($variant:ident => $rust:ty),+ $(,)?) => {
+        $(impl FromValue for $rust {
+            fn from_value(value: &Value) -> Option<Self> {
+                match value {
+                    Value::$variant(value) => Some(value.clone()),
+                    _ => None,
+                }
+            }
+        })+
+    };
+}
+
+from_value!(Boolean => bool, Short => i16, Int => i32, Long => i64, Double => f64, String => String, List => Vec<String>);
+
+impl<T: FromValue> FromValue for Option<T> {
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::Null => Some(None),
+            value => T::from_value(value).map(Some),
+        }
+    }
+}
