@@ -1,1 +1,4 @@
 //! The broker as a library, so that tests and the simulation can drive its parts.
+
+pub mod logging;
+pub mod start;
