@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::decision::TopicPartition;
 use super::record::{GroupMetadata, OffsetAndMetadata, Record};
 
 /// The fold of a group's records. `apply` is the only way in; `commit_through` makes visible what is committed.
@@ -67,10 +68,15 @@ impl Persisted {
         })
     }
 
-    /// Whether there is an offset, or one on its way.
-    pub(super) fn has_offsets(&self) -> bool {
-        !self.offsets.is_empty()
-            || self.appended.values().any(|record| matches!(record, Record::Offset { value: Some(_), .. }))
+    /// The partitions with commits or tombstones in the log that are not committed.
+    pub(super) fn appended_partitions(&self) -> Vec<TopicPartition> {
+        let partition = |record: &Record| match record {
+            Record::Offset { topic, partition, .. } => {
+                Some(TopicPartition { topic: topic.clone(), partition: *partition })
+            }
+            Record::Group(_) => None,
+        };
+        self.appended.values().filter_map(partition).collect()
     }
 
     /// The topic's name as it is held already, so that one name is kept once.

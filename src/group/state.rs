@@ -173,10 +173,6 @@ impl Group {
         self.members.len() == self.members_awaiting_join && self.pending_members.is_empty()
     }
 
-    pub(super) fn has_offsets(&self) -> bool {
-        !self.offsets_in_flight.is_empty() || self.persisted.has_offsets()
-    }
-
     /// Whether members with these protocols fit into the group.
     pub(super) fn supports_protocols(&self, protocol_type: &str, protocols: &[Protocol]) -> bool {
         if self.state == GroupState::Empty {
