@@ -51,14 +51,23 @@ pub struct Decision<R = ()> {
 
 impl<R> Default for Decision<R> {
     fn default() -> Self {
-        Decision { records: Vec::new(), completion: None, notes: Vec::new(), effects: Vec::new(), response: None }
+        Decision {
+            records: Vec::new(),
+            completion: None,
+            notes: Vec::new(),
+            effects: Vec::new(),
+            response: None,
+        }
     }
 }
 
 impl<R> Decision<R> {
     /// A plan that only answers.
     pub fn respond(response: R) -> Self {
-        Decision { response: Some(response), ..Decision::default() }
+        Decision {
+            response: Some(response),
+            ..Decision::default()
+        }
     }
 }
 
@@ -312,7 +321,12 @@ pub struct SyncAnswer {
 impl SyncAnswer {
     /// A refusal.
     pub fn rejected(error: Rejection) -> Self {
-        SyncAnswer { error: Some(error), protocol_type: None, protocol_name: None, assignment: Bytes::new() }
+        SyncAnswer {
+            error: Some(error),
+            protocol_type: None,
+            protocol_name: None,
+            assignment: Bytes::new(),
+        }
     }
 }
 

@@ -70,8 +70,16 @@ impl Group {
             instance_id: member.instance_id.clone(),
             client_id: member.client_id.clone(),
             client_host: member.client_host.clone(),
-            metadata: if is_stable { self.chosen_metadata(&member.protocols) } else { Bytes::new() },
-            assignment: if is_stable { member.assignment.clone() } else { Bytes::new() },
+            metadata: if is_stable {
+                self.chosen_metadata(&member.protocols)
+            } else {
+                Bytes::new()
+            },
+            assignment: if is_stable {
+                member.assignment.clone()
+            } else {
+                Bytes::new()
+            },
         });
         GroupDescription {
             state: self.state,

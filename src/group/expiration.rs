@@ -55,11 +55,27 @@ impl Group {
 
     /// Removes these offsets, and the group with them if nothing is left of it.
     pub(super) fn remove_offsets<R>(&self, decision: &mut Decision<R>, partitions: &[TopicPartition], now: Now) {
-        decision.records.extend(partitions.iter().filter(|partition| self.holds(partition)).cloned().map(tombstone));
+        decision.records.extend(
+            partitions
+                .iter()
+                .filter(|partition| self.holds(partition))
+                .cloned()
+                .map(tombstone),
+        );
         let removed: BTreeSet<&TopicPartition> = partitions.iter().collect();
-        let nothing_left = self.offsets_in_flight.keys().all(|partition| removed.contains(partition))
-            && self.persisted.appended_partitions().iter().all(|partition| removed.contains(partition))
-            && self.committed_partitions().iter().all(|partition| removed.contains(partition));
+        let nothing_left = self
+            .offsets_in_flight
+            .keys()
+            .all(|partition| removed.contains(partition))
+            && self
+                .persisted
+                .appended_partitions()
+                .iter()
+                .all(|partition| removed.contains(partition))
+            && self
+                .committed_partitions()
+                .iter()
+                .all(|partition| removed.contains(partition));
         if self.state == GroupState::Empty && self.pending_members.is_empty() && nothing_left {
             self.end_group(decision, now);
         } else if !decision.records.is_empty() {
@@ -114,9 +130,17 @@ impl Group {
             Some(expire_timestamp_ms) => now.timestamp_ms >= expire_timestamp_ms,
         };
         let mut expired = Vec::new();
-        for (topic, partitions) in self.persisted.offsets().iter().filter(|(topic, _)| !subscribed.contains(*topic)) {
+        for (topic, partitions) in self
+            .persisted
+            .offsets()
+            .iter()
+            .filter(|(topic, _)| !subscribed.contains(*topic))
+        {
             for (partition, _) in partitions.iter().filter(|(_, value)| is_expired(value)) {
-                let partition = TopicPartition { topic: topic.clone(), partition: *partition };
+                let partition = TopicPartition {
+                    topic: topic.clone(),
+                    partition: *partition,
+                };
                 if !self.has_pending_commit(&partition) {
                     expired.push(partition);
                 }
@@ -127,5 +151,9 @@ impl Group {
 }
 
 fn tombstone(partition: TopicPartition) -> Record {
-    Record::Offset { topic: partition.topic, partition: partition.partition, value: None }
+    Record::Offset {
+        topic: partition.topic,
+        partition: partition.partition,
+        value: None,
+    }
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::decision::{Completion, Decision, Effect, JoinAnswer, JoinedMember, Note, Now, Rejection, StaticReplacement};
+use super::decision::{
+    Completion, Decision, Effect, JoinAnswer, JoinedMember, Note, Now, Rejection, StaticReplacement,
+};
 use super::decision::{SyncAnswer, Waiter};
 use super::member::{Member, Protocol};
 use super::record::{GroupMetadata, PersistedMember, Record};
@@ -48,12 +50,7 @@ pub struct Join {
 
 impl Group {
     /// Decides about a JoinGroup. The answer is parked under `join.waiter` unless the decision has a response.
-    pub fn handle_join(
-        &self,
-        join: &Join,
-        config: &GroupConfig,
-        now: Now,
-    ) -> Result<Decision<JoinAnswer>, Rejection> {
+    pub fn handle_join(&self, join: &Join, config: &GroupConfig, now: Now) -> Result<Decision<JoinAnswer>, Rejection> {
         if join.session_timeout_ms < config.min_session_timeout_ms
             || join.session_timeout_ms > config.max_session_timeout_ms
         {
@@ -61,8 +58,7 @@ impl Group {
         }
         if !self.has_room_for(&join.member_id, config) {
             // A member that tries to rejoin a group that has become too small for it leaves by that.
-            let mut decision =
-                Decision::respond(JoinAnswer::rejected(Arc::from(""), Rejection::GroupMaxSizeReached));
+            let mut decision = Decision::respond(JoinAnswer::rejected(Arc::from(""), Rejection::GroupMaxSizeReached));
             decision.notes.push(Note::MemberRemoved(join.member_id.clone()));
             return Ok(decision);
         }
@@ -72,7 +68,11 @@ impl Group {
         if !self.supports_protocols(&join.protocol_type, &join.protocols) {
             return Err(Rejection::InconsistentGroupProtocol);
         }
-        if join.member_id.is_empty() { self.join_new(join, config, now) } else { self.join_known(join, config, now) }
+        if join.member_id.is_empty() {
+            self.join_new(join, config, now)
+        } else {
+            self.join_known(join, config, now)
+        }
     }
 
     /// In a rebalance those count who have rejoined, because the group may be above a limit that was lowered: the
@@ -81,7 +81,9 @@ impl Group {
         match self.state {
             GroupState::Empty | GroupState::Dead => true,
             GroupState::PreparingRebalance => {
-                self.members.get(member_id).is_some_and(|member| member.awaiting_join.is_some())
+                self.members
+                    .get(member_id)
+                    .is_some_and(|member| member.awaiting_join.is_some())
                     || self.members_awaiting_join < config.max_size
             }
             GroupState::CompletingRebalance | GroupState::Stable => {
@@ -92,10 +94,12 @@ impl Group {
 
     fn join_new(&self, join: &Join, config: &GroupConfig, now: Now) -> Result<Decision<JoinAnswer>, Rejection> {
         if let Some(instance_id) = &join.instance_id {
-            return Ok(match self.static_members.get(instance_id).and_then(|id| self.members.get(id)) {
-                Some(old) => self.replace_static(join, instance_id, old, config, now),
-                None => self.add_member(join, join.new_member_id.clone(), config, now),
-            });
+            return Ok(
+                match self.static_members.get(instance_id).and_then(|id| self.members.get(id)) {
+                    Some(old) => self.replace_static(join, instance_id, old, config, now),
+                    None => self.add_member(join, join.new_member_id.clone(), config, now),
+                },
+            );
         }
         if !join.requires_known_member_id {
             return Ok(self.add_member(join, join.new_member_id.clone(), config, now));
@@ -103,8 +107,10 @@ impl Group {
         if self.pending_members.len() >= MAX_PENDING_MEMBERS {
             return Err(Rejection::GroupMaxSizeReached);
         }
-        let mut decision =
-            Decision::respond(JoinAnswer::rejected(join.new_member_id.clone(), Rejection::MemberIdRequired));
+        let mut decision = Decision::respond(JoinAnswer::rejected(
+            join.new_member_id.clone(),
+            Rejection::MemberIdRequired,
+        ));
         decision.notes.push(Note::PendingMemberAdded {
             member_id: join.new_member_id.clone(),
             deadline_ms: now.monotonic_ms + i64::from(join.session_timeout_ms),
@@ -152,11 +158,14 @@ impl Group {
             session_deadline_ms: now.monotonic_ms + NEW_MEMBER_JOIN_TIMEOUT_MS,
         };
         let mut decision = Decision::default();
-        decision
-            .notes
-            .push(Note::MemberAdded { member: Box::new(member), protocol_type: join.protocol_type.clone() });
+        decision.notes.push(Note::MemberAdded {
+            member: Box::new(member),
+            protocol_type: join.protocol_type.clone(),
+        });
         if self.can_rebalance() {
-            let timeout_ms = self.rebalance_timeout_ms(|_| true).max(i64::from(join.rebalance_timeout_ms));
+            let timeout_ms = self
+                .rebalance_timeout_ms(|_| true)
+                .max(i64::from(join.rebalance_timeout_ms));
             self.prepare_rebalance(&mut decision, timeout_ms, |_| true, config, now);
         }
         decision
@@ -184,7 +193,8 @@ impl Group {
     }
 
     fn rebalance_timeout_with(&self, join: &Join, member_id: &str) -> i64 {
-        self.rebalance_timeout_ms(|other| *other.member_id != *member_id).max(i64::from(join.rebalance_timeout_ms))
+        self.rebalance_timeout_ms(|other| *other.member_id != *member_id)
+            .max(i64::from(join.rebalance_timeout_ms))
     }
 
     /// A static member came back without its member id: it gets a new one, and whoever still uses the old one is
@@ -231,11 +241,20 @@ impl Group {
     }
 
     fn protocol_stays(&self, join: &Join, old: &Member) -> bool {
-        let updated = Member { protocols: join.protocols.clone(), ..old.clone() };
+        let updated = Member {
+            protocols: join.protocols.clone(),
+            ..old.clone()
+        };
         let members: Vec<&Member> = self
             .members
             .values()
-            .map(|member| if member.member_id == old.member_id { &updated } else { member })
+            .map(|member| {
+                if member.member_id == old.member_id {
+                    &updated
+                } else {
+                    member
+                }
+            })
             .collect();
         self.protocol_name.is_some() && self.select_protocol(&members) == self.protocol_name.as_ref()
     }
@@ -284,7 +303,9 @@ impl Group {
         now: Now,
     ) -> Decision {
         let mut decision = Decision::default();
-        let Some(member) = self.members.get(&replacement.new_member_id) else { return decision };
+        let Some(member) = self.members.get(&replacement.new_member_id) else {
+            return decision;
+        };
         // Another rebalance has begun, or the member was replaced again: then that answers.
         if self.state != GroupState::Stable || member.awaiting_join != Some(replacement.waiter) {
             return decision;
@@ -292,7 +313,10 @@ impl Group {
         let answer = match outcome {
             Ok(()) if replacement.supports_skipping_assignment => {
                 // The leader learns that it leads, so that it goes on watching the topics, but keeps its assignment.
-                JoinAnswer { skip_assignment: self.is_leader(&member.member_id), ..self.current_generation(member) }
+                JoinAnswer {
+                    skip_assignment: self.is_leader(&member.member_id),
+                    ..self.current_generation(member)
+                }
             }
             // An older client would assign anew if it heard that it leads, and nobody would take that: so it is told
             // the member id that it had before.
@@ -331,7 +355,11 @@ impl Group {
 
     /// What a member is told about the generation that it is in.
     pub(super) fn current_generation(&self, member: &Member) -> JoinAnswer {
-        let members = if self.is_leader(&member.member_id) { self.joined_members() } else { Vec::new() };
+        let members = if self.is_leader(&member.member_id) {
+            self.joined_members()
+        } else {
+            Vec::new()
+        };
         JoinAnswer {
             error: None,
             member_id: member.member_id.clone(),

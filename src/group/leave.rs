@@ -32,12 +32,18 @@ impl Group {
         for leaver in leavers {
             let result = self.leaving_member_id(leaver).and_then(|member_id| {
                 // Who is named twice is not there any more the second time.
-                if gone.insert(member_id.clone()) { Ok(member_id) } else { Err(Rejection::UnknownMemberId) }
+                if gone.insert(member_id.clone()) {
+                    Ok(member_id)
+                } else {
+                    Err(Rejection::UnknownMemberId)
+                }
             });
             results.push(result.map(|member_id| leaving.push(member_id)));
         }
         self.remove_members(&mut decision, &leaving, config, now);
-        let pending = leaving.into_iter().filter(|member_id| self.pending_members.contains_key(member_id));
+        let pending = leaving
+            .into_iter()
+            .filter(|member_id| self.pending_members.contains_key(member_id));
         decision.notes.extend(pending.map(Note::PendingMemberRemoved));
         decision.response = Some(results);
         Ok(decision)
@@ -46,11 +52,16 @@ impl Group {
     fn leaving_member_id(&self, leaver: &Leaver) -> Result<Arc<str>, Rejection> {
         if leaver.member_id.is_empty() {
             let instance_id = leaver.instance_id.as_ref().ok_or(Rejection::UnknownMemberId)?;
-            return self.static_members.get(instance_id).cloned().ok_or(Rejection::UnknownMemberId);
+            return self
+                .static_members
+                .get(instance_id)
+                .cloned()
+                .ok_or(Rejection::UnknownMemberId);
         }
         if self.pending_members.contains_key(&leaver.member_id) {
             return Ok(leaver.member_id.clone());
         }
-        self.validate_member(&leaver.member_id, leaver.instance_id.as_deref()).map(|member| member.member_id.clone())
+        self.validate_member(&leaver.member_id, leaver.instance_id.as_deref())
+            .map(|member| member.member_id.clone())
     }
 }

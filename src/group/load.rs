@@ -10,8 +10,14 @@ impl Group {
     /// the last written generation are back, each with a whole session before it. What was never written – joins
     /// under way, commits in flight – is gone, and its clients ask again.
     pub fn restore(&mut self, now: Now) {
-        let Some(metadata) = self.persisted.metadata().cloned() else { return };
-        self.state = if metadata.members.is_empty() { GroupState::Empty } else { GroupState::Stable };
+        let Some(metadata) = self.persisted.metadata().cloned() else {
+            return;
+        };
+        self.state = if metadata.members.is_empty() {
+            GroupState::Empty
+        } else {
+            GroupState::Stable
+        };
         self.state_timestamp_ms = metadata.state_timestamp_ms;
         self.generation_id = metadata.generation_id;
         self.protocol_name = metadata.protocol_name.clone();
@@ -40,7 +46,10 @@ impl Group {
 
 fn restored(member: &PersistedMember, protocol_name: Option<&std::sync::Arc<str>>, session_deadline_ms: i64) -> Member {
     // Only the chosen protocol is written; the others come back when the member rejoins.
-    let chosen = protocol_name.map(|name| Protocol { name: name.clone(), metadata: member.subscription.clone() });
+    let chosen = protocol_name.map(|name| Protocol {
+        name: name.clone(),
+        metadata: member.subscription.clone(),
+    });
     Member {
         member_id: member.member_id.clone(),
         instance_id: member.instance_id.clone(),

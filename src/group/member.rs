@@ -47,7 +47,10 @@ pub struct Member {
 impl Member {
     /// The metadata for a protocol; `None` if the member does not support it.
     pub fn metadata(&self, protocol_name: &str) -> Option<&Bytes> {
-        self.protocols.iter().find(|protocol| &*protocol.name == protocol_name).map(|protocol| &protocol.metadata)
+        self.protocols
+            .iter()
+            .find(|protocol| &*protocol.name == protocol_name)
+            .map(|protocol| &protocol.metadata)
     }
 
     /// When the member counts as failed, or `None` while it cannot: a member whose request is parked here cannot send
@@ -60,12 +63,18 @@ impl Member {
 
     /// The first of its protocols that is among the candidates.
     pub fn vote<'a>(&'a self, is_candidate: impl Fn(&str) -> bool) -> Option<&'a Arc<str>> {
-        self.protocols.iter().map(|protocol| &protocol.name).find(|name| is_candidate(name))
+        self.protocols
+            .iter()
+            .map(|protocol| &protocol.name)
+            .find(|name| is_candidate(name))
     }
 
     /// The member was heard of: its session begins anew.
     pub fn renew_session(&self, now: Now) -> Note {
         let deadline_ms = now.monotonic_ms + i64::from(self.session_timeout_ms);
-        Note::SessionRenewed { member_id: self.member_id.clone(), deadline_ms }
+        Note::SessionRenewed {
+            member_id: self.member_id.clone(),
+            deadline_ms,
+        }
     }
 }

@@ -14,6 +14,7 @@ mod load;
 mod member;
 mod note;
 mod offsets;
+mod offsets_log;
 mod persisted;
 mod rebalance;
 mod record;
@@ -31,9 +32,12 @@ pub use join::{Join, MAX_PENDING_MEMBERS, NEW_MEMBER_JOIN_TIMEOUT_MS};
 pub use leave::Leaver;
 pub use member::{Member, Protocol};
 pub use offsets::{FetchedOffset, OffsetCommit};
+pub use offsets_log::{BoxFuture, OffsetsLog, OffsetsLogError};
 pub use persisted::Persisted;
 pub use rebalance::Ripe;
-pub use record::{DecodedRecord, EncodedRecord, GroupMetadata, OffsetAndMetadata, PersistedMember, Record, RecordError};
+pub use record::{
+    DecodedRecord, EncodedRecord, GroupMetadata, OffsetAndMetadata, PersistedMember, Record, RecordError,
+};
 pub use record::{decode, encode};
 pub use state::{Group, GroupConfig, GroupState};
 pub use subscription::CONSUMER_PROTOCOL_TYPE;

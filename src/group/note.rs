@@ -26,7 +26,13 @@ impl Group {
                 self.new_member_added |= self.state == GroupState::PreparingRebalance && self.generation_id == 0;
                 self.add(*member, &protocol_type);
             }
-            Note::MemberUpdated { member_id, protocols, rebalance_timeout_ms, session_timeout_ms, waiter } => {
+            Note::MemberUpdated {
+                member_id,
+                protocols,
+                rebalance_timeout_ms,
+                session_timeout_ms,
+                waiter,
+            } => {
                 if let Some(member) = self.members.get_mut(&member_id) {
                     let before = std::mem::replace(&mut member.protocols, protocols.clone());
                     member.rebalance_timeout_ms = rebalance_timeout_ms;
@@ -37,7 +43,12 @@ impl Group {
                 }
             }
             Note::MemberRemoved(member_id) => self.remove(&member_id),
-            Note::StaticMemberReplaced { instance_id, old_member_id, new_member_id, deadline_ms } => {
+            Note::StaticMemberReplaced {
+                instance_id,
+                old_member_id,
+                new_member_id,
+                deadline_ms,
+            } => {
                 self.set_awaiting_join(&old_member_id, None);
                 if let Some(mut member) = self.members.remove(&old_member_id) {
                     member.member_id = new_member_id.clone();
@@ -69,7 +80,11 @@ impl Group {
                 }
             }
             Note::Synced(member_id) => self.synced(&member_id),
-            Note::RebalancePrepared { deadline_ms, initial, now } => {
+            Note::RebalancePrepared {
+                deadline_ms,
+                initial,
+                now,
+            } => {
                 if self.state == GroupState::CompletingRebalance {
                     self.reset_assignments(now);
                 }
@@ -86,7 +101,12 @@ impl Group {
                 self.rebalance = Some(Rebalance { deadline_ms, initial });
                 self.watch(deadline_ms);
             }
-            Note::GenerationStarted { leader, protocol_name, sync_deadline_ms, now } => {
+            Note::GenerationStarted {
+                leader,
+                protocol_name,
+                sync_deadline_ms,
+                now,
+            } => {
                 self.leader = Some(leader);
                 self.protocol_name = Some(protocol_name);
                 self.next_generation(GroupState::CompletingRebalance, now);

@@ -58,9 +58,16 @@ impl Group {
                 continue;
             }
             let topic = self.persisted.intern(&partition.topic);
-            partitions.push(TopicPartition { topic: topic.clone(), partition: partition.partition });
+            partitions.push(TopicPartition {
+                topic: topic.clone(),
+                partition: partition.partition,
+            });
             let value = Some(value.clone());
-            decision.records.push(Record::Offset { topic, partition: partition.partition, value });
+            decision.records.push(Record::Offset {
+                topic,
+                partition: partition.partition,
+                value,
+            });
             results.push(Ok(()));
         }
         if !partitions.is_empty() {
@@ -113,7 +120,10 @@ impl Group {
                 } else {
                     Ok(committed())
                 };
-                FetchedOffset { partition: partition.clone(), offset }
+                FetchedOffset {
+                    partition: partition.clone(),
+                    offset,
+                }
             })
             .collect()
     }
@@ -125,7 +135,10 @@ impl Group {
         let of_topic = |(topic, partitions): (&Arc<str>, &std::collections::BTreeMap<i32, OffsetAndMetadata>)| {
             let topic = topic.clone();
             let partitions: Vec<i32> = partitions.keys().copied().collect();
-            partitions.into_iter().map(move |partition| TopicPartition { topic: topic.clone(), partition })
+            partitions.into_iter().map(move |partition| TopicPartition {
+                topic: topic.clone(),
+                partition,
+            })
         };
         self.persisted.offsets().iter().flat_map(of_topic).collect()
     }
@@ -146,7 +159,10 @@ impl Group {
             GroupState::Dead => return Err(Rejection::GroupIdNotFound),
             GroupState::Empty => partitions.iter().map(|_| Ok(())).collect(),
             // Only of consumers is it known what they are subscribed to.
-            _ if is_consumer_group => partitions.iter().map(|partition| self.unsubscribed(partition)).collect(),
+            _ if is_consumer_group => partitions
+                .iter()
+                .map(|partition| self.unsubscribed(partition))
+                .collect(),
             _ => return Err(Rejection::NonEmptyGroup),
         };
         let deleted = partitions.iter().zip(&results).filter(|(_, result)| result.is_ok());
@@ -166,5 +182,9 @@ impl Group {
 
 /// The length of a string as Java counts it, which is what `offset.metadata.max.bytes` limits in Kafka.
 fn utf16_length(text: &str) -> usize {
-    if text.is_ascii() { text.len() } else { text.encode_utf16().count() }
+    if text.is_ascii() {
+        text.len()
+    } else {
+        text.encode_utf16().count()
+    }
 }

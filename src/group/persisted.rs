@@ -23,13 +23,25 @@ impl Persisted {
 
     /// Makes every record below the high watermark visible.
     pub(super) fn commit_through(&mut self, high_watermark: i64) {
-        while let Some(entry) = self.appended.first_entry().filter(|entry| *entry.key() < high_watermark) {
+        while let Some(entry) = self
+            .appended
+            .first_entry()
+            .filter(|entry| *entry.key() < high_watermark)
+        {
             match entry.remove() {
                 Record::Group(metadata) => self.metadata = metadata,
-                Record::Offset { topic, partition, value: Some(value) } => {
+                Record::Offset {
+                    topic,
+                    partition,
+                    value: Some(value),
+                } => {
                     self.offsets.entry(topic).or_default().insert(partition, value);
                 }
-                Record::Offset { topic, partition, value: None } => {
+                Record::Offset {
+                    topic,
+                    partition,
+                    value: None,
+                } => {
                     if let Some(partitions) = self.offsets.get_mut(&topic) {
                         partitions.remove(&partition);
                         if partitions.is_empty() {
@@ -71,9 +83,10 @@ impl Persisted {
     /// The partitions with commits or tombstones in the log that are not committed.
     pub(super) fn appended_partitions(&self) -> Vec<TopicPartition> {
         let partition = |record: &Record| match record {
-            Record::Offset { topic, partition, .. } => {
-                Some(TopicPartition { topic: topic.clone(), partition: *partition })
-            }
+            Record::Offset { topic, partition, .. } => Some(TopicPartition {
+                topic: topic.clone(),
+                partition: *partition,
+            }),
             Record::Group(_) => None,
         };
         self.appended.values().filter_map(partition).collect()
@@ -81,7 +94,9 @@ impl Persisted {
 
     /// The topic's name as it is held already, so that one name is kept once.
     pub(super) fn intern(&self, topic: &str) -> Arc<str> {
-        self.offsets.get_key_value(topic).map_or_else(|| Arc::from(topic), |(name, _)| name.clone())
+        self.offsets
+            .get_key_value(topic)
+            .map_or_else(|| Arc::from(topic), |(name, _)| name.clone())
     }
 
     /// Nothing at all is held.

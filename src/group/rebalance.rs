@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::decision::{Completion, Decision, Effect, InitialDelay, JoinAnswer, JoinedMember, Note, Now, Rejection};
 use super::decision::SyncAnswer;
+use super::decision::{Completion, Decision, Effect, InitialDelay, JoinAnswer, JoinedMember, Note, Now, Rejection};
 use super::member::Member;
 use super::record::{GroupMetadata, Record};
 use super::state::{Group, GroupConfig, GroupState, Rebalance};
@@ -42,12 +42,18 @@ impl Group {
         if !is_due(self.earliest_deadline_ms) {
             return None;
         }
-        let pending = self.pending_members.iter().filter(|(_, deadline_ms)| is_due(**deadline_ms));
+        let pending = self
+            .pending_members
+            .iter()
+            .filter(|(_, deadline_ms)| is_due(**deadline_ms));
         let pending: Vec<_> = pending.map(|(member_id, _)| member_id.clone()).collect();
         if !pending.is_empty() {
             return Some(Ripe::PendingMembersExpired(pending));
         }
-        let expired = self.members.values().filter(|member| member.expires_at_ms().is_some_and(is_due));
+        let expired = self
+            .members
+            .values()
+            .filter(|member| member.expires_at_ms().is_some_and(is_due));
         let expired: Vec<_> = expired.map(|member| member.member_id.clone()).collect();
         if !expired.is_empty() {
             return Some(Ripe::MembersExpired(expired));
@@ -62,7 +68,10 @@ impl Group {
     fn earliest_of_all(&self) -> i64 {
         let members = self.members.values().filter_map(Member::expires_at_ms);
         let rebalance = self.rebalance.map(|rebalance| rebalance.deadline_ms);
-        let deadlines = members.chain(self.pending_members.values().copied()).chain(rebalance).chain(self.sync_deadline_ms);
+        let deadlines = members
+            .chain(self.pending_members.values().copied())
+            .chain(rebalance)
+            .chain(self.sync_deadline_ms);
         deadlines.min().unwrap_or(i64::MAX)
     }
 
@@ -96,8 +105,11 @@ impl Group {
         config: &GroupConfig,
         now: Now,
     ) {
-        let leaving: BTreeSet<&str> =
-            member_ids.iter().map(|id| &**id).filter(|member_id| self.members.contains_key(*member_id)).collect();
+        let leaving: BTreeSet<&str> = member_ids
+            .iter()
+            .map(|id| &**id)
+            .filter(|member_id| self.members.contains_key(*member_id))
+            .collect();
         for member in leaving.iter().filter_map(|member_id| self.members.get(*member_id)) {
             if let Some(waiter) = member.awaiting_join {
                 // With an unknown member id a client that is still there joins again as a new member.
@@ -105,7 +117,10 @@ impl Group {
                 decision.effects.push(Effect::AnswerJoin(waiter, answer));
             }
             if let Some(waiter) = member.awaiting_sync {
-                decision.effects.push(Effect::AnswerSync(waiter, SyncAnswer::rejected(Rejection::UnknownMemberId)));
+                decision.effects.push(Effect::AnswerSync(
+                    waiter,
+                    SyncAnswer::rejected(Rejection::UnknownMemberId),
+                ));
             }
             decision.notes.push(Note::MemberRemoved(member.member_id.clone()));
         }
@@ -133,42 +148,75 @@ impl Group {
         }
         let (delay_ms, initial) = if self.state == GroupState::Empty {
             let delay_ms = i64::from(config.initial_rebalance_delay_ms);
-            (delay_ms, Some(InitialDelay { delay_ms, remaining_ms: (timeout_ms - delay_ms).max(0) }))
+            (
+                delay_ms,
+                Some(InitialDelay {
+                    delay_ms,
+                    remaining_ms: (timeout_ms - delay_ms).max(0),
+                }),
+            )
         } else {
             (timeout_ms, None)
         };
-        decision.notes.push(Note::RebalancePrepared { deadline_ms: now.monotonic_ms + delay_ms, initial, now });
+        decision.notes.push(Note::RebalancePrepared {
+            deadline_ms: now.monotonic_ms + delay_ms,
+            initial,
+            now,
+        });
     }
 
     fn complete_join(&self, now: Now) -> Decision {
         if let Some(extended) = self.extend_initial_delay(now) {
-            return Decision { notes: vec![extended], ..Decision::default() };
+            return Decision {
+                notes: vec![extended],
+                ..Decision::default()
+            };
         }
         let mut decision = Decision::default();
         // Static members stay until their session ends, whether they have rejoined or not.
-        let (remaining, removed): (Vec<&Member>, Vec<&Member>) =
-            self.members.values().partition(|member| member.awaiting_join.is_some() || member.instance_id.is_some());
-        decision.notes.extend(removed.iter().map(|member| Note::MemberRemoved(member.member_id.clone())));
+        let (remaining, removed): (Vec<&Member>, Vec<&Member>) = self
+            .members
+            .values()
+            .partition(|member| member.awaiting_join.is_some() || member.instance_id.is_some());
+        decision.notes.extend(
+            removed
+                .iter()
+                .map(|member| Note::MemberRemoved(member.member_id.clone())),
+        );
         if remaining.is_empty() {
             self.empty_generation(&mut decision, now);
             return decision;
         }
         let joined = |member: &&&Member| member.awaiting_join.is_some();
-        let leader = remaining.iter().filter(joined).find(|member| self.is_leader(&member.member_id));
+        let leader = remaining
+            .iter()
+            .filter(joined)
+            .find(|member| self.is_leader(&member.member_id));
         match leader.or_else(|| remaining.iter().find(joined)) {
             Some(leader) => self.start_generation(&mut decision, &remaining, leader, now),
             None => {
                 // Static members only, and none of them has rejoined: wait for one, or for the end of their sessions.
-                let timeout_ms = remaining.iter().map(|member| i64::from(member.rebalance_timeout_ms)).max();
+                let timeout_ms = remaining
+                    .iter()
+                    .map(|member| i64::from(member.rebalance_timeout_ms))
+                    .max();
                 let wait_ms = timeout_ms.unwrap_or(0).max(REJOIN_WAIT_MIN_MS);
-                decision.notes.push(Note::JoinExtended { deadline_ms: now.monotonic_ms + wait_ms, initial: None });
+                decision.notes.push(Note::JoinExtended {
+                    deadline_ms: now.monotonic_ms + wait_ms,
+                    initial: None,
+                });
             }
         }
         decision
     }
 
     fn extend_initial_delay(&self, now: Now) -> Option<Note> {
-        let Rebalance { initial: Some(initial), .. } = self.rebalance? else { return None };
+        let Rebalance {
+            initial: Some(initial), ..
+        } = self.rebalance?
+        else {
+            return None;
+        };
         if !self.new_member_added || initial.remaining_ms == 0 {
             return None;
         }
@@ -195,11 +243,19 @@ impl Group {
 
     fn start_generation(&self, decision: &mut Decision, members: &[&Member], leader: &Member, now: Now) {
         let Some(protocol_name) = self.select_protocol(members) else {
-            panic!("group {}: its {} members have no protocol in common", self.group_id, members.len());
+            panic!(
+                "group {}: its {} members have no protocol in common",
+                self.group_id,
+                members.len()
+            );
         };
         for member in members {
             let Some(waiter) = member.awaiting_join else { continue };
-            let joined = if member.member_id == leader.member_id { members } else { &[] };
+            let joined = if member.member_id == leader.member_id {
+                members
+            } else {
+                &[]
+            };
             let answer = JoinAnswer {
                 error: None,
                 member_id: member.member_id.clone(),
@@ -208,11 +264,19 @@ impl Group {
                 protocol_name: Some(protocol_name.clone()),
                 leader: Some(leader.member_id.clone()),
                 skip_assignment: false,
-                members: joined.iter().map(|member| joined_member(member, protocol_name)).collect(),
+                members: joined
+                    .iter()
+                    .map(|member| joined_member(member, protocol_name))
+                    .collect(),
             };
             decision.effects.push(Effect::AnswerJoin(waiter, answer));
         }
-        let timeout_ms = members.iter().map(|member| i64::from(member.rebalance_timeout_ms)).max().unwrap_or(0).max(0);
+        let timeout_ms = members
+            .iter()
+            .map(|member| i64::from(member.rebalance_timeout_ms))
+            .max()
+            .unwrap_or(0)
+            .max(0);
         decision.notes.push(Note::GenerationStarted {
             leader: leader.member_id.clone(),
             protocol_name: protocol_name.clone(),

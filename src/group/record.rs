@@ -155,22 +155,39 @@ pub enum RecordError {
 pub fn encode(group_id: &str, record: &Record) -> Result<EncodedRecord, EncodeError> {
     let group = Utf8Bytes::from(group_id);
     match record {
-        Record::Offset { topic, partition, value } => {
-            let key = wire::OffsetCommitKey { group, topic: Utf8Bytes::from(&**topic), partition: *partition };
+        Record::Offset {
+            topic,
+            partition,
+            value,
+        } => {
+            let key = wire::OffsetCommitKey {
+                group,
+                topic: Utf8Bytes::from(&**topic),
+                partition: *partition,
+            };
             let value = value.as_ref().map(encode_offset).transpose()?;
-            Ok(EncodedRecord { key: prefixed(&key, OFFSET_COMMIT_KEY)?, value })
+            Ok(EncodedRecord {
+                key: prefixed(&key, OFFSET_COMMIT_KEY)?,
+                value,
+            })
         }
         Record::Group(metadata) => {
             let key = wire::GroupMetadataKey { group };
             let value = metadata.as_deref().map(encode_group).transpose()?;
-            Ok(EncodedRecord { key: prefixed(&key, GROUP_METADATA_KEY)?, value })
+            Ok(EncodedRecord {
+                key: prefixed(&key, GROUP_METADATA_KEY)?,
+                value,
+            })
         }
     }
 }
 
 fn encode_offset(value: &OffsetAndMetadata) -> Result<Bytes, EncodeError> {
-    let version =
-        if value.expire_timestamp_ms.is_some() { OFFSET_COMMIT_VALUE_EXPIRING } else { OFFSET_COMMIT_VALUE };
+    let version = if value.expire_timestamp_ms.is_some() {
+        OFFSET_COMMIT_VALUE_EXPIRING
+    } else {
+        OFFSET_COMMIT_VALUE
+    };
     let message = wire::OffsetCommitValue {
         offset: value.offset,
         leader_epoch: value.leader_epoch.unwrap_or(-1),
@@ -218,13 +235,23 @@ pub fn decode(key: &Bytes, value: Option<&Bytes>) -> Result<DecodedRecord, Recor
     if wire::OffsetCommitKey::VERSIONS.contains(&version) {
         let key: wire::OffsetCommitKey = decode_body(body, version)?;
         let value = value.map(decode_offset).transpose()?;
-        let record = Record::Offset { topic: Arc::from(&*key.topic), partition: key.partition, value };
-        Ok(DecodedRecord::Known { group_id: Arc::from(&*key.group), record })
+        let record = Record::Offset {
+            topic: Arc::from(&*key.topic),
+            partition: key.partition,
+            value,
+        };
+        Ok(DecodedRecord::Known {
+            group_id: Arc::from(&*key.group),
+            record,
+        })
     } else if wire::GroupMetadataKey::VERSIONS.contains(&version) {
         let key: wire::GroupMetadataKey = decode_body(body, version)?;
         let group_id: Arc<str> = Arc::from(&*key.group);
         let metadata = value.map(|value| decode_group(&group_id, value)).transpose()?;
-        Ok(DecodedRecord::Known { group_id, record: Record::Group(metadata.map(Arc::new)) })
+        Ok(DecodedRecord::Known {
+            group_id,
+            record: Record::Group(metadata.map(Arc::new)),
+        })
     } else {
         Ok(DecodedRecord::UnknownKey { version })
     }
@@ -245,7 +272,10 @@ fn decode_group(group_id: &Arc<str>, value: &Bytes) -> Result<GroupMetadata, Rec
     let (version, value): (i16, wire::GroupMetadataValue) = decode_value(value)?;
     if value.protocol.is_none() && !value.members.is_empty() {
         let members = value.members.len();
-        return Err(RecordError::MembersWithoutProtocol { group_id: group_id.clone(), members });
+        return Err(RecordError::MembersWithoutProtocol {
+            group_id: group_id.clone(),
+            members,
+        });
     }
     let member = |member: &wire::MemberMetadata| PersistedMember {
         member_id: Arc::from(&*member.member_id),
@@ -253,7 +283,11 @@ fn decode_group(group_id: &Arc<str>, value: &Bytes) -> Result<GroupMetadata, Rec
         client_id: Arc::from(&*member.client_id),
         client_host: Arc::from(&*member.client_host),
         // Version 0 is of a time when one timeout served for both.
-        rebalance_timeout_ms: if version == 0 { member.session_timeout } else { member.rebalance_timeout },
+        rebalance_timeout_ms: if version == 0 {
+            member.session_timeout
+        } else {
+            member.rebalance_timeout
+        },
         session_timeout_ms: member.session_timeout,
         subscription: Bytes::copy_from_slice(&member.subscription),
         assignment: Bytes::copy_from_slice(&member.assignment),
@@ -283,6 +317,9 @@ fn decode_body<M: Message>(body: Bytes, version: i16) -> Result<M, RecordError> 
 fn split_version(bytes: &Bytes, what: &'static str) -> Result<(i16, Bytes), RecordError> {
     match bytes.split_first_chunk::<2>() {
         Some((version, _)) => Ok((i16::from_be_bytes(*version), bytes.slice(2..))),
-        None => Err(RecordError::NoVersion { what, length: bytes.len() }),
+        None => Err(RecordError::NoVersion {
+            what,
+            length: bytes.len(),
+        }),
     }
 }

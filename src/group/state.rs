@@ -166,7 +166,10 @@ impl Group {
     }
 
     pub(super) fn can_rebalance(&self) -> bool {
-        matches!(self.state, GroupState::Stable | GroupState::CompletingRebalance | GroupState::Empty)
+        matches!(
+            self.state,
+            GroupState::Stable | GroupState::CompletingRebalance | GroupState::Empty
+        )
     }
 
     pub(super) fn all_members_joined(&self) -> bool {
@@ -179,22 +182,32 @@ impl Group {
             return !protocol_type.is_empty() && !protocols.is_empty();
         }
         self.protocol_type.as_deref() == Some(protocol_type)
-            && protocols
-                .iter()
-                .any(|protocol| self.supported_protocols.get(&protocol.name).copied().unwrap_or(0) == self.members.len())
+            && protocols.iter().any(|protocol| {
+                self.supported_protocols.get(&protocol.name).copied().unwrap_or(0) == self.members.len()
+            })
     }
 
     /// The longest rebalance timeout of the members that `keep` selects.
     pub(super) fn rebalance_timeout_ms(&self, keep: impl Fn(&Member) -> bool) -> i64 {
-        let longest = self.members.values().filter(|member| keep(member)).map(|member| member.rebalance_timeout_ms).max();
+        let longest = self
+            .members
+            .values()
+            .filter(|member| keep(member))
+            .map(|member| member.rebalance_timeout_ms)
+            .max();
         i64::from(longest.unwrap_or(0).max(0))
     }
 
     /// The protocol that most of these members prefer among those that all of them support.
     pub(super) fn select_protocol<'a>(&self, members: &[&'a Member]) -> Option<&'a Arc<str>> {
         let supported_by_all = |name: &str| members.iter().all(|member| member.metadata(name).is_some());
-        let candidates: Vec<&Arc<str>> =
-            members.first()?.protocols.iter().map(|protocol| &protocol.name).filter(|name| supported_by_all(name)).collect();
+        let candidates: Vec<&Arc<str>> = members
+            .first()?
+            .protocols
+            .iter()
+            .map(|protocol| &protocol.name)
+            .filter(|name| supported_by_all(name))
+            .collect();
         let mut votes = vec![0usize; candidates.len()];
         for member in members {
             let choice = member.vote(|name| candidates.iter().any(|candidate| ***candidate == *name))?;
@@ -202,7 +215,10 @@ impl Group {
         }
         // Equal votes: the order of the first member decides, so that the choice does not depend on chance.
         let most = votes.iter().copied().max()?;
-        votes.iter().position(|count| *count == most).map(|index| candidates[index])
+        votes
+            .iter()
+            .position(|count| *count == most)
+            .map(|index| candidates[index])
     }
 
     /// Refuses member ids that the group does not know and static members that were replaced.
@@ -219,7 +235,8 @@ impl Group {
 
     pub(super) fn add(&mut self, member: Member, protocol_type: &Arc<str>) {
         if let Some(instance_id) = &member.instance_id {
-            self.static_members.insert(instance_id.clone(), member.member_id.clone());
+            self.static_members
+                .insert(instance_id.clone(), member.member_id.clone());
         }
         if self.members.is_empty() {
             self.protocol_type = Some(protocol_type.clone());
@@ -237,7 +254,9 @@ impl Group {
     pub(super) fn remove(&mut self, member_id: &str) {
         self.pending_members.remove(member_id);
         self.synced(member_id);
-        let Some(member) = self.members.remove(member_id) else { return };
+        let Some(member) = self.members.remove(member_id) else {
+            return;
+        };
         self.uncount_protocols(&member.protocols);
         self.members_awaiting_join -= usize::from(member.awaiting_join.is_some());
         if let Some(instance_id) = &member.instance_id {

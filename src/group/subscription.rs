@@ -40,7 +40,12 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_a_subscription() {
-        for metadata in [&b""[..], b"\x00\x00\x7f\xff\xff\xff", b"\xff\xff\x00\x00\x00\x00", b"\x00\x00\x00\x00\x00\x01\x00\x05a"] {
+        for metadata in [
+            &b""[..],
+            b"\x00\x00\x7f\xff\xff\xff",
+            b"\xff\xff\x00\x00\x00\x00",
+            b"\x00\x00\x00\x00\x00\x01\x00\x05a",
+        ] {
             assert_eq!(topics(metadata, &mut BTreeSet::new()), None);
         }
     }

@@ -60,9 +60,15 @@ impl Group {
     fn await_assignment(&self, sync: &Sync, superseded: Option<Waiter>) -> Decision<SyncAnswer> {
         let mut decision = Decision::default();
         if let Some(waiter) = superseded {
-            decision.effects.push(Effect::AnswerSync(waiter, SyncAnswer::rejected(Rejection::RebalanceInProgress)));
+            decision.effects.push(Effect::AnswerSync(
+                waiter,
+                SyncAnswer::rejected(Rejection::RebalanceInProgress),
+            ));
         }
-        decision.notes.push(Note::SyncAwaited { member_id: sync.member_id.clone(), waiter: sync.waiter });
+        decision.notes.push(Note::SyncAwaited {
+            member_id: sync.member_id.clone(),
+            waiter: sync.waiter,
+        });
         if self.is_leader(&sync.member_id) {
             // Whom the leader forgot gets an empty assignment; who is no member gets none.
             let assignments: Assignments = self
@@ -94,7 +100,10 @@ impl Group {
         if self.state != GroupState::CompletingRebalance || self.generation_id != generation_id {
             return decision;
         }
-        let waiting = self.members.values().filter_map(|member| Some((member, member.awaiting_sync?)));
+        let waiting = self
+            .members
+            .values()
+            .filter_map(|member| Some((member, member.awaiting_sync?)));
         match outcome {
             Ok(()) => {
                 for (member, waiter) in waiting {
@@ -106,7 +115,10 @@ impl Group {
                     };
                     decision.effects.push(Effect::AnswerSync(waiter, answer));
                 }
-                decision.notes.push(Note::AssignmentTaken { assignments: assignments.clone(), now });
+                decision.notes.push(Note::AssignmentTaken {
+                    assignments: assignments.clone(),
+                    now,
+                });
             }
             Err(error) => {
                 let answers = waiting.map(|(_, waiter)| Effect::AnswerSync(waiter, SyncAnswer::rejected(error)));
