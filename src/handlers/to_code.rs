@@ -1,0 +1,78 @@
+//! Every internal error to its code on the wire. No `_` arm: a new error is a decision to be made here.
+
+use protocol::ErrorCode;
+use storage::{AppendError, ReadError, ValidateError};
+
+use crate::partition::{AppendFailure, DeleteRecordsError, LeaderError, ReadFailure};
+
+/// An error that has a code on the wire.
+pub trait ToCode {
+    /// The code that Kafka gives in this case.
+    fn to_code(&self) -> ErrorCode;
+}
+
+impl ToCode for LeaderError {
+    fn to_code(&self) -> ErrorCode {
+        match self {
+            LeaderError::NotLeader { .. } => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+            LeaderError::Fenced { .. } => ErrorCode::FENCED_LEADER_EPOCH,
+            LeaderError::Unknown { .. } => ErrorCode::UNKNOWN_LEADER_EPOCH,
+        }
+    }
+}
+
+impl ToCode for AppendFailure {
+    fn to_code(&self) -> ErrorCode {
+        match self {
+            AppendFailure::Leader(error) => error.to_code(),
+            AppendFailure::NotEnoughReplicas { .. } => ErrorCode::NOT_ENOUGH_REPLICAS,
+            AppendFailure::Log(error) => error.to_code(),
+        }
+    }
+}
+
+impl ToCode for AppendError {
+    fn to_code(&self) -> ErrorCode {
+        match self {
+            AppendError::LogDir(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+            AppendError::RecordBatchTooLarge { .. } => ErrorCode::RECORD_LIST_TOO_LARGE,
+            AppendError::OutOfOrderSequence { .. } => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
+            AppendError::InvalidProducerEpoch { .. } => ErrorCode::INVALID_PRODUCER_EPOCH,
+            AppendError::InvalidTxnState { .. } => ErrorCode::INVALID_TXN_STATE,
+            AppendError::CorruptBatch { .. } => ErrorCode::CORRUPT_MESSAGE,
+            // Only a follower's append can come to these.
+            AppendError::UnexpectedOffset { .. } | AppendError::OffsetsOutOfOrder { .. } => {
+                ErrorCode::UNKNOWN_SERVER_ERROR
+            }
+        }
+    }
+}
+
+impl ToCode for ReadFailure {
+    fn to_code(&self) -> ErrorCode {
+        match self {
+            ReadFailure::Leader(error) => error.to_code(),
+            ReadFailure::Log(error) => error.to_code(),
+        }
+    }
+}
+
+impl ToCode for ReadError {
+    fn to_code(&self) -> ErrorCode {
+        match self {
+            ReadError::LogDir(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+            ReadError::OffsetOutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
+            ReadError::CorruptBatch { .. } => ErrorCode::CORRUPT_MESSAGE,
+        }
+    }
+}
+
+impl ToCode for DeleteRecordsError {
+    fn to_code(&self) -> ErrorCode {
+        match self {
+            DeleteRecordsError::Leader(error) => error.to_code(),
+            DeleteRecordsError::OutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
+            DeleteRecordsError::LogDir(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+        }
+    }
+}

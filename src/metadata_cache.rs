@@ -1,0 +1,181 @@
+//! What this broker knows of the cluster: brokers, topics, leaders. Changed by the controller's effects only, read by everybody.
+//! Kafka's `ZkMetadataCache`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use controller::effects::{ConfigMap, Effect, Endpoint, LiveBroker, MetadataSnapshot, PartitionState, TopicState};
+use parking_lot::RwLock;
+use protocol::wire::TopicId;
+
+/// The finalized features and their epoch, as ApiVersions tells them (KIP-584).
+#[derive(Debug, Clone, Default)]
+pub struct FinalizedFeatures {
+    /// Feature name to level.
+    pub levels: BTreeMap<String, i16>,
+    /// -1 where unknown.
+    pub epoch: i64,
+}
+
+#[derive(Default)]
+struct Image {
+    cluster_id: String,
+    controller_id: i32,
+    brokers: BTreeMap<i32, LiveBroker>,
+    topics: BTreeMap<Arc<str>, Arc<TopicState>>,
+    names: HashMap<TopicId, Arc<str>>,
+    features: FinalizedFeatures,
+}
+
+/// The cache. Reads take a shared lock for as long as it takes to clone a few pointers.
+pub struct MetadataCache {
+    image: RwLock<Image>,
+}
+
+fn wire_id(id: controller::ids::TopicId) -> TopicId {
+    TopicId::from_bytes(id.0)
+}
+
+/// Partitions are kept in the order of their numbers.
+fn find_partition(topic: &TopicState, partition: i32) -> Option<&PartitionState> {
+    let at = topic.partitions.binary_search_by_key(&partition, |p| p.partition).ok()?;
+    topic.partitions.get(at)
+}
+
+impl MetadataCache {
+    /// A cache of what the controller knew when it started.
+    pub fn new(snapshot: MetadataSnapshot) -> Self {
+        let topics: BTreeMap<_, _> = snapshot.topics.into_iter().map(|t| (t.topic.clone(), Arc::new(t))).collect();
+        Self {
+            image: RwLock::new(Image {
+                cluster_id: snapshot.cluster_id,
+                controller_id: snapshot.controller_id,
+                brokers: snapshot.brokers.into_iter().map(|b| (b.registration.id, b)).collect(),
+                names: topics.values().map(|t| (wire_id(t.topic_id), t.topic.clone())).collect(),
+                topics,
+                features: FinalizedFeatures {
+                    levels: snapshot.finalized_features,
+                    epoch: snapshot.finalized_features_epoch,
+                },
+            }),
+        }
+    }
+
+    /// Takes in what concerns the cache; other effects pass by.
+    pub fn apply(&self, effect: &Effect) {
+        match effect {
+            Effect::UpdateMetadata { controller_id, brokers, topics, .. } => {
+                let mut image = self.image.write();
+                image.controller_id = *controller_id;
+                image.brokers = brokers.iter().map(|b| (b.registration.id, b.clone())).collect();
+                for topic in topics {
+                    image.update_topic(topic);
+                }
+            }
+            Effect::TopicConfigChanged { topic, configs } => {
+                let mut image = self.image.write();
+                if let Some(state) = image.topics.get_mut(topic) {
+                    Arc::make_mut(state).configs = configs.clone();
+                }
+            }
+            Effect::LeaderAndIsr { .. } | Effect::StopReplica { .. } => {}
+        }
+    }
+
+    /// `cluster.id`
+    pub fn cluster_id(&self) -> String {
+        self.image.read().cluster_id.clone()
+    }
+
+    /// The controller's broker id, -1 without one.
+    pub fn controller_id(&self) -> i32 {
+        self.image.read().controller_id
+    }
+
+    /// Every live broker, by id.
+    pub fn brokers(&self) -> Vec<LiveBroker> {
+        self.image.read().brokers.values().cloned().collect()
+    }
+
+    /// One live broker.
+    pub fn broker(&self, id: i32) -> Option<LiveBroker> {
+        self.image.read().brokers.get(&id).cloned()
+    }
+
+    /// The endpoint of a live broker on a listener.
+    pub fn endpoint(&self, broker: i32, listener_name: &str) -> Option<Endpoint> {
+        let image = self.image.read();
+        let endpoints = &image.brokers.get(&broker)?.registration.endpoints;
+        endpoints.iter().find(|e| e.listener_name == listener_name).cloned()
+    }
+
+    /// A topic by name.
+    pub fn topic(&self, name: &str) -> Option<Arc<TopicState>> {
+        self.image.read().topics.get(name).cloned()
+    }
+
+    /// All topics, by name.
+    pub fn topics(&self) -> Vec<Arc<TopicState>> {
+        self.image.read().topics.values().cloned().collect()
+    }
+
+    /// How many topics there are.
+    pub fn topic_count(&self) -> usize {
+        self.image.read().topics.len()
+    }
+
+    /// The name of the topic with this id.
+    pub fn topic_name(&self, id: TopicId) -> Option<Arc<str>> {
+        self.image.read().names.get(&id).cloned()
+    }
+
+    /// The id of a topic.
+    pub fn topic_id(&self, name: &str) -> Option<TopicId> {
+        self.image.read().topics.get(name).map(|t| wire_id(t.topic_id))
+    }
+
+    /// One partition's state.
+    pub fn partition(&self, topic: &str, partition: i32) -> Option<PartitionState> {
+        let image = self.image.read();
+        find_partition(image.topics.get(topic)?, partition).cloned()
+    }
+
+    /// Whether a partition exists.
+    pub fn contains(&self, topic: &str, partition: i32) -> bool {
+        let image = self.image.read();
+        image.topics.get(topic).is_some_and(|t| find_partition(t, partition).is_some())
+    }
+
+    /// What a topic has set for itself.
+    pub fn topic_configs(&self, topic: &str) -> Option<Arc<ConfigMap>> {
+        self.image.read().topics.get(topic).map(|t| t.configs.clone())
+    }
+
+    /// Finalized features.
+    pub fn features(&self) -> FinalizedFeatures {
+        self.image.read().features.clone()
+    }
+}
+
+impl Image {
+    fn update_topic(&mut self, changed: &TopicState) {
+        if changed.partitions.iter().all(PartitionState::is_being_deleted) && !changed.partitions.is_empty() {
+            self.topics.remove(&changed.topic);
+            self.names.remove(&wire_id(changed.topic_id));
+            return;
+        }
+        self.names.insert(wire_id(changed.topic_id), changed.topic.clone());
+        let topic = self.topics.entry(changed.topic.clone()).or_insert_with(|| {
+            Arc::new(TopicState { partitions: Vec::new(), ..changed.clone() })
+        });
+        let topic = Arc::make_mut(topic);
+        topic.topic_id = changed.topic_id;
+        topic.configs = changed.configs.clone();
+        for partition in &changed.partitions {
+            match topic.partitions.binary_search_by_key(&partition.partition, |p| p.partition) {
+                Ok(at) => topic.partitions[at] = partition.clone(),
+                Err(at) => topic.partitions.insert(at, partition.clone()),
+            }
+        }
+    }
+}

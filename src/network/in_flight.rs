@@ -1,0 +1,228 @@
+//! Requests of one connection that are being served: started in order, answered in order.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use protocol::wire::Chunk;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// What a request comes to.
+#[derive(Debug)]
+pub enum Answer {
+    /// A complete response frame, length prefix included.
+    Send(Vec<Chunk>),
+    /// Nothing is sent: a Produce with acks=0.
+    Nothing,
+    /// The connection is closed, as Kafka does where it has no other way to say that something is wrong. The reason has been
+    /// logged by whoever decided so.
+    Close,
+}
+
+/// A request that will be answered later.
+pub type AnswerFuture = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// How far a request came when it was started.
+pub enum Started {
+    /// Already answered.
+    Ready(Answer),
+    /// It waits for something that may never come (new records, other members): dropped when the client goes.
+    Waiting(AnswerFuture),
+    /// It changes something and must run to its end even if the client goes.
+    Running(AnswerFuture),
+    /// Its append is still under way elsewhere. Nothing that this connection sent after it may start before this future has
+    /// yielded how the request goes on.
+    Gated(Pin<Box<dyn Future<Output = Started> + Send>>),
+}
+
+enum Slot {
+    Ready(Answer),
+    Waiting(AnswerFuture),
+    Running(AnswerFuture),
+    Gated(Pin<Box<dyn Future<Output = Started> + Send>>),
+}
+
+impl From<Started> for Slot {
+    fn from(started: Started) -> Self {
+        match started {
+            Started::Ready(answer) => Slot::Ready(answer),
+            Started::Waiting(future) => Slot::Waiting(future),
+            Started::Running(future) => Slot::Running(future),
+            Started::Gated(future) => Slot::Gated(future),
+        }
+    }
+}
+
+impl Slot {
+    fn poll(&mut self, cx: &mut Context<'_>) {
+        loop {
+            match self {
+                Slot::Ready(_) => return,
+                Slot::Waiting(future) | Slot::Running(future) => {
+                    if let Poll::Ready(answer) = future.as_mut().poll(cx) {
+                        *self = Slot::Ready(answer);
+                    }
+                    return;
+                }
+                Slot::Gated(future) => match future.as_mut().poll(cx) {
+                    Poll::Ready(started) => *self = started.into(),
+                    Poll::Pending => return,
+                },
+            }
+        }
+    }
+}
+
+struct Entry {
+    slot: Slot,
+    /// A request that nothing may overtake and that overtakes nothing: every key but Produce and Fetch.
+    barrier: bool,
+    bytes: usize,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// The queue. Bounded by its owner, which starts nothing new while [`InFlight::is_gated`].
+#[derive(Default)]
+pub struct InFlight {
+    entries: VecDeque<Entry>,
+    bytes: usize,
+}
+
+impl InFlight {
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The size of all requests that wait for their answer.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// True while a request is under way that everything behind it must wait for.
+    pub fn is_gated(&self) -> bool {
+        self.entries.back().is_some_and(|e| e.barrier || matches!(e.slot, Slot::Gated(_)))
+    }
+
+    pub fn push(&mut self, started: Started, barrier: bool, bytes: usize, permit: Option<OwnedSemaphorePermit>) {
+        self.bytes += bytes;
+        self.entries.push_back(Entry { slot: started.into(), barrier, bytes, _permit: permit });
+    }
+
+    /// Takes the answer of the oldest request if it is there.
+    pub fn pop_ready(&mut self) -> Option<Answer> {
+        if !matches!(self.entries.front()?.slot, Slot::Ready(_)) {
+            return None;
+        }
+        let entry = self.entries.pop_front()?;
+        self.bytes -= entry.bytes;
+        match entry.slot {
+            Slot::Ready(answer) => Some(answer),
+            _ => None,
+        }
+    }
+
+    /// Lets every request go on; returns when the oldest has its answer or a gate has opened. Never returns when empty.
+    pub async fn progress(&mut self) {
+        let gated = self.is_gated();
+        poll_fn(|cx| {
+            for entry in &mut self.entries {
+                entry.slot.poll(cx);
+            }
+            let answered = self.entries.front().is_some_and(|e| matches!(e.slot, Slot::Ready(_)));
+            if answered || (gated && !self.is_gated()) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    /// The client is gone: what only waits is dropped, what changes something runs on by itself.
+    pub fn abandon(self) {
+        for entry in self.entries {
+            match entry.slot {
+                Slot::Running(future) => {
+                    tokio::spawn(async move {
+                        let _: Answer = future.await;
+                    });
+                }
+                Slot::Gated(future) => {
+                    tokio::spawn(async move {
+                        let _: Started = future.await;
+                    });
+                }
+                Slot::Ready(_) | Slot::Waiting(_) => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::oneshot;
+
+    fn waiting(receiver: oneshot::Receiver<Answer>) -> Started {
+        Started::Waiting(Box::pin(async move { receiver.await.unwrap_or(Answer::Close) }))
+    }
+
+    #[tokio::test]
+    async fn answers_leave_in_the_order_of_the_requests() {
+        let mut in_flight = InFlight::default();
+        let (first, receiver) = oneshot::channel();
+        in_flight.push(waiting(receiver), false, 10, None);
+        in_flight.push(Started::Ready(Answer::Nothing), false, 5, None);
+        assert!(in_flight.pop_ready().is_none(), "the second may not overtake the first");
+        assert_eq!(in_flight.bytes(), 15);
+        first.send(Answer::Close).expect("receiver lives");
+        in_flight.progress().await;
+        assert!(matches!(in_flight.pop_ready(), Some(Answer::Close)));
+        assert!(matches!(in_flight.pop_ready(), Some(Answer::Nothing)));
+        assert!(in_flight.is_empty());
+        assert_eq!(in_flight.bytes(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_gate_opens_when_its_append_is_done_even_if_the_answer_is_not_there() {
+        let mut in_flight = InFlight::default();
+        let (open, gate) = oneshot::channel::<()>();
+        let (answer, receiver) = oneshot::channel();
+        in_flight.push(
+            Started::Gated(Box::pin(async move {
+                let _ = gate.await;
+                waiting(receiver)
+            })),
+            false,
+            1,
+            None,
+        );
+        assert!(in_flight.is_gated());
+        open.send(()).expect("gate lives");
+        in_flight.progress().await;
+        assert!(!in_flight.is_gated());
+        assert!(in_flight.pop_ready().is_none());
+        answer.send(Answer::Nothing).expect("receiver lives");
+        in_flight.progress().await;
+        assert!(matches!(in_flight.pop_ready(), Some(Answer::Nothing)));
+    }
+
+    #[tokio::test]
+    async fn what_changes_something_runs_to_its_end_when_the_client_goes() {
+        let mut in_flight = InFlight::default();
+        let (done, finished) = oneshot::channel();
+        in_flight.push(
+            Started::Running(Box::pin(async move {
+                tokio::task::yield_now().await;
+                done.send(()).expect("the test waits");
+                Answer::Nothing
+            })),
+            true,
+            1,
+            None,
+        );
+        in_flight.abandon();
+        finished.await.expect("ran to its end");
+    }
+}

@@ -1,0 +1,183 @@
+//! Listening sockets: bound before the broker registers, accepting once it serves.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::Listener;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::connections::{Admitted, Connections};
+
+/// How long accepting pauses when the process is out of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A listener with the port that it really got.
+pub struct BoundListener {
+    /// As configured.
+    pub listener: Listener,
+    /// The socket's address; the port is never 0.
+    pub address: SocketAddr,
+    socket: std::net::TcpListener,
+}
+
+impl BoundListener {
+    /// The socket for tokio. Must be called inside the runtime that accepts.
+    ///
+    /// # Errors
+    /// When the socket cannot be registered with the runtime.
+    pub fn into_tokio(self) -> io::Result<TcpListener> {
+        TcpListener::from_std(self.socket)
+    }
+}
+
+/// Why a listener could not be bound.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The host does not resolve to an address of this machine.
+    #[error("listener {listener}: the host {host:?} does not resolve: {reason}")]
+    Host {
+        /// The listener's name.
+        listener: String,
+        /// Its host.
+        host: String,
+        /// The resolver's words.
+        reason: io::Error,
+    },
+    /// Another process holds the port.
+    #[error("listener {listener}: {address} is taken by another process")]
+    Taken {
+        /// The listener's name.
+        listener: String,
+        /// The address that was tried.
+        address: SocketAddr,
+    },
+    /// Any other refusal by the operating system.
+    #[error("listener {listener}: cannot listen on {address}: {reason}")]
+    Bind {
+        /// The listener's name.
+        listener: String,
+        /// The address that was tried.
+        address: SocketAddr,
+        /// The operating system's words.
+        reason: io::Error,
+    },
+}
+
+/// Binds and listens; connections queue up in the kernel until [`accept_loop`] runs. `backlog` is
+/// `socket.listen.backlog.size`; the buffer sizes (`socket.*.buffer.bytes`) are set where given, otherwise the kernel tunes them.
+///
+/// # Errors
+/// [`ListenError`]
+pub fn bind(
+    listener: &Listener,
+    backlog: i32,
+    send_buffer_bytes: Option<usize>,
+    receive_buffer_bytes: Option<usize>,
+) -> Result<BoundListener, ListenError> {
+    let mut last = None;
+    for address in addresses(listener)? {
+        match bind_address(address, backlog, send_buffer_bytes, receive_buffer_bytes) {
+            Ok(socket) => {
+                let address = socket.local_addr().map_err(|reason| bind_error(listener, address, reason))?;
+                return Ok(BoundListener { listener: listener.clone(), address, socket });
+            }
+            Err(e) => last = Some(bind_error(listener, address, e)),
+        }
+    }
+    Err(last.unwrap_or_else(|| host_error(listener, io::ErrorKind::NotFound.into())))
+}
+
+fn host_error(listener: &Listener, reason: io::Error) -> ListenError {
+    ListenError::Host { listener: listener.name.clone(), host: listener.host.clone().unwrap_or_default(), reason }
+}
+
+fn bind_error(listener: &Listener, address: SocketAddr, reason: io::Error) -> ListenError {
+    let listener = listener.name.clone();
+    match reason.kind() {
+        io::ErrorKind::AddrInUse => ListenError::Taken { listener, address },
+        _ => ListenError::Bind { listener, address, reason },
+    }
+}
+
+/// No host means every address, IPv6 and IPv4 through one socket where the machine has IPv6.
+fn addresses(listener: &Listener) -> Result<Vec<SocketAddr>, ListenError> {
+    match listener.host.as_deref() {
+        None | Some("") => Ok(vec![
+            SocketAddr::from((Ipv6Addr::UNSPECIFIED, listener.port)),
+            SocketAddr::from((Ipv4Addr::UNSPECIFIED, listener.port)),
+        ]),
+        Some(host) => {
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            (host, listener.port).to_socket_addrs().map(Iterator::collect).map_err(|e| host_error(listener, e))
+        }
+    }
+}
+
+fn bind_address(
+    address: SocketAddr,
+    backlog: i32,
+    send_buffer_bytes: Option<usize>,
+    receive_buffer_bytes: Option<usize>,
+) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))?;
+    // A broker that comes back at once must not wait for connections of its predecessor in TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    if address.ip() == Ipv6Addr::UNSPECIFIED {
+        socket.set_only_v6(false)?;
+    }
+    // Accepted sockets inherit both.
+    if let Some(bytes) = send_buffer_bytes {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    if let Some(bytes) = receive_buffer_bytes {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(backlog)?;
+    Ok(socket.into())
+}
+
+/// Accepts for as long as the task lives, and hands each admitted connection to `serve`.
+pub async fn accept_loop(
+    listener: TcpListener,
+    name: Arc<str>,
+    connections: Arc<Connections>,
+    serve: impl Fn(TcpStream, Admitted),
+) {
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(e) if is_about_one_connection(&e) => continue,
+            Err(e) => {
+                log::error!("listener {name}: accepting failed: {e}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        if let Err(e) = stream.set_nodelay(true) {
+            log::debug!("listener {name}: the connection of {peer} went before it was served: {e}");
+            continue;
+        }
+        let local = match stream.local_addr() {
+            Ok(local) => local,
+            Err(e) => {
+                log::debug!("listener {name}: the connection of {peer} went before it was served: {e}");
+                continue;
+            }
+        };
+        match connections.admit(&name, peer, local) {
+            Ok(admitted) => serve(stream, admitted),
+            Err(refused) => log::warn!("listener {name}: refused {peer}: {refused}"),
+        }
+    }
+}
+
+fn is_about_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
+}

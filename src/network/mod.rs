@@ -1,0 +1,14 @@
+//! Sockets: listeners, connections, frames in, answers out. Knows nothing of what a request means.
+
+mod connection;
+mod connections;
+mod frame;
+mod in_flight;
+mod listener;
+mod response;
+
+pub use connection::{Order, Service, serve};
+pub use connections::{Admitted, ClientSoftware, ConnectionState, Connections, Limits};
+pub use frame::{Frame, FrameError, RequestMemory};
+pub use in_flight::{Answer, AnswerFuture, Started};
+pub use listener::{BoundListener, ListenError, accept_loop, bind};

@@ -1,0 +1,239 @@
+//! One partition on this broker: its log, who leads it, who waits for it. Kafka's `Partition`.
+
+mod append;
+mod read;
+mod waiters;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+use controller::PartitionState;
+use parking_lot::{Mutex, MutexGuard, RwLock};
+use protocol::wire::TopicId;
+use storage::{Log, TopicPartition};
+
+pub use append::{AppendFailure, Appended, PendingAppend};
+pub use read::{PartitionRead, ReadFailure, ReadLimits, Readable};
+pub use waiters::{FetchWaiter, Waiters};
+
+use append::AppendQueue;
+
+/// A leader epoch that a client does not know.
+pub const NO_EPOCH: i32 = -1;
+
+/// One partition.
+pub struct Partition {
+    /// Topic and number.
+    pub topic_partition: TopicPartition,
+    /// The topic's id.
+    pub topic_id: TopicId,
+    broker_id: i32,
+    state: RwLock<Arc<PartitionState>>,
+    log: Mutex<Log>,
+    queue: AppendQueue,
+    high_watermark: AtomicI64,
+    /// Copied from the log after each change, so that reads of it need no lock.
+    log_start_offset: AtomicI64,
+    min_in_sync_replicas: AtomicUsize,
+    /// Parked fetches.
+    pub waiters: Waiters,
+}
+
+/// Why a partition does not do what a client wants of its leader.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LeaderError {
+    /// `NOT_LEADER_OR_FOLLOWER`
+    #[error("broker {broker_id} does not lead {partition}; broker {leader} does, in epoch {leader_epoch}")]
+    NotLeader {
+        /// The partition.
+        partition: TopicPartition,
+        /// This broker.
+        broker_id: i32,
+        /// Who leads, -1 for nobody.
+        leader: i32,
+        /// The epoch of that.
+        leader_epoch: i32,
+    },
+    /// `FENCED_LEADER_EPOCH`: the client knows an older epoch than this leader's.
+    #[error("{partition}: leader epoch {requested} is older than the current {current}")]
+    Fenced {
+        /// The partition.
+        partition: TopicPartition,
+        /// The client's epoch.
+        requested: i32,
+        /// Ours.
+        current: i32,
+    },
+    /// `UNKNOWN_LEADER_EPOCH`: the client knows a newer epoch than this leader's.
+    #[error("{partition}: leader epoch {requested} is newer than the current {current}")]
+    Unknown {
+        /// The partition.
+        partition: TopicPartition,
+        /// The client's epoch.
+        requested: i32,
+        /// Ours.
+        current: i32,
+    },
+}
+
+impl Partition {
+    /// A partition over an open log. `high_watermark` comes from the checkpoint.
+    pub fn new(
+        topic_id: TopicId,
+        broker_id: i32,
+        state: PartitionState,
+        log: Log,
+        high_watermark: i64,
+        min_in_sync_replicas: usize,
+    ) -> Arc<Self> {
+        let partition = Arc::new(Self {
+            topic_partition: log.topic_partition().clone(),
+            topic_id,
+            broker_id,
+            state: RwLock::new(Arc::new(state)),
+            high_watermark: AtomicI64::new(high_watermark.clamp(log.log_start_offset(), log.log_end_offset())),
+            log_start_offset: AtomicI64::new(log.log_start_offset()),
+            log: Mutex::new(log),
+            queue: AppendQueue::default(),
+            min_in_sync_replicas: AtomicUsize::new(min_in_sync_replicas),
+            waiters: Waiters::default(),
+        });
+        partition.advance_high_watermark(&partition.log.lock());
+        partition
+    }
+
+    /// Who leads and who is in sync, as the controller last said.
+    pub fn state(&self) -> Arc<PartitionState> {
+        self.state.read().clone()
+    }
+
+    /// Takes over what the controller decided. A change of leader wakes whoever waits.
+    ///
+    /// # Errors
+    /// The log directory's failure.
+    pub fn set_state(&self, state: PartitionState) -> Result<(), storage::LogDirFailure> {
+        let leads = state.leader == self.broker_id;
+        let old = std::mem::replace(&mut *self.state.write(), Arc::new(state.clone()));
+        let mut log = self.log.lock();
+        if leads && (old.leader_epoch != state.leader_epoch || old.leader != state.leader || state.is_new) {
+            log.assign_epoch_start(state.leader_epoch.0)?;
+        }
+        self.advance_high_watermark(&log);
+        drop(log);
+        if !leads || old.leader_epoch != state.leader_epoch {
+            self.waiters.wake_all();
+        }
+        Ok(())
+    }
+
+    /// The state, if this broker leads.
+    ///
+    /// # Errors
+    /// [`LeaderError::NotLeader`]
+    pub fn leader_state(&self) -> Result<Arc<PartitionState>, LeaderError> {
+        let state = self.state();
+        if state.leader == self.broker_id {
+            return Ok(state);
+        }
+        Err(LeaderError::NotLeader {
+            partition: self.topic_partition.clone(),
+            broker_id: self.broker_id,
+            leader: state.leader,
+            leader_epoch: state.leader_epoch.0,
+        })
+    }
+
+    /// The state, if this broker leads in the epoch that the client knows; [`NO_EPOCH`] matches any (KIP-320).
+    ///
+    /// # Errors
+    /// [`LeaderError`]
+    pub fn leader_state_in_epoch(&self, requested: i32) -> Result<Arc<PartitionState>, LeaderError> {
+        let state = self.state();
+        let current = state.leader_epoch.0;
+        let partition = || self.topic_partition.clone();
+        if requested != NO_EPOCH && requested < current {
+            return Err(LeaderError::Fenced { partition: partition(), requested, current });
+        }
+        if requested != NO_EPOCH && requested > current {
+            return Err(LeaderError::Unknown { partition: partition(), requested, current });
+        }
+        self.leader_state()
+    }
+
+    /// The log, for what is neither an append nor a fetch. Never held over an await, nor while anything else is locked.
+    pub fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock()
+    }
+
+    /// The first offset that is readable.
+    pub fn log_start_offset(&self) -> i64 {
+        self.log_start_offset.load(Ordering::Acquire)
+    }
+
+    /// Records below it are committed.
+    pub fn high_watermark(&self) -> i64 {
+        self.high_watermark.load(Ordering::Acquire)
+    }
+
+    /// Records below it belong to no open transaction. There are no transactions yet: it is the high watermark.
+    pub fn last_stable_offset(&self) -> i64 {
+        self.high_watermark()
+    }
+
+    /// `min.insync.replicas` of the topic, after a change.
+    pub fn set_min_in_sync_replicas(&self, replicas: usize) {
+        self.min_in_sync_replicas.store(replicas, Ordering::Relaxed);
+    }
+
+    /// Copies what readers need from the log, and moves the high watermark to what every in-sync replica has: with this broker
+    /// the only one of them, its own log end offset.
+    fn advance_high_watermark(&self, log: &Log) {
+        self.log_start_offset.store(log.log_start_offset(), Ordering::Release);
+        let state = self.state.read();
+        if state.leader == self.broker_id && state.isr == [self.broker_id] {
+            self.high_watermark.store(log.log_end_offset(), Ordering::Release);
+        }
+    }
+
+    /// Removes records before `offset` from sight (DeleteRecords); -1 means the high watermark. Returns the log start offset.
+    ///
+    /// # Errors
+    /// [`DeleteRecordsError`]
+    pub fn delete_records_before(&self, offset: i64) -> Result<i64, DeleteRecordsError> {
+        self.leader_state()?;
+        let mut log = self.log.lock();
+        let high_watermark = self.high_watermark();
+        let to = if offset == -1 { high_watermark } else { offset };
+        if to < 0 || to > high_watermark {
+            return Err(DeleteRecordsError::OutOfRange {
+                partition: self.topic_partition.clone(),
+                requested: offset,
+                high_watermark,
+            });
+        }
+        log.increment_log_start_offset(to)?;
+        self.advance_high_watermark(&log);
+        Ok(log.log_start_offset())
+    }
+}
+
+/// Why records were not deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum DeleteRecordsError {
+    /// Not the leader.
+    #[error(transparent)]
+    Leader(#[from] LeaderError),
+    /// `OFFSET_OUT_OF_RANGE`
+    #[error("{partition}: records before {requested} cannot be deleted; the high watermark is {high_watermark}")]
+    OutOfRange {
+        /// The partition.
+        partition: TopicPartition,
+        /// The offset asked for.
+        requested: i64,
+        /// The high watermark.
+        high_watermark: i64,
+    },
+    /// `KAFKA_STORAGE_ERROR`
+    #[error(transparent)]
+    LogDir(#[from] storage::LogDirFailure),
+}

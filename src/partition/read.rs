@@ -1,0 +1,119 @@
+//! Reading for consumers: decided under the log's lock, made without it.
+
+use protocol::wire::{Chunk, FileRange};
+use storage::{FetchData, ReadError, ReadMode, ReadOutcome, ReadPlan, ReadRequest, Records};
+
+use super::{LeaderError, Partition};
+
+/// Records of at least this many bytes leave by `sendfile`; fewer are copied. Measured: see BENCHMARKS.md.
+pub const SENDFILE_MIN_BYTES: usize = 32 * 1024;
+
+/// How far a client may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readable {
+    /// Up to the high watermark: consumers that read uncommitted.
+    HighWatermark,
+    /// Up to the last stable offset: consumers that read committed (KIP-98).
+    LastStableOffset,
+    /// All: followers, and debugging consumers.
+    LogEnd,
+}
+
+/// What a fetch wants of one partition.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadLimits {
+    /// Where to begin.
+    pub fetch_offset: i64,
+    /// The most to return.
+    pub max_bytes: usize,
+    /// The first batch comes whole, however large.
+    pub min_one_message: bool,
+    /// How far.
+    pub readable: Readable,
+    /// The leader epoch that the client knows.
+    pub current_leader_epoch: i32,
+}
+
+/// What a fetch gets of one partition.
+#[derive(Debug, Clone)]
+pub struct PartitionRead {
+    /// The records.
+    pub records: Chunk,
+    /// At the time of the read.
+    pub high_watermark: i64,
+    /// At the time of the read.
+    pub last_stable_offset: i64,
+    /// At the time of the read.
+    pub log_start_offset: i64,
+    /// To hand to [`super::Waiters::register`].
+    pub mark: i64,
+}
+
+/// Why nothing was read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadFailure {
+    /// Not the leader, or not in that epoch.
+    #[error(transparent)]
+    Leader(#[from] LeaderError),
+    /// The log refused.
+    #[error(transparent)]
+    Log(#[from] ReadError),
+}
+
+impl Partition {
+    /// Reads as leader. `None` in [`ReadMode::NoWait`] when that would wait for the disk.
+    ///
+    /// # Errors
+    /// [`ReadFailure`]
+    pub fn read(&self, limits: &ReadLimits, mode: ReadMode) -> Result<Option<PartitionRead>, ReadFailure> {
+        self.leader_state_in_epoch(limits.current_leader_epoch)?;
+        let mut from_segment = None;
+        loop {
+            let mark = self.waiters.mark();
+            let (plan, read) = self.locate(limits, from_segment, mark)?;
+            match plan.run(mode, SENDFILE_MIN_BYTES)? {
+                ReadOutcome::Data(data) => return Ok(Some(PartitionRead { records: chunk(data), ..read })),
+                ReadOutcome::Cold => return Ok(None),
+                ReadOutcome::NextSegment(next) => from_segment = Some(next),
+            }
+        }
+    }
+
+    fn locate(
+        &self,
+        limits: &ReadLimits,
+        from_segment: Option<i64>,
+        mark: i64,
+    ) -> Result<(ReadPlan, PartitionRead), ReadFailure> {
+        let mut log = self.log.lock();
+        let read = PartitionRead {
+            records: Chunk::Memory(bytes::Bytes::new()),
+            high_watermark: self.high_watermark(),
+            last_stable_offset: self.last_stable_offset(),
+            log_start_offset: log.log_start_offset(),
+            mark,
+        };
+        let max_offset = match limits.readable {
+            Readable::HighWatermark => read.high_watermark,
+            Readable::LastStableOffset => read.last_stable_offset,
+            Readable::LogEnd => log.log_end_offset(),
+        };
+        let plan = log.locate(&ReadRequest {
+            offset: limits.fetch_offset,
+            max_bytes: limits.max_bytes,
+            min_one_message: limits.min_one_message,
+            max_offset,
+            from_segment,
+        })?;
+        Ok((plan, read))
+    }
+}
+
+/// An incomplete first batch is of no use to a client that can be told so by an empty answer (Fetch v3 and later).
+fn chunk(data: FetchData) -> Chunk {
+    match data.records {
+        _ if data.first_entry_incomplete => Chunk::Memory(bytes::Bytes::new()),
+        Records::Memory(bytes) => Chunk::Memory(bytes),
+        Records::File { file, position, len } => Chunk::File(FileRange { file, position, length: len }),
+    }
+}

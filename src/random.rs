@@ -1,0 +1,23 @@
+//! Randomness, drawn at the edges and handed to the cores as an argument.
+
+/// Random bytes from the kernel.
+///
+/// # Panics
+/// Where the kernel has none: nothing that needs an id could go on.
+pub fn bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    let mut filled = 0;
+    while filled < N {
+        match rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty()) {
+            Ok(n) => filled += n,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(e) => panic!("the kernel gives no random bytes: {e}"),
+        }
+    }
+    bytes
+}
+
+/// A random number.
+pub fn u32() -> u32 {
+    u32::from_ne_bytes(bytes())
+}
