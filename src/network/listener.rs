@@ -91,7 +91,7 @@ pub fn bind(
 }
 
 fn host_error(listener: &Listener, reason: io::Error) -> ListenError {
-    ListenError::Host { listener: listener.name.clone(), host: listener.host.clone().unwrap_or_default(), reason }
+    ListenError::Host { listener: listener.name.clone(), host: listener.host.clone(), reason }
 }
 
 fn bind_error(listener: &Listener, address: SocketAddr, reason: io::Error) -> ListenError {
@@ -104,15 +104,12 @@ fn bind_error(listener: &Listener, address: SocketAddr, reason: io::Error) -> Li
 
 /// No host means every address, IPv6 and IPv4 through one socket where the machine has IPv6.
 fn addresses(listener: &Listener) -> Result<Vec<SocketAddr>, ListenError> {
-    match listener.host.as_deref() {
-        None | Some("") => Ok(vec![
+    match listener.host.as_str() {
+        "" => Ok(vec![
             SocketAddr::from((Ipv6Addr::UNSPECIFIED, listener.port)),
             SocketAddr::from((Ipv4Addr::UNSPECIFIED, listener.port)),
         ]),
-        Some(host) => {
-            let host = host.trim_start_matches('[').trim_end_matches(']');
-            (host, listener.port).to_socket_addrs().map(Iterator::collect).map_err(|e| host_error(listener, e))
-        }
+        host => (host, listener.port).to_socket_addrs().map(Iterator::collect).map_err(|e| host_error(listener, e)),
     }
 }
 

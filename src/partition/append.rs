@@ -107,8 +107,12 @@ impl Partition {
 
     fn may_append(&self, acks: i16) -> Result<(), AppendFailure> {
         let state = self.leader_state()?;
-        let required = self.min_in_sync_replicas.load(Ordering::Relaxed).min(state.replicas.len());
-        if acks == -1 && state.isr.len() < required {
+        if acks != -1 {
+            return Ok(());
+        }
+        let configured = usize::try_from(self.config.read().topic.min_insync_replicas).unwrap_or(1);
+        let required = configured.min(state.replicas.len());
+        if state.isr.len() < required {
             return Err(AppendFailure::NotEnoughReplicas {
                 partition: self.topic_partition.clone(),
                 in_sync: state.isr.len(),

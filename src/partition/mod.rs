@@ -5,9 +5,10 @@ mod read;
 mod waiters;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use controller::PartitionState;
+use controller::ids::NO_LEADER;
+use controller::{LeaderRecoveryState, PartitionState};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use protocol::wire::TopicId;
 use storage::{Log, TopicPartition};
@@ -15,6 +16,8 @@ use storage::{Log, TopicPartition};
 pub use append::{AppendFailure, Appended, PendingAppend};
 pub use read::{PartitionRead, ReadFailure, ReadLimits, Readable};
 pub use waiters::{FetchWaiter, Waiters};
+
+use crate::log_config::PartitionConfig;
 
 use append::AppendQueue;
 
@@ -34,7 +37,7 @@ pub struct Partition {
     high_watermark: AtomicI64,
     /// Copied from the log after each change, so that reads of it need no lock.
     log_start_offset: AtomicI64,
-    min_in_sync_replicas: AtomicUsize,
+    config: RwLock<PartitionConfig>,
     /// Parked fetches.
     pub waiters: Waiters,
 }
@@ -77,29 +80,21 @@ pub enum LeaderError {
 }
 
 impl Partition {
-    /// A partition over an open log. `high_watermark` comes from the checkpoint.
-    pub fn new(
-        topic_id: TopicId,
-        broker_id: i32,
-        state: PartitionState,
-        log: Log,
-        high_watermark: i64,
-        min_in_sync_replicas: usize,
-    ) -> Arc<Self> {
-        let partition = Arc::new(Self {
-            topic_partition: log.topic_partition().clone(),
+    /// A partition over an open log that nobody leads yet: [`Partition::set_state`] says who does. `high_watermark` comes from the
+    /// checkpoint.
+    pub fn new(topic_id: TopicId, broker_id: i32, log: Log, high_watermark: i64, config: PartitionConfig) -> Arc<Self> {
+        Arc::new(Self {
+            topic_partition: log.partition().clone(),
             topic_id,
             broker_id,
-            state: RwLock::new(Arc::new(state)),
+            state: RwLock::new(Arc::new(nobody_leads(log.partition().partition))),
             high_watermark: AtomicI64::new(high_watermark.clamp(log.log_start_offset(), log.log_end_offset())),
             log_start_offset: AtomicI64::new(log.log_start_offset()),
             log: Mutex::new(log),
             queue: AppendQueue::default(),
-            min_in_sync_replicas: AtomicUsize::new(min_in_sync_replicas),
+            config: RwLock::new(config),
             waiters: Waiters::default(),
-        });
-        partition.advance_high_watermark(&partition.log.lock());
-        partition
+        })
     }
 
     /// Who leads and who is in sync, as the controller last said.
@@ -113,14 +108,18 @@ impl Partition {
     /// The log directory's failure.
     pub fn set_state(&self, state: PartitionState) -> Result<(), storage::LogDirFailure> {
         let leads = state.leader == self.broker_id;
-        let old = std::mem::replace(&mut *self.state.write(), Arc::new(state.clone()));
         let mut log = self.log.lock();
-        if leads && (old.leader_epoch != state.leader_epoch || old.leader != state.leader || state.is_new) {
+        let is_new_epoch = {
+            let old = self.state.read();
+            old.leader != state.leader || old.leader_epoch != state.leader_epoch
+        };
+        if leads && is_new_epoch {
             log.assign_epoch_start(state.leader_epoch.0)?;
         }
+        *self.state.write() = Arc::new(state);
         self.advance_high_watermark(&log);
         drop(log);
-        if !leads || old.leader_epoch != state.leader_epoch {
+        if is_new_epoch {
             self.waiters.wake_all();
         }
         Ok(())
@@ -165,6 +164,11 @@ impl Partition {
         self.log.lock()
     }
 
+    /// The log directory that it is in.
+    pub fn log_dir(&self) -> std::path::PathBuf {
+        self.log.lock().log_dir().to_path_buf()
+    }
+
     /// The first offset that is readable.
     pub fn log_start_offset(&self) -> i64 {
         self.log_start_offset.load(Ordering::Acquire)
@@ -180,9 +184,15 @@ impl Partition {
         self.high_watermark()
     }
 
-    /// `min.insync.replicas` of the topic, after a change.
-    pub fn set_min_in_sync_replicas(&self, replicas: usize) {
-        self.min_in_sync_replicas.store(replicas, Ordering::Relaxed);
+    /// The topic's configuration.
+    pub fn config(&self) -> PartitionConfig {
+        self.config.read().clone()
+    }
+
+    /// Takes over a changed configuration.
+    pub fn set_config(&self, config: PartitionConfig) {
+        self.log.lock().set_config(config.log.clone());
+        *self.config.write() = config;
     }
 
     /// Copies what readers need from the log, and moves the high watermark to what every in-sync replica has: with this broker
@@ -214,6 +224,23 @@ impl Partition {
         log.increment_log_start_offset(to)?;
         self.advance_high_watermark(&log);
         Ok(log.log_start_offset())
+    }
+}
+
+fn nobody_leads(partition: i32) -> PartitionState {
+    PartitionState {
+        partition,
+        controller_epoch: Default::default(),
+        leader: NO_LEADER,
+        leader_epoch: controller::LeaderEpoch(NO_EPOCH),
+        partition_epoch: Default::default(),
+        isr: Vec::new(),
+        replicas: Vec::new(),
+        adding_replicas: Vec::new(),
+        removing_replicas: Vec::new(),
+        offline_replicas: Vec::new(),
+        leader_recovery_state: LeaderRecoveryState::Recovered,
+        is_new: false,
     }
 }
 

@@ -1,0 +1,86 @@
+//! What every request may use, in one place.
+
+use std::sync::Arc;
+
+use config::BrokerConfig;
+use controller::ControllerHandle;
+
+use crate::dispatch::RequestContext;
+use crate::fetch_session::FetchSessionCache;
+use crate::metadata_cache::MetadataCache;
+use crate::network::Connections;
+use crate::partition::{AppendFailure, Partition, ReadFailure};
+use crate::replicas::Replicas;
+
+/// The broker.
+pub struct Broker {
+    /// Its id.
+    pub id: i32,
+    /// Its configuration.
+    pub config: Arc<BrokerConfig>,
+    /// What it knows of the cluster.
+    pub metadata: Arc<MetadataCache>,
+    /// The partitions that it holds.
+    pub replicas: Arc<Replicas>,
+    /// The controller.
+    pub controller: ControllerHandle,
+    /// Incremental fetch sessions.
+    pub fetch_sessions: FetchSessionCache,
+    /// Open connections.
+    pub connections: Arc<Connections>,
+}
+
+/// A broker as a client is told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Its id.
+    pub id: i32,
+    /// Where this client reaches it.
+    pub host: String,
+    /// Where this client reaches it.
+    pub port: i32,
+    /// `broker.rack`
+    pub rack: Option<String>,
+}
+
+impl Broker {
+    /// A live broker as the client of a request reaches it: on the listener that the request came by. Of this broker, where no
+    /// address is advertised, the one that the client is connected to.
+    pub fn node(&self, context: &RequestContext, id: i32) -> Option<Node> {
+        let registered = self.metadata.broker(id)?.registration;
+        let rack = registered.rack;
+        let listener = context.listener();
+        let advertised = self.config.advertised_listeners.iter().find(|a| a.name == listener);
+        let is_told_local_address = id == self.id && advertised.is_none_or(|a| a.host.is_empty());
+        let endpoint = registered.endpoints.into_iter().find(|e| e.listener_name == listener)?;
+        let host = match is_told_local_address {
+            true => context.connection.local.ip().to_string(),
+            false => endpoint.host,
+        };
+        Some(Node { id, host, port: i32::from(endpoint.port), rack })
+    }
+
+    /// Every live broker that this client can reach.
+    pub fn nodes(&self, context: &RequestContext) -> Vec<Node> {
+        let brokers = self.metadata.brokers();
+        brokers.iter().filter_map(|b| self.node(context, b.registration.id)).collect()
+    }
+
+    /// Looks at why an append failed: a log directory's failure takes the directory offline.
+    pub fn note_append_failure(&self, partition: &Partition, failure: &AppendFailure) {
+        if let AppendFailure::Log(storage::AppendError::LogDir(failure)) = failure {
+            self.replicas.log_dir_failed(partition, failure);
+        }
+    }
+
+    /// Looks at why a read failed.
+    pub fn note_read_failure(&self, partition: &Partition, failure: &ReadFailure) {
+        match failure {
+            ReadFailure::Log(storage::ReadError::LogDir(failure)) => self.replicas.log_dir_failed(partition, failure),
+            ReadFailure::Log(error @ storage::ReadError::CorruptBatch { .. }) => {
+                log::error!("{}: {error}", partition.topic_partition);
+            }
+            ReadFailure::Log(storage::ReadError::OffsetOutOfRange { .. }) | ReadFailure::Leader(_) => {}
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! Produce (0), v3–11: append records (magic 2). Idempotence (KIP-98), record errors (KIP-467), leader hints (KIP-951).
+//!
+//! ApiVersions lists it from version 0: librdkafka up to 2.11 otherwise drops compression in silence (KAFKA-18659). A request of
+//! version 0 to 2 closes the connection, as any version that is not served.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use protocol::messages::produce::{
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, ProduceRequest,
+    ProduceResponse, TopicProduceResponse,
+};
+use protocol::wire::{Chunk, Message, Reader, Utf8Bytes};
+use protocol::{ApiKey, DecodeError, ErrorCode};
+use storage::{AppendInfo, RecordError};
+
+use crate::broker::Broker;
+use crate::dispatch::{RequestContext, Served, answer};
+use crate::handlers::to_code::ToCode;
+use crate::network::{Answer, Started};
+use crate::partition::{AppendFailure, Appended, Partition, PendingAppend};
+use crate::topics::is_internal;
+
+pub const SERVED: Served = Served { key: ApiKey::Produce, min: 3, max: 11, listed_min: 0, start };
+
+/// Compressed bytes of one request up to which they are inflated in the connection's own task.
+const INLINE_INFLATE_BYTES: usize = 64 * 1024;
+/// Only the admin client may append to internal topics, as in Kafka.
+const ADMIN_CLIENT_ID: &str = "__admin_client";
+
+fn start(broker: &Arc<Broker>, context: RequestContext, mut reader: Reader) -> Result<Started, DecodeError> {
+    let request = ProduceRequest::decode(&mut reader, context.version)?;
+    let produce = Produce { broker: broker.clone(), context };
+    if compressed_bytes(&request) <= INLINE_INFLATE_BYTES {
+        return Ok(produce.append(request));
+    }
+    // Inflating much takes long: not in a task that serves other connections. What this connection sends next waits, so that
+    // its records keep their order.
+    Ok(Started::Gated(Box::pin(async move {
+        let appended = tokio::task::spawn_blocking(move || produce.append(request)).await;
+        appended.unwrap_or_else(|e| {
+            log::error!("a Produce request broke off: {e}");
+            Started::Ready(Answer::Close)
+        })
+    })))
+}
+
+fn records(chunk: Option<Chunk>) -> Bytes {
+    match chunk {
+        Some(Chunk::Memory(bytes)) => bytes,
+        Some(Chunk::File(_)) | None => Bytes::new(),
+    }
+}
+
+/// Bytes of batches whose attributes name a codec.
+fn compressed_bytes(request: &ProduceRequest) -> usize {
+    const ATTRIBUTES_LOW_BYTE: usize = 22;
+    let partitions = request.topic_data.iter().flat_map(|t| &t.partition_data);
+    partitions
+        .filter_map(|p| p.records.as_ref()?.as_memory())
+        .filter(|records| records.get(ATTRIBUTES_LOW_BYTE).is_some_and(|attributes| attributes & 0x07 != 0))
+        .map(Bytes::len)
+        .sum()
+}
+
+/// Bytes of batches that claim to be of a transaction.
+fn has_transactional(request: &ProduceRequest) -> bool {
+    const ATTRIBUTES_LOW_BYTE: usize = 22;
+    const TRANSACTIONAL: u8 = 0x10;
+    let partitions = request.topic_data.iter().flat_map(|t| &t.partition_data);
+    partitions
+        .filter_map(|p| p.records.as_ref()?.as_memory())
+        .any(|records| records.get(ATTRIBUTES_LOW_BYTE).is_some_and(|attributes| attributes & TRANSACTIONAL != 0))
+}
+
+struct Produce {
+    broker: Arc<Broker>,
+    context: RequestContext,
+}
+
+/// One partition of the answer, or an append that another task still makes.
+enum Outcome {
+    Done(PartitionProduceResponse),
+    Pending { index: i32, partition: Arc<Partition>, append: PendingAppend },
+}
+
+type Outcomes = Vec<(Utf8Bytes, Vec<Outcome>)>;
+
+impl Produce {
+    fn append(self, request: ProduceRequest) -> Started {
+        let acks = request.acks;
+        let refusal = refusal_of_all(&request);
+        let mut pending = false;
+        let mut outcomes: Outcomes = Vec::with_capacity(request.topic_data.len());
+        for topic in request.topic_data {
+            let mut of_topic = Vec::with_capacity(topic.partition_data.len());
+            for data in topic.partition_data {
+                let outcome = match refusal {
+                    Some(code) => Outcome::Done(refused(data.index, code, None)),
+                    None => self.append_to(&topic.name, data.index, records(data.records), acks),
+                };
+                pending |= matches!(outcome, Outcome::Pending { .. });
+                of_topic.push(outcome);
+            }
+            outcomes.push((topic.name, of_topic));
+        }
+        if pending {
+            return Started::Waiting(Box::pin(async move { self.finish_pending(outcomes, acks).await }));
+        }
+        let responses = outcomes.into_iter().map(|(name, of_topic)| TopicProduceResponse {
+            name,
+            partition_responses: of_topic.into_iter().filter_map(Outcome::done).collect(),
+            ..Default::default()
+        });
+        Started::Ready(self.finish(responses.collect(), acks))
+    }
+
+    fn append_to(&self, topic: &str, index: i32, records: Bytes, acks: i16) -> Outcome {
+        if is_internal(topic) && self.context.client_id() != ADMIN_CLIENT_ID {
+            let message = format!("Cannot append to internal topic {topic}");
+            return Outcome::Done(refused(index, ErrorCode::INVALID_TOPIC_EXCEPTION, Some(message)));
+        }
+        let Some(partition) = self.broker.replicas.get(topic, index) else {
+            let code = match self.broker.metadata.contains(topic, index) {
+                true => self.broker.replicas.missing_code(topic, index),
+                false => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            };
+            return Outcome::Done(refused(index, code, None));
+        };
+        let batch = match partition.validate(records, self.context.version) {
+            Ok(batch) => batch,
+            Err(error) => {
+                log::debug!("{}: refused a batch of client {:?}: {error}", partition.topic_partition, self.context.client_id());
+                let mut response = refused(index, error.to_code(), Some(error.to_string()));
+                response.log_start_offset = partition.log_start_offset();
+                response.record_errors = error.record_errors().iter().map(record_error).collect();
+                return Outcome::Done(response);
+            }
+        };
+        match partition.append_as_leader(batch, acks) {
+            Appended::Done(outcome) => Outcome::Done(self.response(&partition, index, outcome)),
+            Appended::Queued(append) => Outcome::Pending { index, partition, append },
+        }
+    }
+
+    fn response(
+        &self,
+        partition: &Partition,
+        index: i32,
+        outcome: Result<AppendInfo, AppendFailure>,
+    ) -> PartitionProduceResponse {
+        match outcome {
+            Ok(info) => PartitionProduceResponse {
+                index,
+                base_offset: info.first_offset,
+                log_append_time_ms: info.log_append_time_ms,
+                log_start_offset: info.log_start_offset,
+                ..Default::default()
+            },
+            Err(failure) => {
+                log::debug!("{}: refused an append of client {:?}: {failure}", partition.topic_partition, self.context.client_id());
+                self.broker.note_append_failure(partition, &failure);
+                let mut response = refused(index, failure.to_code(), Some(failure.to_string()));
+                if self.context.version >= 10 && response.error_code == ErrorCode::NOT_LEADER_OR_FOLLOWER {
+                    let state = partition.state();
+                    response.current_leader =
+                        LeaderIdAndEpoch { leader_id: state.leader, leader_epoch: state.leader_epoch.0 };
+                }
+                response
+            }
+        }
+    }
+
+    async fn finish_pending(self, outcomes: Outcomes, acks: i16) -> Answer {
+        let mut responses = Vec::with_capacity(outcomes.len());
+        for (name, of_topic) in outcomes {
+            let mut partition_responses = Vec::with_capacity(of_topic.len());
+            for outcome in of_topic {
+                partition_responses.push(match outcome {
+                    Outcome::Done(response) => response,
+                    Outcome::Pending { index, partition, append } => match append.outcome().await {
+                        Some(outcome) => self.response(&partition, index, outcome),
+                        None => refused(index, ErrorCode::NOT_LEADER_OR_FOLLOWER, None),
+                    },
+                });
+            }
+            responses.push(TopicProduceResponse { name, partition_responses, ..Default::default() });
+        }
+        self.finish(responses, acks)
+    }
+
+    fn finish(&self, responses: Vec<TopicProduceResponse>, acks: i16) -> Answer {
+        if acks == 0 {
+            return self.finish_unacknowledged(&responses);
+        }
+        let leaders = responses.iter().flat_map(|t| &t.partition_responses).map(|p| p.current_leader.leader_id);
+        let mut leaders: Vec<i32> = leaders.filter(|id| *id >= 0).collect();
+        leaders.sort_unstable();
+        leaders.dedup();
+        let endpoint = |id| {
+            self.broker.node(&self.context, id).map(|node| NodeEndpoint {
+                node_id: id,
+                host: Utf8Bytes::from(node.host),
+                port: node.port,
+                rack: node.rack.map(Utf8Bytes::from),
+            })
+        };
+        let node_endpoints = leaders.into_iter().filter_map(endpoint).collect();
+        answer(&self.context, &ProduceResponse { responses, node_endpoints, ..Default::default() })
+    }
+
+    /// A client that waits for no answer hears of an error by the end of its connection.
+    fn finish_unacknowledged(&self, responses: &[TopicProduceResponse]) -> Answer {
+        let failed = responses.iter().find_map(|topic| {
+            let failed = topic.partition_responses.iter().find(|p| p.error_code != ErrorCode::NONE)?;
+            Some((&topic.name, failed))
+        });
+        let Some((topic, failed)) = failed else { return Answer::Nothing };
+        log::info!(
+            "closing the connection of {} (client {:?}): a Produce request with acks=0 failed on {topic}-{} with {}",
+            self.context.connection.peer,
+            self.context.client_id(),
+            failed.index,
+            failed.error_code.name(),
+        );
+        Answer::Close
+    }
+}
+
+impl Outcome {
+    fn done(self) -> Option<PartitionProduceResponse> {
+        match self {
+            Outcome::Done(response) => Some(response),
+            Outcome::Pending { .. } => None,
+        }
+    }
+}
+
+/// What is wrong with the request as a whole.
+fn refusal_of_all(request: &ProduceRequest) -> Option<ErrorCode> {
+    if has_transactional(request) {
+        // Without an id nobody may write inside a transaction; with one, none was begun here: there is no coordinator yet.
+        return Some(match request.transactional_id {
+            None => ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+            Some(_) => ErrorCode::INVALID_TXN_STATE,
+        });
+    }
+    if !matches!(request.acks, -1..=1) {
+        return Some(ErrorCode::INVALID_REQUIRED_ACKS);
+    }
+    None
+}
+
+fn refused(index: i32, error_code: ErrorCode, message: Option<String>) -> PartitionProduceResponse {
+    PartitionProduceResponse {
+        index,
+        error_code,
+        base_offset: -1,
+        error_message: message.map(Utf8Bytes::from),
+        ..Default::default()
+    }
+}
+
+fn record_error(error: &RecordError) -> BatchIndexAndErrorMessage {
+    BatchIndexAndErrorMessage {
+        batch_index: error.batch_index,
+        batch_index_error_message: Some(Utf8Bytes::from(&*error.message)),
+    }
+}
