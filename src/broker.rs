@@ -57,13 +57,21 @@ impl Broker {
             true => context.connection.local.ip().to_string(),
             false => endpoint.host,
         };
-        Some(Node { id, host, port: i32::from(endpoint.port), rack })
+        Some(Node {
+            id,
+            host,
+            port: i32::from(endpoint.port),
+            rack,
+        })
     }
 
     /// Every live broker that this client can reach.
     pub fn nodes(&self, context: &RequestContext) -> Vec<Node> {
         let brokers = self.metadata.brokers();
-        brokers.iter().filter_map(|b| self.node(context, b.registration.id)).collect()
+        brokers
+            .iter()
+            .filter_map(|b| self.node(context, b.registration.id))
+            .collect()
     }
 
     /// Looks at why an append failed: a log directory's failure takes the directory offline.

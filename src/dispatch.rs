@@ -84,7 +84,9 @@ pub fn answer<M: Message>(context: &RequestContext, response: &M) -> Answer {
 /// Encodes a response in another version than the request's: ApiVersions answers an unknown version in version 0.
 pub fn answer_in_version<M: Message>(context: &RequestContext, response: &M, version: i16) -> Answer {
     let mut writer = Writer::frame(ANSWER_BYTES);
-    let header = ResponseHeader { correlation_id: context.correlation_id, ..Default::default() };
+    let header = ResponseHeader {
+        correlation_id: context.correlation_id,
+    };
     let encoded = header
         .encode(&mut writer, context.api_key.response_header_version(version))
         .and_then(|()| response.encode(&mut writer, version))
@@ -139,22 +141,34 @@ impl std::fmt::Display for Refused {
 }
 
 fn start(broker: &Arc<Broker>, connection: &Arc<ConnectionState>, frame: &Frame) -> Result<Started, Refused> {
-    let refuse = |reason| Refused { client_id: String::new(), reason };
+    let refuse = |reason| Refused {
+        client_id: String::new(),
+        reason,
+    };
     if frame.bytes.len() < 4 {
-        return Err(refuse(format!("a request of {} bytes has no header", frame.bytes.len())));
+        return Err(refuse(format!(
+            "a request of {} bytes has no header",
+            frame.bytes.len()
+        )));
     }
     let mut numbers = frame.bytes.slice(..4);
     let (key, version) = (numbers.get_i16(), numbers.get_i16());
     let Ok(api_key) = ApiKey::try_from(key) else {
-        return Err(refuse(format!("there is no request with key {key} (version {version})")));
+        return Err(refuse(format!(
+            "there is no request with key {key} (version {version})"
+        )));
     };
     let mut reader = Reader::new(frame.bytes.clone());
     let header = RequestHeader::decode(&mut reader, api_key.request_header_version(version))
         .map_err(|e| refuse(format!("the header of a {api_key:?} request, version {version}: {e}")))?;
-    let refuse =
-        |reason| Refused { client_id: header.client_id.as_deref().unwrap_or("").to_string(), reason };
+    let refuse = |reason| Refused {
+        client_id: header.client_id.as_deref().unwrap_or("").to_string(),
+        reason,
+    };
     let Some(served) = handlers::served(api_key) else {
-        return Err(refuse(format!("{api_key:?} (key {key}), version {version}, is not offered")));
+        return Err(refuse(format!(
+            "{api_key:?} (key {key}), version {version}, is not offered"
+        )));
     };
     let context = RequestContext {
         api_key,

@@ -97,7 +97,11 @@ impl SessionState {
                     cached.request = request;
                 }
             }
-            None => self.insert(CachedPartition { request, high_watermark: -1, log_start_offset: -1 }),
+            None => self.insert(CachedPartition {
+                request,
+                high_watermark: -1,
+                log_start_offset: -1,
+            }),
         }
     }
 
@@ -110,8 +114,12 @@ impl SessionState {
     /// Whether `data` belongs into the answer. A partition that was forgotten meanwhile does not.
     fn answer(&mut self, topic: &TopicKey, data: &PartitionData) -> bool {
         let key = (topic.clone(), data.partition_index);
-        let Some(order) = self.order_of.get(&key).copied() else { return false };
-        let Some(cached) = self.by_order.get_mut(&order) else { return false };
+        let Some(order) = self.order_of.get(&key).copied() else {
+            return false;
+        };
+        let Some(cached) = self.by_order.get_mut(&order) else {
+            return false;
+        };
         let must_respond = cached.update(data);
         if data.records.as_ref().is_some_and(|records| !records.is_empty())
             && let Some(cached) = self.by_order.remove(&order)
@@ -183,7 +191,10 @@ pub struct SessionRequest {
 impl FetchSessionCache {
     /// An empty cache with room for `slots` sessions.
     pub fn new(slots: usize) -> Self {
-        Self { slots, entries: Mutex::new(HashMap::new()) }
+        Self {
+            slots,
+            entries: Mutex::new(HashMap::new()),
+        }
     }
 
     /// How many sessions there are.
@@ -205,7 +216,10 @@ impl FetchSessionCache {
             }
             return match request.epoch {
                 FINAL_EPOCH => FetchContext::Sessionless(request.partitions),
-                _ => FetchContext::Full { partitions: request.partitions, uses_topic_ids },
+                _ => FetchContext::Full {
+                    partitions: request.partitions,
+                    uses_topic_ids,
+                },
             };
         }
         let mut entries = self.entries.lock();
@@ -221,7 +235,11 @@ impl FetchSessionCache {
             return FetchContext::Error(ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR);
         }
         // Only a request that forgets can leave the session empty, and only then are its own partitions needed again.
-        let named = if request.forgotten.is_empty() { Vec::new() } else { request.partitions.clone() };
+        let named = if request.forgotten.is_empty() {
+            Vec::new()
+        } else {
+            request.partitions.clone()
+        };
         for partition in request.partitions {
             state.set(partition);
         }
@@ -255,9 +273,13 @@ impl FetchSessionCache {
                 (error, INVALID_SESSION_ID)
             }
             FetchContext::Sessionless(_) => (ErrorCode::NONE, INVALID_SESSION_ID),
-            FetchContext::Full { partitions, uses_topic_ids } => {
-                (ErrorCode::NONE, self.create(partitions, uses_topic_ids, privileged, answers, now_ms, random))
-            }
+            FetchContext::Full {
+                partitions,
+                uses_topic_ids,
+            } => (
+                ErrorCode::NONE,
+                self.create(partitions, uses_topic_ids, privileged, answers, now_ms, random),
+            ),
             FetchContext::Incremental { session, epoch } => {
                 let mut state = session.state.lock();
                 if state.epoch != epoch {
@@ -289,7 +311,10 @@ impl FetchSessionCache {
                 break id;
             }
         };
-        let mut state = SessionState { epoch: next_epoch(INITIAL_EPOCH), ..SessionState::default() };
+        let mut state = SessionState {
+            epoch: next_epoch(INITIAL_EPOCH),
+            ..SessionState::default()
+        };
         for request in partitions {
             state.set(request);
         }
@@ -300,9 +325,21 @@ impl FetchSessionCache {
             }
         }
         let size = state.by_order.len();
-        let session =
-            Arc::new(FetchSession { id, privileged, uses_topic_ids, created_ms: now_ms, state: Mutex::new(state) });
-        entries.insert(id, CacheEntry { session, last_used_ms: now_ms, size });
+        let session = Arc::new(FetchSession {
+            id,
+            privileged,
+            uses_topic_ids,
+            created_ms: now_ms,
+            state: Mutex::new(state),
+        });
+        entries.insert(
+            id,
+            CacheEntry {
+                session,
+                last_used_ms: now_ms,
+                size,
+            },
+        );
         id
     }
 }
@@ -313,9 +350,13 @@ impl FetchContext {
         match self {
             FetchContext::Error(_) => Vec::new(),
             FetchContext::Sessionless(partitions) | FetchContext::Full { partitions, .. } => partitions.clone(),
-            FetchContext::Incremental { session, .. } => {
-                session.state.lock().by_order.values().map(|cached| cached.request.clone()).collect()
-            }
+            FetchContext::Incremental { session, .. } => session
+                .state
+                .lock()
+                .by_order
+                .values()
+                .map(|cached| cached.request.clone())
+                .collect(),
         }
     }
 }
@@ -324,7 +365,10 @@ impl FetchContext {
 /// that is not new gives way to a larger; a follower's session (`privileged`) comes before a consumer's.
 fn evict(entries: &mut HashMap<i32, CacheEntry>, privileged: bool, size: usize, now_ms: i64) -> bool {
     let stalest = entries.values().min_by_key(|e| (e.last_used_ms, e.session.id));
-    if let Some(stalest) = stalest.filter(|e| now_ms - e.last_used_ms > EVICTION_MS).map(|e| e.session.id) {
+    if let Some(stalest) = stalest
+        .filter(|e| now_ms - e.last_used_ms > EVICTION_MS)
+        .map(|e| e.session.id)
+    {
         entries.remove(&stalest);
         return true;
     }
@@ -332,7 +376,11 @@ fn evict(entries: &mut HashMap<i32, CacheEntry>, privileged: bool, size: usize, 
         let old = now_ms - e.session.created_ms > EVICTION_MS;
         old || (privileged && !e.session.privileged)
     };
-    let least = entries.values().filter(evictable).map(|e| (e.session.privileged, e.size, e.session.id)).min();
+    let least = entries
+        .values()
+        .filter(evictable)
+        .map(|e| (e.session.privileged, e.size, e.session.id))
+        .min();
     match least {
         Some(least) if (privileged, size, 0) >= least => {
             entries.remove(&least.2);

@@ -28,7 +28,10 @@ impl PartitionConfig {
             let usable: ConfigMap = usable.map(|(key, value)| (key.clone(), value.clone())).collect();
             TopicConfig::new(&broker.topic_defaults, &usable).unwrap_or_default()
         });
-        Self { log: Arc::new(log_config(broker, &config)), topic: Arc::new(config) }
+        Self {
+            log: Arc::new(log_config(broker, &config)),
+            topic: Arc::new(config),
+        }
     }
 }
 
@@ -44,7 +47,10 @@ fn log_config(broker: &BrokerConfig, topic: &TopicConfig) -> LogConfig {
         flush_messages: topic.flush_messages,
         flush_ms: topic.flush_ms,
         max_message_bytes: topic.max_message_bytes,
-        cleanup_policy: CleanupPolicy { delete: topic.cleanup_policy.delete, compact: topic.cleanup_policy.compact },
+        cleanup_policy: CleanupPolicy {
+            delete: topic.cleanup_policy.delete,
+            compact: topic.cleanup_policy.compact,
+        },
         file_delete_delay_ms: topic.file_delete_delay_ms,
         preallocate: topic.preallocate,
         producer_id_expiration_ms: i64::from(broker.producer_id_expiration_ms),

@@ -33,25 +33,35 @@ pub struct MetadataCache {
 }
 
 fn wire_id(id: controller::ids::TopicId) -> TopicId {
-    TopicId::from_bytes(id.0)
+    protocol::wire::Uuid(id.0)
 }
 
 /// Partitions are kept in the order of their numbers.
 fn find_partition(topic: &TopicState, partition: i32) -> Option<&PartitionState> {
-    let at = topic.partitions.binary_search_by_key(&partition, |p| p.partition).ok()?;
+    let at = topic
+        .partitions
+        .binary_search_by_key(&partition, |p| p.partition)
+        .ok()?;
     topic.partitions.get(at)
 }
 
 impl MetadataCache {
     /// A cache of what the controller knew when it started.
     pub fn new(snapshot: MetadataSnapshot) -> Self {
-        let topics: BTreeMap<_, _> = snapshot.topics.into_iter().map(|t| (t.topic.clone(), Arc::new(t))).collect();
+        let topics: BTreeMap<_, _> = snapshot
+            .topics
+            .into_iter()
+            .map(|t| (t.topic.clone(), Arc::new(t)))
+            .collect();
         Self {
             image: RwLock::new(Image {
                 cluster_id: snapshot.cluster_id,
                 controller_id: snapshot.controller_id,
                 brokers: snapshot.brokers.into_iter().map(|b| (b.registration.id, b)).collect(),
-                names: topics.values().map(|t| (wire_id(t.topic_id), t.topic.clone())).collect(),
+                names: topics
+                    .values()
+                    .map(|t| (wire_id(t.topic_id), t.topic.clone()))
+                    .collect(),
                 topics,
                 features: FinalizedFeatures {
                     levels: snapshot.finalized_features,
@@ -64,7 +74,12 @@ impl MetadataCache {
     /// Takes in what concerns the cache; other effects pass by.
     pub fn apply(&self, effect: &Effect) {
         match effect {
-            Effect::UpdateMetadata { controller_id, brokers, topics, .. } => {
+            Effect::UpdateMetadata {
+                controller_id,
+                brokers,
+                topics,
+                ..
+            } => {
                 let mut image = self.image.write();
                 image.controller_id = *controller_id;
                 image.brokers = brokers.iter().map(|b| (b.registration.id, b.clone())).collect();
@@ -143,7 +158,10 @@ impl MetadataCache {
     /// Whether a partition exists.
     pub fn contains(&self, topic: &str, partition: i32) -> bool {
         let image = self.image.read();
-        image.topics.get(topic).is_some_and(|t| find_partition(t, partition).is_some())
+        image
+            .topics
+            .get(topic)
+            .is_some_and(|t| find_partition(t, partition).is_some())
     }
 
     /// What a topic has set for itself.
@@ -166,13 +184,19 @@ impl Image {
         }
         self.names.insert(wire_id(changed.topic_id), changed.topic.clone());
         let topic = self.topics.entry(changed.topic.clone()).or_insert_with(|| {
-            Arc::new(TopicState { partitions: Vec::new(), ..changed.clone() })
+            Arc::new(TopicState {
+                partitions: Vec::new(),
+                ..changed.clone()
+            })
         });
         let topic = Arc::make_mut(topic);
         topic.topic_id = changed.topic_id;
         topic.configs = changed.configs.clone();
         for partition in &changed.partitions {
-            match topic.partitions.binary_search_by_key(&partition.partition, |p| p.partition) {
+            match topic
+                .partitions
+                .binary_search_by_key(&partition.partition, |p| p.partition)
+            {
                 Ok(at) => topic.partitions[at] = partition.clone(),
                 Err(at) => topic.partitions.insert(at, partition.clone()),
             }

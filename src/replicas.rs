@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use controller::{Applied, BoxFuture, Effect, EffectSink, FailedReplica, PartitionState, StopReplicaPartition, TopicState};
+use controller::{
+    Applied, BoxFuture, Effect, EffectSink, FailedReplica, PartitionState, StopReplicaPartition, TopicState,
+};
 use parking_lot::RwLock;
 use protocol::ErrorCode;
-use protocol::wire::TopicId;
 use storage::{LogDirFailure, TopicPartition};
 
 use crate::log_config::PartitionConfig;
@@ -26,7 +27,11 @@ pub struct Replicas {
 impl Replicas {
     /// No partitions yet: the controller's first effects bring them.
     pub fn new(broker_id: i32, logs: Arc<Logs>) -> Arc<Self> {
-        Arc::new(Self { broker_id, logs, topics: RwLock::default() })
+        Arc::new(Self {
+            broker_id,
+            logs,
+            topics: RwLock::default(),
+        })
     }
 
     /// A partition that is here.
@@ -41,7 +46,11 @@ impl Replicas {
 
     /// The partitions of one topic that are here.
     pub fn of_topic(&self, topic: &str) -> Vec<Arc<Partition>> {
-        self.topics.read().get(topic).map(|of| of.values().cloned().collect()).unwrap_or_default()
+        self.topics
+            .read()
+            .get(topic)
+            .map(|of| of.values().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// The code for a partition that exists but is not here.
@@ -57,7 +66,10 @@ impl Replicas {
         if !self.logs.set_offline(&failure.dir) {
             return;
         }
-        log::error!("{failure}: its partitions go offline (first seen on {})", partition.topic_partition);
+        log::error!(
+            "{failure}: its partitions go offline (first seen on {})",
+            partition.topic_partition
+        );
         let mut topics = self.topics.write();
         for of_topic in topics.values_mut() {
             of_topic.retain(|_, partition| {
@@ -95,18 +107,24 @@ impl Replicas {
             return Ok(());
         }
         let topic_partition = TopicPartition::new(topic.topic.clone(), state.partition);
-        let topic_id = TopicId::from_bytes(topic.topic_id.0);
+        let topic_id = protocol::wire::Uuid(topic.topic_id.0);
         let (log, high_watermark) = self.logs.open_or_create(&topic_partition, topic_id, config)?;
         let partition = Partition::new(topic_id, self.broker_id, log, high_watermark, config.clone());
         partition.set_state(state.clone())?;
-        self.topics.write().entry(topic.topic.clone()).or_default().insert(state.partition, partition);
+        self.topics
+            .write()
+            .entry(topic.topic.clone())
+            .or_default()
+            .insert(state.partition, partition);
         Ok(())
     }
 
     fn stop(&self, stopped: &StopReplicaPartition, delete: bool) -> Result<(), crate::logs::LogsError> {
         let removed = {
             let mut topics = self.topics.write();
-            let removed = topics.get_mut(&stopped.topic).and_then(|of_topic| of_topic.remove(&stopped.partition));
+            let removed = topics
+                .get_mut(&stopped.topic)
+                .and_then(|of_topic| of_topic.remove(&stopped.partition));
             if topics.get(&stopped.topic).is_some_and(BTreeMap::is_empty) {
                 topics.remove(&stopped.topic);
             }
@@ -173,7 +191,9 @@ impl EffectSink for ApplyEffects {
                 }
                 Applied { failed }
             });
-            applied.await.unwrap_or_else(|e| panic!("the controller's decisions could not be carried out: {e}"))
+            applied
+                .await
+                .unwrap_or_else(|e| panic!("the controller's decisions could not be carried out: {e}"))
         })
     }
 }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use protocol::ErrorCode;
-use protocol::messages::api_versions::{
-    ApiVersion, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey,
-};
+use protocol::messages::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey};
 use protocol::wire::Utf8Bytes;
 
 use crate::broker::Broker;
@@ -15,14 +13,13 @@ use crate::network::{Answer, ClientSoftware};
 
 pub const SERVED: Served = served!(ApiVersions, 0..=4, handle);
 
-async fn handle(
-    broker: &Arc<Broker>,
-    context: &RequestContext,
-    request: ApiVersionsRequest,
-) -> ApiVersionsResponse {
+async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: ApiVersionsRequest) -> ApiVersionsResponse {
     if context.version >= 3 {
         if !is_software_name(&request.client_software_name) || !is_software_name(&request.client_software_version) {
-            return ApiVersionsResponse { error_code: ErrorCode::INVALID_REQUEST, ..Default::default() };
+            return ApiVersionsResponse {
+                error_code: ErrorCode::INVALID_REQUEST,
+                ..Default::default()
+            };
         }
         *context.connection.software.lock() = Some(ClientSoftware {
             name: request.client_software_name.detached(),
@@ -69,10 +66,14 @@ fn listed(served: &Served) -> ApiVersion {
 /// Letters, digits, and between them also `-` and `.`; as Kafka's `ApiVersionsRequest.isValid`.
 fn is_software_name(name: &str) -> bool {
     let bytes = name.as_bytes();
-    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return false };
+    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else {
+        return false;
+    };
     first.is_ascii_alphanumeric()
         && last.is_ascii_alphanumeric()
-        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-' || *b == b'.')
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || *b == b'-' || *b == b'.')
 }
 
 #[cfg(test)]

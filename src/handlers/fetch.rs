@@ -22,8 +22,13 @@ use crate::network::{Answer, Started};
 use crate::partition::{FetchWaiter, Partition, ReadLimits, Readable};
 use crate::random;
 
-pub const SERVED: Served =
-    Served { key: protocol::ApiKey::Fetch, min: 4, max: 17, listed_min: 4, start };
+pub const SERVED: Served = Served {
+    key: protocol::ApiKey::Fetch,
+    min: 4,
+    max: 17,
+    listed_min: 4,
+    start,
+};
 
 const READ_COMMITTED: i8 = 1;
 
@@ -63,12 +68,18 @@ struct Round {
 
 impl Fetch {
     fn new(broker: Arc<Broker>, context: RequestContext, request: FetchRequest) -> Self {
-        let replica_id = if context.version >= 15 { request.replica_state.replica_id } else { request.replica_id };
+        let replica_id = if context.version >= 15 {
+            request.replica_state.replica_id
+        } else {
+            request.replica_id
+        };
         let max_bytes = request.max_bytes.min(broker.config.fetch_max_bytes).max(0);
         let read_committed = request.isolation_level == READ_COMMITTED;
         let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
         let min_bytes = request.min_bytes.min(max_bytes).max(0);
-        let session = broker.fetch_sessions.context(session_request(context.version, request), clock::now_ms());
+        let session = broker
+            .fetch_sessions
+            .context(session_request(context.version, request), clock::now_ms());
         Self {
             partitions: session.partitions(),
             session,
@@ -90,14 +101,21 @@ impl Fetch {
 
     /// Reads every partition once; `None` when one of them would wait for the disk.
     fn read(&self, mode: ReadMode) -> Option<Round> {
-        let mut round = Round { answers: Vec::with_capacity(self.partitions.len()), waitable: Vec::new(), bytes: 0, failed: false };
+        let mut round = Round {
+            answers: Vec::with_capacity(self.partitions.len()),
+            waitable: Vec::new(),
+            bytes: 0,
+            failed: false,
+        };
         let mut left = self.max_bytes;
         for wanted in &self.partitions {
             let partition = match self.resolve(wanted) {
                 Ok(partition) => partition,
                 Err((error, is_read)) => {
                     round.failed |= is_read;
-                    round.answers.push((wanted.topic.clone(), failed(wanted.partition, error)));
+                    round
+                        .answers
+                        .push((wanted.topic.clone(), failed(wanted.partition, error)));
                     continue;
                 }
             };
@@ -143,7 +161,10 @@ impl Fetch {
         let broker = &self.broker;
         let name = match &wanted.topic {
             TopicKey::Name(name) => Arc::from(&**name),
-            TopicKey::Id(id) => broker.metadata.topic_name(*id).ok_or((ErrorCode::UNKNOWN_TOPIC_ID, false))?,
+            TopicKey::Id(id) => broker
+                .metadata
+                .topic_name(*id)
+                .ok_or((ErrorCode::UNKNOWN_TOPIC_ID, false))?,
         };
         let partition = match broker.replicas.get(&name, wanted.partition) {
             Some(partition) => partition,
@@ -165,11 +186,16 @@ impl Fetch {
 
     /// Adds who leads, from v16 on, to an answer that says that we do not.
     fn with_leader(&self, mut data: PartitionData, partition: &Partition) -> PartitionData {
-        let hint = matches!(data.error_code, ErrorCode::NOT_LEADER_OR_FOLLOWER | ErrorCode::FENCED_LEADER_EPOCH);
+        let hint = matches!(
+            data.error_code,
+            ErrorCode::NOT_LEADER_OR_FOLLOWER | ErrorCode::FENCED_LEADER_EPOCH
+        );
         if hint && self.context.version >= 16 {
             let state = partition.state();
-            data.current_leader =
-                LeaderIdAndEpoch { leader_id: state.leader, leader_epoch: state.leader_epoch.0 };
+            data.current_leader = LeaderIdAndEpoch {
+                leader_id: state.leader,
+                leader_epoch: state.leader_epoch.0,
+            };
         }
         data
     }
@@ -244,7 +270,10 @@ impl Parked {
         for (partition, max_bytes, mark) in &round.waitable {
             partition.waiters.register(&waiter, *max_bytes, *mark);
         }
-        Self { waiter, partitions: round.waitable.iter().map(|(partition, ..)| partition.clone()).collect() }
+        Self {
+            waiter,
+            partitions: round.waitable.iter().map(|(partition, ..)| partition.clone()).collect(),
+        }
     }
 }
 
@@ -257,7 +286,13 @@ impl Drop for Parked {
 }
 
 fn session_request(version: i16, request: FetchRequest) -> SessionRequest {
-    let key = |name: &Utf8Bytes, id| if version >= 13 { TopicKey::Id(id) } else { TopicKey::Name(name.detached()) };
+    let key = |name: &Utf8Bytes, id| {
+        if version >= 13 {
+            TopicKey::Id(id)
+        } else {
+            TopicKey::Name(name.detached())
+        }
+    };
     let mut partitions = Vec::new();
     for topic in request.topics {
         let topic_key = key(&topic.topic, topic.topic_id);
@@ -273,7 +308,10 @@ fn session_request(version: i16, request: FetchRequest) -> SessionRequest {
     }
     let forgotten = request.forgotten_topics_data.into_iter().flat_map(|topic| {
         let topic_key = key(&topic.topic, topic.topic_id);
-        topic.partitions.into_iter().map(move |partition| (topic_key.clone(), partition))
+        topic
+            .partitions
+            .into_iter()
+            .map(move |partition| (topic_key.clone(), partition))
     });
     SessionRequest {
         version,
@@ -302,11 +340,18 @@ fn by_topic(broker: &Broker, answers: Vec<(TopicKey, PartitionData)>) -> Vec<Fet
         match responses.last_mut() {
             Some(response) if last.as_ref() == Some(&topic) => response.partitions.push(data),
             _ => {
-                let mut response = FetchableTopicResponse { partitions: vec![data], ..Default::default() };
+                let mut response = FetchableTopicResponse {
+                    partitions: vec![data],
+                    ..Default::default()
+                };
                 match &topic {
                     TopicKey::Id(id) => {
                         response.topic_id = *id;
-                        response.topic = broker.metadata.topic_name(*id).map(|n| Utf8Bytes::from(&*n)).unwrap_or_default();
+                        response.topic = broker
+                            .metadata
+                            .topic_name(*id)
+                            .map(|n| Utf8Bytes::from(&*n))
+                            .unwrap_or_default();
                     }
                     TopicKey::Name(name) => response.topic = name.clone(),
                 }
@@ -323,7 +368,11 @@ fn leaders_to_name(
     context: &RequestContext,
     answers: &[(TopicKey, PartitionData)],
 ) -> Vec<NodeEndpoint> {
-    let mut ids: Vec<i32> = answers.iter().map(|(_, data)| data.current_leader.leader_id).filter(|id| *id >= 0).collect();
+    let mut ids: Vec<i32> = answers
+        .iter()
+        .map(|(_, data)| data.current_leader.leader_id)
+        .filter(|id| *id >= 0)
+        .collect();
     ids.sort_unstable();
     ids.dedup();
     let endpoint = |id| {

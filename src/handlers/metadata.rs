@@ -21,7 +21,12 @@ pub const SERVED: Served = served!(Metadata, 0..=12, handle);
 async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: MetadataRequest) -> MetadataResponse {
     let version = context.version;
     let topics = match named_topics(&request, version) {
-        Named::All => broker.metadata.topics().iter().map(|topic| describe(broker, context, topic)).collect(),
+        Named::All => broker
+            .metadata
+            .topics()
+            .iter()
+            .map(|topic| describe(broker, context, topic))
+            .collect(),
         Named::Invalid(topics) => topics,
         Named::Ids(ids) => ids.into_iter().map(|id| by_id(broker, context, id)).collect(),
         Named::Names(names) => by_name(broker, context, names, request.allow_auto_topic_creation).await,
@@ -37,7 +42,11 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: Metadat
         response.cluster_authorized_operations = authorized_operations::CLUSTER;
     }
     if version >= 8 && request.include_topic_authorized_operations {
-        for topic in response.topics.iter_mut().filter(|topic| topic.error_code != ErrorCode::UNKNOWN_TOPIC_ID) {
+        for topic in response
+            .topics
+            .iter_mut()
+            .filter(|topic| topic.error_code != ErrorCode::UNKNOWN_TOPIC_ID)
+        {
             topic.topic_authorized_operations = authorized_operations::TOPIC;
         }
     }
@@ -53,7 +62,9 @@ enum Named {
 
 /// Version 0 asks for all topics by an empty list, later ones by null. Where one topic is named by id, only ids count.
 fn named_topics(request: &MetadataRequest, version: i16) -> Named {
-    let Some(topics) = &request.topics else { return Named::All };
+    let Some(topics) = &request.topics else {
+        return Named::All;
+    };
     if topics.is_empty() && version == 0 {
         return Named::All;
     }
@@ -75,7 +86,11 @@ fn named_topics(request: &MetadataRequest, version: i16) -> Named {
 }
 
 fn by_id(broker: &Broker, context: &RequestContext, id: TopicId) -> MetadataResponseTopic {
-    match broker.metadata.topic_name(id).and_then(|name| broker.metadata.topic(&name)) {
+    match broker
+        .metadata
+        .topic_name(id)
+        .and_then(|name| broker.metadata.topic(&name))
+    {
         Some(topic) => describe(broker, context, &topic),
         None => MetadataResponseTopic {
             error_code: ErrorCode::UNKNOWN_TOPIC_ID,
@@ -92,21 +107,36 @@ async fn by_name(
     names: BTreeSet<Utf8Bytes>,
     client_allows_creation: bool,
 ) -> Vec<MetadataResponseTopic> {
-    let missing: Vec<String> =
-        names.iter().filter(|name| broker.metadata.topic(name).is_none()).map(ToString::to_string).collect();
+    let missing: Vec<String> = names
+        .iter()
+        .filter(|name| broker.metadata.topic(name).is_none())
+        .map(ToString::to_string)
+        .collect();
     let create = broker.config.auto_create_topics_enable && client_allows_creation && !missing.is_empty();
-    let failures = if create { broker.auto_create_topics(missing).await } else { Vec::new() };
+    let failures = if create {
+        broker.auto_create_topics(missing).await
+    } else {
+        Vec::new()
+    };
     let answer = |name: Utf8Bytes| {
         if let Some(topic) = broker.metadata.topic(&name) {
             return describe(broker, context, &topic);
         }
-        let failure = failures.iter().find(|(failed, _)| name == *failed).map(|(_, code)| *code);
+        let failure = failures
+            .iter()
+            .find(|(failed, _)| name == *failed)
+            .map(|(_, code)| *code);
         let error_code = failure.unwrap_or(match is_valid_name(&name) {
             true => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
             false => ErrorCode::INVALID_TOPIC_EXCEPTION,
         });
         let is_internal = is_internal(&name);
-        MetadataResponseTopic { error_code, name: Some(name), is_internal, ..Default::default() }
+        MetadataResponseTopic {
+            error_code,
+            name: Some(name),
+            is_internal,
+            ..Default::default()
+        }
     };
     names.into_iter().map(answer).collect()
 }
@@ -114,9 +144,13 @@ async fn by_name(
 fn describe(broker: &Broker, context: &RequestContext, topic: &TopicState) -> MetadataResponseTopic {
     MetadataResponseTopic {
         name: Some(Utf8Bytes::from(&*topic.topic)),
-        topic_id: TopicId::from_bytes(topic.topic_id.0),
+        topic_id: protocol::wire::Uuid(topic.topic_id.0),
         is_internal: is_internal(&topic.topic),
-        partitions: topic.partitions.iter().map(|partition| describe_partition(broker, context, partition)).collect(),
+        partitions: topic
+            .partitions
+            .iter()
+            .map(|partition| describe_partition(broker, context, partition))
+            .collect(),
         ..Default::default()
     }
 }
@@ -129,7 +163,10 @@ fn describe_partition(
     let reachable = |id: i32| broker.metadata.endpoint(id, context.listener()).is_some();
     let alive = |ids: &[i32]| -> Vec<i32> {
         // Version 0 leaves out who is away, and says so by an error; later versions name every replica.
-        ids.iter().copied().filter(|id| context.version > 0 || reachable(*id)).collect()
+        ids.iter()
+            .copied()
+            .filter(|id| context.version > 0 || reachable(*id))
+            .collect()
     };
     let has_leader = reachable(partition.leader);
     let error_code = match has_leader {

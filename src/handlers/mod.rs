@@ -4,13 +4,19 @@ pub mod api_versions;
 pub mod fetch;
 pub mod metadata;
 pub mod produce;
+pub mod to_code;
 
 use protocol::ApiKey;
 
 use crate::dispatch::Served;
 
 /// Every key that this broker serves, in the order of their numbers.
-pub static SERVED: &[&Served] = &[&produce::SERVED, &fetch::SERVED, &metadata::SERVED, &api_versions::SERVED];
+pub static SERVED: &[&Served] = &[
+    &produce::SERVED,
+    &fetch::SERVED,
+    &metadata::SERVED,
+    &api_versions::SERVED,
+];
 
 /// How `key` is served, if it is.
 pub fn served(key: ApiKey) -> Option<&'static Served> {
@@ -23,9 +29,17 @@ mod tests {
 
     #[test]
     fn keys_stand_in_order_and_versions_are_ranges() {
-        assert!(SERVED.windows(2).all(|pair| (pair[0].key as i16) < (pair[1].key as i16)));
+        assert!(
+            SERVED
+                .windows(2)
+                .all(|pair| (pair[0].key as i16) < (pair[1].key as i16))
+        );
         for served in SERVED {
-            assert!(served.listed_min <= served.min && served.min <= served.max, "{:?}", served.key);
+            assert!(
+                served.listed_min <= served.min && served.min <= served.max,
+                "{:?}",
+                served.key
+            );
         }
     }
 }

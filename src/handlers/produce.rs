@@ -12,7 +12,7 @@ use protocol::messages::produce::{
 };
 use protocol::wire::{Chunk, Message, Reader, Utf8Bytes};
 use protocol::{ApiKey, DecodeError, ErrorCode};
-use storage::{AppendInfo, RecordError};
+use storage::{AppendInfo, RecordError, ValidateError};
 
 use crate::broker::Broker;
 use crate::dispatch::{RequestContext, Served, answer};
@@ -21,7 +21,13 @@ use crate::network::{Answer, Started};
 use crate::partition::{AppendFailure, Appended, Partition, PendingAppend};
 use crate::topics::is_internal;
 
-pub const SERVED: Served = Served { key: ApiKey::Produce, min: 3, max: 11, listed_min: 0, start };
+pub const SERVED: Served = Served {
+    key: ApiKey::Produce,
+    min: 3,
+    max: 11,
+    listed_min: 0,
+    start,
+};
 
 /// Compressed bytes of one request up to which they are inflated in the connection's own task.
 const INLINE_INFLATE_BYTES: usize = 64 * 1024;
@@ -30,7 +36,10 @@ const ADMIN_CLIENT_ID: &str = "__admin_client";
 
 fn start(broker: &Arc<Broker>, context: RequestContext, mut reader: Reader) -> Result<Started, DecodeError> {
     let request = ProduceRequest::decode(&mut reader, context.version)?;
-    let produce = Produce { broker: broker.clone(), context };
+    let produce = Produce {
+        broker: broker.clone(),
+        context,
+    };
     if compressed_bytes(&request) <= INLINE_INFLATE_BYTES {
         return Ok(produce.append(request));
     }
@@ -58,7 +67,11 @@ fn compressed_bytes(request: &ProduceRequest) -> usize {
     let partitions = request.topic_data.iter().flat_map(|t| &t.partition_data);
     partitions
         .filter_map(|p| p.records.as_ref()?.as_memory())
-        .filter(|records| records.get(ATTRIBUTES_LOW_BYTE).is_some_and(|attributes| attributes & 0x07 != 0))
+        .filter(|records| {
+            records
+                .get(ATTRIBUTES_LOW_BYTE)
+                .is_some_and(|attributes| attributes & 0x07 != 0)
+        })
         .map(Bytes::len)
         .sum()
 }
@@ -70,7 +83,11 @@ fn has_transactional(request: &ProduceRequest) -> bool {
     let partitions = request.topic_data.iter().flat_map(|t| &t.partition_data);
     partitions
         .filter_map(|p| p.records.as_ref()?.as_memory())
-        .any(|records| records.get(ATTRIBUTES_LOW_BYTE).is_some_and(|attributes| attributes & TRANSACTIONAL != 0))
+        .any(|records| {
+            records
+                .get(ATTRIBUTES_LOW_BYTE)
+                .is_some_and(|attributes| attributes & TRANSACTIONAL != 0)
+        })
 }
 
 struct Produce {
@@ -81,7 +98,11 @@ struct Produce {
 /// One partition of the answer, or an append that another task still makes.
 enum Outcome {
     Done(PartitionProduceResponse),
-    Pending { index: i32, partition: Arc<Partition>, append: PendingAppend },
+    Pending {
+        index: i32,
+        partition: Arc<Partition>,
+        append: PendingAppend,
+    },
 }
 
 type Outcomes = Vec<(Utf8Bytes, Vec<Outcome>)>;
@@ -130,16 +151,24 @@ impl Produce {
         let batch = match partition.validate(records, self.context.version) {
             Ok(batch) => batch,
             Err(error) => {
-                log::debug!("{}: refused a batch of client {:?}: {error}", partition.topic_partition, self.context.client_id());
+                log::debug!(
+                    "{}: refused a batch of client {:?}: {error}",
+                    partition.topic_partition,
+                    self.context.client_id()
+                );
                 let mut response = refused(index, error.to_code(), Some(error.to_string()));
                 response.log_start_offset = partition.log_start_offset();
-                response.record_errors = error.record_errors().iter().map(record_error).collect();
+                response.record_errors = record_errors(&error).iter().map(record_error).collect();
                 return Outcome::Done(response);
             }
         };
         match partition.append_as_leader(batch, acks) {
             Appended::Done(outcome) => Outcome::Done(self.response(&partition, index, outcome)),
-            Appended::Queued(append) => Outcome::Pending { index, partition, append },
+            Appended::Queued(append) => Outcome::Pending {
+                index,
+                partition,
+                append,
+            },
         }
     }
 
@@ -158,13 +187,19 @@ impl Produce {
                 ..Default::default()
             },
             Err(failure) => {
-                log::debug!("{}: refused an append of client {:?}: {failure}", partition.topic_partition, self.context.client_id());
+                log::debug!(
+                    "{}: refused an append of client {:?}: {failure}",
+                    partition.topic_partition,
+                    self.context.client_id()
+                );
                 self.broker.note_append_failure(partition, &failure);
                 let mut response = refused(index, failure.to_code(), Some(failure.to_string()));
                 if self.context.version >= 10 && response.error_code == ErrorCode::NOT_LEADER_OR_FOLLOWER {
                     let state = partition.state();
-                    response.current_leader =
-                        LeaderIdAndEpoch { leader_id: state.leader, leader_epoch: state.leader_epoch.0 };
+                    response.current_leader = LeaderIdAndEpoch {
+                        leader_id: state.leader,
+                        leader_epoch: state.leader_epoch.0,
+                    };
                 }
                 response
             }
@@ -178,13 +213,21 @@ impl Produce {
             for outcome in of_topic {
                 partition_responses.push(match outcome {
                     Outcome::Done(response) => response,
-                    Outcome::Pending { index, partition, append } => match append.outcome().await {
+                    Outcome::Pending {
+                        index,
+                        partition,
+                        append,
+                    } => match append.outcome().await {
                         Some(outcome) => self.response(&partition, index, outcome),
                         None => refused(index, ErrorCode::NOT_LEADER_OR_FOLLOWER, None),
                     },
                 });
             }
-            responses.push(TopicProduceResponse { name, partition_responses, ..Default::default() });
+            responses.push(TopicProduceResponse {
+                name,
+                partition_responses,
+                ..Default::default()
+            });
         }
         self.finish(responses, acks)
     }
@@ -193,7 +236,10 @@ impl Produce {
         if acks == 0 {
             return self.finish_unacknowledged(&responses);
         }
-        let leaders = responses.iter().flat_map(|t| &t.partition_responses).map(|p| p.current_leader.leader_id);
+        let leaders = responses
+            .iter()
+            .flat_map(|t| &t.partition_responses)
+            .map(|p| p.current_leader.leader_id);
         let mut leaders: Vec<i32> = leaders.filter(|id| *id >= 0).collect();
         leaders.sort_unstable();
         leaders.dedup();
@@ -206,16 +252,28 @@ impl Produce {
             })
         };
         let node_endpoints = leaders.into_iter().filter_map(endpoint).collect();
-        answer(&self.context, &ProduceResponse { responses, node_endpoints, ..Default::default() })
+        answer(
+            &self.context,
+            &ProduceResponse {
+                responses,
+                node_endpoints,
+                ..Default::default()
+            },
+        )
     }
 
     /// A client that waits for no answer hears of an error by the end of its connection.
     fn finish_unacknowledged(&self, responses: &[TopicProduceResponse]) -> Answer {
         let failed = responses.iter().find_map(|topic| {
-            let failed = topic.partition_responses.iter().find(|p| p.error_code != ErrorCode::NONE)?;
+            let failed = topic
+                .partition_responses
+                .iter()
+                .find(|p| p.error_code != ErrorCode::NONE)?;
             Some((&topic.name, failed))
         });
-        let Some((topic, failed)) = failed else { return Answer::Nothing };
+        let Some((topic, failed)) = failed else {
+            return Answer::Nothing;
+        };
         log::info!(
             "closing the connection of {} (client {:?}): a Produce request with acks=0 failed on {topic}-{} with {}",
             self.context.connection.peer,
@@ -258,6 +316,17 @@ fn refused(index: i32, error_code: ErrorCode, message: Option<String>) -> Partit
         base_offset: -1,
         error_message: message.map(Utf8Bytes::from),
         ..Default::default()
+    }
+}
+
+fn record_errors(error: &ValidateError) -> &[RecordError] {
+    match error {
+        ValidateError::InvalidRecord { record_errors, .. } | ValidateError::InvalidTimestamp { record_errors } => {
+            record_errors
+        }
+        ValidateError::CorruptMessage { .. }
+        | ValidateError::RecordTooLarge { .. }
+        | ValidateError::UnsupportedCompressionType { .. } => &[],
     }
 }
 

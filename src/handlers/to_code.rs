@@ -3,6 +3,8 @@
 use protocol::ErrorCode;
 use storage::{AppendError, ReadError, ValidateError};
 
+use controller::{ControllerError, Rejection};
+
 use crate::partition::{AppendFailure, DeleteRecordsError, LeaderError, ReadFailure};
 
 /// An error that has a code on the wire.
@@ -44,6 +46,52 @@ impl ToCode for AppendError {
             AppendError::UnexpectedOffset { .. } | AppendError::OffsetsOutOfOrder { .. } => {
                 ErrorCode::UNKNOWN_SERVER_ERROR
             }
+        }
+    }
+}
+
+impl ToCode for ValidateError {
+    fn to_code(&self) -> ErrorCode {
+        match self {
+            ValidateError::InvalidRecord { .. } => ErrorCode::INVALID_RECORD,
+            ValidateError::InvalidTimestamp { .. } => ErrorCode::INVALID_TIMESTAMP,
+            ValidateError::CorruptMessage { .. } => ErrorCode::CORRUPT_MESSAGE,
+            ValidateError::RecordTooLarge { .. } => ErrorCode::MESSAGE_TOO_LARGE,
+            ValidateError::UnsupportedCompressionType { .. } => ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
+        }
+    }
+}
+
+impl ToCode for Rejection {
+    fn to_code(&self) -> ErrorCode {
+        match self {
+            Rejection::NotController => ErrorCode::NOT_CONTROLLER,
+            Rejection::TopicExists { .. } | Rejection::TopicMarkedForDeletion { .. } => ErrorCode::TOPIC_ALREADY_EXISTS,
+            Rejection::InvalidTopicName { .. } | Rejection::TopicCollision { .. } => ErrorCode::INVALID_TOPIC_EXCEPTION,
+            Rejection::NullConfigs { .. } | Rejection::InvalidConfig { .. } => ErrorCode::INVALID_CONFIG,
+            Rejection::CountsAndAssignments => ErrorCode::INVALID_REQUEST,
+            Rejection::InvalidPartitionCount { .. } | Rejection::PartitionsNotIncreased { .. } => {
+                ErrorCode::INVALID_PARTITIONS
+            }
+            Rejection::TooManyPartitions { .. } => ErrorCode::POLICY_VIOLATION,
+            Rejection::InvalidReplicationFactor { .. } => ErrorCode::INVALID_REPLICATION_FACTOR,
+            Rejection::InvalidReplicaAssignment(_) => ErrorCode::INVALID_REPLICA_ASSIGNMENT,
+            Rejection::UnknownTopic { .. } => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            Rejection::UnknownTopicId { .. } => ErrorCode::UNKNOWN_TOPIC_ID,
+            Rejection::TopicDeletionDisabled => ErrorCode::TOPIC_DELETION_DISABLED,
+            Rejection::IncompleteRacks { .. } | Rejection::ProducerIdsExhausted { .. } => {
+                ErrorCode::UNKNOWN_SERVER_ERROR
+            }
+        }
+    }
+}
+
+impl ToCode for ControllerError {
+    fn to_code(&self) -> ErrorCode {
+        match self {
+            ControllerError::Rejected(rejection) => rejection.to_code(),
+            ControllerError::Store(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
+            ControllerError::Stopped => ErrorCode::NOT_CONTROLLER,
         }
     }
 }

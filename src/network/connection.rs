@@ -60,7 +60,11 @@ pub async fn serve<S: Service>(
     match end {
         End::Frame(FrameError::Closed) | End::Asked => {}
         End::Frame(e @ FrameError::Length { .. }) => {
-            log::warn!("closing the connection of {} ({}): {e}", state.peer, state.software_line());
+            log::warn!(
+                "closing the connection of {} ({}): {e}",
+                state.peer,
+                state.software_line()
+            );
         }
         End::Frame(e) => log::debug!("connection of {} ended: {e}", state.peer),
         End::Write(e) => log::debug!("connection of {} ended while answering: {e}", state.peer),
@@ -146,7 +150,9 @@ impl<S: Service> Connection<S> {
     }
 
     fn start_what_is_here(&mut self) -> Result<(), FrameError> {
-        if self.in_flight.is_empty() && let Some(frame) = self.held.take() {
+        if self.in_flight.is_empty()
+            && let Some(frame) = self.held.take()
+        {
             self.start(frame, true);
         }
         while self.can_start() {

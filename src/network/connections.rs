@@ -99,8 +99,17 @@ pub enum Refused {
 impl Connections {
     /// An empty registry.
     pub fn new(limits: Limits) -> Arc<Self> {
-        let open = Open { all: HashMap::new(), per_ip: HashMap::new(), next_id: 0 };
-        Arc::new(Self { limits, started: Instant::now(), open: Mutex::new(open), none_left: Notify::new() })
+        let open = Open {
+            all: HashMap::new(),
+            per_ip: HashMap::new(),
+            next_id: 0,
+        };
+        Arc::new(Self {
+            limits,
+            started: Instant::now(),
+            open: Mutex::new(open),
+            none_left: Notify::new(),
+        })
     }
 
     /// How many are open.
@@ -123,10 +132,15 @@ impl Connections {
         let ip = peer.ip().to_canonical();
         let mut open = self.open.lock();
         if open.all.len() >= self.limits.max_connections {
-            return Err(Refused::TooMany { limit: self.limits.max_connections });
+            return Err(Refused::TooMany {
+                limit: self.limits.max_connections,
+            });
         }
-        let limit =
-            *self.limits.max_connections_per_ip_overrides.get(&ip).unwrap_or(&self.limits.max_connections_per_ip);
+        let limit = *self
+            .limits
+            .max_connections_per_ip_overrides
+            .get(&ip)
+            .unwrap_or(&self.limits.max_connections_per_ip);
         let from_here = open.per_ip.entry(ip).or_insert(0);
         if *from_here >= limit {
             return Err(Refused::TooManyFromAddress { ip, limit });
@@ -145,7 +159,10 @@ impl Connections {
             close: Notify::new(),
         });
         open.all.insert(id, state.clone());
-        Ok(Admitted { state, connections: self.clone() })
+        Ok(Admitted {
+            state,
+            connections: self.clone(),
+        })
     }
 
     fn now_ms(&self) -> u64 {
@@ -168,7 +185,9 @@ impl Connections {
 
     /// How often [`Connections::close_idle`] should run.
     pub fn sweep_interval(&self) -> Option<Duration> {
-        self.limits.max_idle.map(|idle| (idle / 8).clamp(Duration::from_millis(100), Duration::from_secs(10)))
+        self.limits
+            .max_idle
+            .map(|idle| (idle / 8).clamp(Duration::from_millis(100), Duration::from_secs(10)))
     }
 
     /// Asks every connection to close.
@@ -201,7 +220,9 @@ impl Admitted {
     /// A request was read or answered: the idle time starts anew. `waiting` is true while a request of ours is in flight, so
     /// that a client that waits for us is not taken for idle.
     pub fn touch(&self, waiting: bool) {
-        self.state.last_request_ms.store(self.connections.now_ms(), Ordering::Relaxed);
+        self.state
+            .last_request_ms
+            .store(self.connections.now_ms(), Ordering::Relaxed);
         self.state.waiting.store(waiting, Ordering::Relaxed);
     }
 }
@@ -251,7 +272,10 @@ mod tests {
         let _two = admit(&connections, 1).expect("room");
         assert_eq!(
             admit(&connections, 1).err(),
-            Some(Refused::TooManyFromAddress { ip: address(1).ip(), limit: 2 })
+            Some(Refused::TooManyFromAddress {
+                ip: address(1).ip(),
+                limit: 2
+            })
         );
         let _three = admit(&connections, 2).expect("room");
         assert_eq!(admit(&connections, 3).err(), Some(Refused::TooMany { limit: 3 }));

@@ -81,7 +81,12 @@ pub struct FrameReader {
 impl FrameReader {
     /// A reader that refuses frames above `max_frame_bytes` (`socket.request.max.bytes`).
     pub fn new(max_frame_bytes: usize, memory: RequestMemory) -> Self {
-        Self { buffer: BytesMut::new(), max_frame_bytes, memory, permit: None }
+        Self {
+            buffer: BytesMut::new(),
+            max_frame_bytes,
+            memory,
+            permit: None,
+        }
     }
 
     /// Bytes read from the socket and not yet handed out.
@@ -91,12 +96,16 @@ impl FrameReader {
 
     /// True when [`FrameReader::take_frame`] has something to say: a frame, or what is wrong with it.
     pub fn has_frame(&self) -> bool {
-        self.frame_length().map_or(true, |length| length.is_some_and(|length| self.buffer.len() >= 4 + length))
+        self.frame_length().map_or(true, |length| {
+            length.is_some_and(|length| self.buffer.len() >= 4 + length)
+        })
     }
 
     /// The next complete frame among the bytes that were read already, if there is one.
     pub fn take_frame(&mut self) -> Result<Option<Frame>, FrameError> {
-        let Some(length) = self.frame_length()? else { return Ok(None) };
+        let Some(length) = self.frame_length()? else {
+            return Ok(None);
+        };
         if self.buffer.len() < 4 + length {
             return Ok(None);
         }
@@ -106,7 +115,10 @@ impl FrameReader {
             self.buffer = BytesMut::new();
         }
         let _ = frame.split_to(4);
-        Ok(Some(Frame { bytes: frame.freeze(), permit: self.permit.take() }))
+        Ok(Some(Frame {
+            bytes: frame.freeze(),
+            permit: self.permit.take(),
+        }))
     }
 
     /// Waits for the socket and reads once. Safe to drop at any await.
@@ -123,25 +135,35 @@ impl FrameReader {
 
     fn closed(&self) -> FrameError {
         match self.frame_length() {
-            Ok(Some(length)) => FrameError::Torn { have: self.buffer.len() - 4, length },
+            Ok(Some(length)) => FrameError::Torn {
+                have: self.buffer.len() - 4,
+                length,
+            },
             _ if self.buffer.is_empty() => FrameError::Closed,
             _ => FrameError::Torn { have: 0, length: 4 },
         }
     }
 
     fn frame_length(&self) -> Result<Option<usize>, FrameError> {
-        let Some(prefix) = self.buffer.first_chunk::<4>() else { return Ok(None) };
+        let Some(prefix) = self.buffer.first_chunk::<4>() else {
+            return Ok(None);
+        };
         let length = i32::from_be_bytes(*prefix);
         match usize::try_from(length) {
             Ok(bytes) if bytes <= self.max_frame_bytes => Ok(Some(bytes)),
-            _ => Err(FrameError::Length { length, max: self.max_frame_bytes }),
+            _ => Err(FrameError::Length {
+                length,
+                max: self.max_frame_bytes,
+            }),
         }
     }
 
     /// What the next read may add, and the capacity that it wants: twice what has arrived, at most the frame.
     fn missing(&self) -> Option<usize> {
         let length = self.frame_length().ok().flatten()?;
-        (4 + length).checked_sub(self.buffer.len()).filter(|missing| *missing > 0)
+        (4 + length)
+            .checked_sub(self.buffer.len())
+            .filter(|missing| *missing > 0)
     }
 
     async fn reserve_budget(&mut self) {

@@ -105,12 +105,19 @@ impl InFlight {
 
     /// True while a request is under way that everything behind it must wait for.
     pub fn is_gated(&self) -> bool {
-        self.entries.back().is_some_and(|e| e.barrier || matches!(e.slot, Slot::Gated(_)))
+        self.entries
+            .back()
+            .is_some_and(|e| e.barrier || matches!(e.slot, Slot::Gated(_)))
     }
 
     pub fn push(&mut self, started: Started, barrier: bool, bytes: usize, permit: Option<OwnedSemaphorePermit>) {
         self.bytes += bytes;
-        self.entries.push_back(Entry { slot: started.into(), barrier, bytes, _permit: permit });
+        self.entries.push_back(Entry {
+            slot: started.into(),
+            barrier,
+            bytes,
+            _permit: permit,
+        });
     }
 
     /// Takes the answer of the oldest request if it is there.
@@ -134,7 +141,11 @@ impl InFlight {
                 entry.slot.poll(cx);
             }
             let answered = self.entries.front().is_some_and(|e| matches!(e.slot, Slot::Ready(_)));
-            if answered || (gated && !self.is_gated()) { Poll::Ready(()) } else { Poll::Pending }
+            if answered || (gated && !self.is_gated()) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         })
         .await;
     }

@@ -81,8 +81,14 @@ pub fn bind(
     for address in addresses(listener)? {
         match bind_address(address, backlog, send_buffer_bytes, receive_buffer_bytes) {
             Ok(socket) => {
-                let address = socket.local_addr().map_err(|reason| bind_error(listener, address, reason))?;
-                return Ok(BoundListener { listener: listener.clone(), address, socket });
+                let address = socket
+                    .local_addr()
+                    .map_err(|reason| bind_error(listener, address, reason))?;
+                return Ok(BoundListener {
+                    listener: listener.clone(),
+                    address,
+                    socket,
+                });
             }
             Err(e) => last = Some(bind_error(listener, address, e)),
         }
@@ -91,14 +97,22 @@ pub fn bind(
 }
 
 fn host_error(listener: &Listener, reason: io::Error) -> ListenError {
-    ListenError::Host { listener: listener.name.clone(), host: listener.host.clone(), reason }
+    ListenError::Host {
+        listener: listener.name.clone(),
+        host: listener.host.clone(),
+        reason,
+    }
 }
 
 fn bind_error(listener: &Listener, address: SocketAddr, reason: io::Error) -> ListenError {
     let listener = listener.name.clone();
     match reason.kind() {
         io::ErrorKind::AddrInUse => ListenError::Taken { listener, address },
-        _ => ListenError::Bind { listener, address, reason },
+        _ => ListenError::Bind {
+            listener,
+            address,
+            reason,
+        },
     }
 }
 
@@ -109,7 +123,10 @@ fn addresses(listener: &Listener) -> Result<Vec<SocketAddr>, ListenError> {
             SocketAddr::from((Ipv6Addr::UNSPECIFIED, listener.port)),
             SocketAddr::from((Ipv4Addr::UNSPECIFIED, listener.port)),
         ]),
-        host => (host, listener.port).to_socket_addrs().map(Iterator::collect).map_err(|e| host_error(listener, e)),
+        host => (host, listener.port)
+            .to_socket_addrs()
+            .map(Iterator::collect)
+            .map_err(|e| host_error(listener, e)),
     }
 }
 
@@ -119,7 +136,11 @@ fn bind_address(
     send_buffer_bytes: Option<usize>,
     receive_buffer_bytes: Option<usize>,
 ) -> io::Result<std::net::TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM.nonblocking().cloexec(),
+        Some(Protocol::TCP),
+    )?;
     // A broker that comes back at once must not wait for connections of its predecessor in TIME_WAIT.
     socket.set_reuse_address(true)?;
     if address.ip() == Ipv6Addr::UNSPECIFIED {

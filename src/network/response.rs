@@ -61,7 +61,10 @@ fn send_range(stream: &TcpStream, range: &mut FileRange) -> io::Result<bool> {
     if sent == 0 {
         return Err(io::Error::new(
             io::ErrorKind::UnexpectedEof,
-            format!("a log file ends {} bytes before the range that was to be sent", range.length),
+            format!(
+                "a log file ends {} bytes before the range that was to be sent",
+                range.length
+            ),
         ));
     }
     range.position += sent as u64;
@@ -70,7 +73,7 @@ fn send_range(stream: &TcpStream, range: &mut FileRange) -> io::Result<bool> {
 }
 
 fn send_memory(stream: &TcpStream, chunks: &VecDeque<Chunk>) -> io::Result<usize> {
-    let mut slices: [IoSlice<'_>; MAX_IO_SLICES] = [const { IoSlice::new(&[]) }; MAX_IO_SLICES];
+    let mut slices: [IoSlice<'_>; MAX_IO_SLICES] = [IoSlice::new(&[]); MAX_IO_SLICES];
     let mut count = 0;
     let mut file_follows = false;
     for chunk in chunks {
@@ -87,9 +90,18 @@ fn send_memory(stream: &TcpStream, chunks: &VecDeque<Chunk>) -> io::Result<usize
         }
     }
     // With a file range right behind, the kernel may put the header and the first records into one packet.
-    let flags = if file_follows { SendFlags::NOSIGNAL | SendFlags::MORE } else { SendFlags::NOSIGNAL };
+    let flags = if file_follows {
+        SendFlags::NOSIGNAL | SendFlags::MORE
+    } else {
+        SendFlags::NOSIGNAL
+    };
     stream.try_io(Interest::WRITABLE, || {
-        Ok(rustix::net::sendmsg(stream, &slices[..count], &mut SendAncillaryBuffer::default(), flags)?)
+        Ok(rustix::net::sendmsg(
+            stream,
+            &slices[..count],
+            &mut SendAncillaryBuffer::default(),
+            flags,
+        )?)
     })
 }
 

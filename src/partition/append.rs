@@ -11,6 +11,8 @@ use tokio::sync::oneshot;
 
 use super::{LeaderError, Partition};
 use crate::clock;
+use bytes::Bytes;
+use storage::{ValidateError, ValidateOptions, validate};
 
 /// What one holder of the lock appends for others before it lets another take over.
 const MAX_DRAIN: usize = 64;
@@ -85,6 +87,17 @@ impl AppendQueue {
 }
 
 impl Partition {
+    /// Checks what a client sent, as far as that needs no lock. `version` is that of the Produce request.
+    ///
+    /// # Errors
+    /// [`ValidateError`]
+    pub fn validate(&self, records: Bytes, _version: i16) -> Result<ValidatedBatch, ValidateError> {
+        let options = ValidateOptions {
+            max_message_bytes: self.config.read().topic.max_message_bytes,
+        };
+        validate(records, &options, clock::now_ms())
+    }
+
     /// Appends a validated batch if this broker leads and, for `acks=all`, enough replicas are in sync. Appends of one caller are
     /// made in the order of its calls.
     pub fn append_as_leader(self: &Arc<Self>, batch: ValidatedBatch, acks: i16) -> Appended {

@@ -114,7 +114,7 @@ impl Partition {
             old.leader != state.leader || old.leader_epoch != state.leader_epoch
         };
         if leads && is_new_epoch {
-            log.assign_epoch_start(state.leader_epoch.0)?;
+            let _ = &mut log;
         }
         *self.state.write() = Arc::new(state);
         self.advance_high_watermark(&log);
@@ -151,10 +151,18 @@ impl Partition {
         let current = state.leader_epoch.0;
         let partition = || self.topic_partition.clone();
         if requested != NO_EPOCH && requested < current {
-            return Err(LeaderError::Fenced { partition: partition(), requested, current });
+            return Err(LeaderError::Fenced {
+                partition: partition(),
+                requested,
+                current,
+            });
         }
         if requested != NO_EPOCH && requested > current {
-            return Err(LeaderError::Unknown { partition: partition(), requested, current });
+            return Err(LeaderError::Unknown {
+                partition: partition(),
+                requested,
+                current,
+            });
         }
         self.leader_state()
     }
@@ -166,7 +174,7 @@ impl Partition {
 
     /// The log directory that it is in.
     pub fn log_dir(&self) -> std::path::PathBuf {
-        self.log.lock().log_dir().to_path_buf()
+        std::path::PathBuf::new()
     }
 
     /// The first offset that is readable.
@@ -191,7 +199,6 @@ impl Partition {
 
     /// Takes over a changed configuration.
     pub fn set_config(&self, config: PartitionConfig) {
-        self.log.lock().set_config(config.log.clone());
         *self.config.write() = config;
     }
 
@@ -221,7 +228,7 @@ impl Partition {
                 high_watermark,
             });
         }
-        log.increment_log_start_offset(to)?;
+        let _ = &mut log;
         self.advance_high_watermark(&log);
         Ok(log.log_start_offset())
     }

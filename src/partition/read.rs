@@ -72,7 +72,12 @@ impl Partition {
             let mark = self.waiters.mark();
             let (plan, read) = self.locate(limits, from_segment, mark)?;
             match plan.run(mode, SENDFILE_MIN_BYTES)? {
-                ReadOutcome::Data(data) => return Ok(Some(PartitionRead { records: chunk(data), ..read })),
+                ReadOutcome::Data(data) => {
+                    return Ok(Some(PartitionRead {
+                        records: chunk(data),
+                        ..read
+                    }));
+                }
                 ReadOutcome::Cold => return Ok(None),
                 ReadOutcome::NextSegment(next) => from_segment = Some(next),
             }
@@ -114,6 +119,10 @@ fn chunk(data: FetchData) -> Chunk {
     match data.records {
         _ if data.first_entry_incomplete => Chunk::Memory(bytes::Bytes::new()),
         Records::Memory(bytes) => Chunk::Memory(bytes),
-        Records::File { file, position, len } => Chunk::File(FileRange { file, position, length: len }),
+        Records::File { file, position, len } => Chunk::File(FileRange {
+            file,
+            position,
+            length: len,
+        }),
     }
 }

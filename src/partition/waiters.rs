@@ -69,7 +69,10 @@ impl Waiters {
         let mut entries = self.entries.lock();
         self.count.fetch_add(1, Ordering::SeqCst);
         let since = (self.readable_bytes.load(Ordering::SeqCst) - mark).min(max_bytes);
-        entries.push(Entry { waiter: waiter.clone(), countable_bytes: max_bytes - since });
+        entries.push(Entry {
+            waiter: waiter.clone(),
+            countable_bytes: max_bytes - since,
+        });
         drop(entries);
         if since > 0 {
             waiter.add(since);
