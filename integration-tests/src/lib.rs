@@ -1,1 +1,12 @@
-//! Starts real brokers (Sordini, Apache Kafka) and real clients for the tests of this crate.
+//! Real brokers, real clients: what the tests under `tests/` share.
+//!
+//! Every test can also run against Apache Kafka (`TARGET=kafka-3.9.1 cargo test …`): a test that Kafka itself does not
+//! pass says nothing about Sordini.
+
+pub mod child;
+pub mod client;
+pub mod cluster;
+pub mod stored;
+pub mod temp_dir;
+pub mod tools;
+pub mod wire;
