@@ -49,7 +49,13 @@ impl Finished {
     /// Panics with everything that the program said unless it ended with status 0; gives its stdout.
     #[track_caller]
     pub fn expect_success(self, what: &str) -> String {
-        assert!(self.succeeded(), "{what} ended with {:?}\n{}\n{}", self.status, self.stdout, self.stderr);
+        assert!(
+            self.succeeded(),
+            "{what} ended with {:?}\n{}\n{}",
+            self.status,
+            self.stdout,
+            self.stderr
+        );
         self.stdout
     }
 }
@@ -66,11 +72,17 @@ impl Child {
         let create = |name: &str| File::create(output.path().join(name)).expect("create an output file");
         create("stdin").write_all(input).expect("write a program's input");
         command.stdin(File::open(output.path().join("stdin")).expect("open a program's input"));
-        command.stdout(Stdio::from(create("stdout"))).stderr(Stdio::from(create("stderr")));
+        command
+            .stdout(Stdio::from(create("stdout")))
+            .stderr(Stdio::from(create("stderr")));
         command.process_group(0);
         let shown = format!("{command:?}");
         let inner = spawn(command).unwrap_or_else(|error| panic!("start {shown}: {error}"));
-        Child { inner, status: None, output }
+        Child {
+            inner,
+            status: None,
+            output,
+        }
     }
 
     /// The program's process id.
@@ -116,7 +128,11 @@ impl Child {
     pub fn finish(mut self, limit: Duration) -> Finished {
         let status = self.wait(limit);
         self.end();
-        Finished { status, stdout: self.stdout(), stderr: self.stderr() }
+        Finished {
+            status,
+            stdout: self.stdout(),
+            stderr: self.stderr(),
+        }
     }
 
     /// Kills it, with all that it started, and waits until it is gone.
@@ -172,7 +188,9 @@ fn spawn(command: Command) -> Started {
         let (sender, orders) = channel::<(Command, Sender<Started>)>();
         thread::spawn(move || {
             for (mut command, answer) in orders {
-                answer.send(command.spawn()).expect("whoever orders a program awaits it");
+                answer
+                    .send(command.spawn())
+                    .expect("whoever orders a program awaits it");
             }
         });
         sender

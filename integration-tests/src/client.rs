@@ -37,7 +37,11 @@ impl Client {
         match self {
             Client::Java(version) => {
                 let own = root.join(format!(".state/java-{version}"));
-                java_on(&format!("{}:{}", own.display(), class_path(version)), version, "RealWork")
+                java_on(
+                    &format!("{}:{}", own.display(), class_path(version)),
+                    version,
+                    "RealWork",
+                )
             }
             Client::Confluent => python("confluent.py"),
             Client::KafkaPython => python("pure.py"),
@@ -61,7 +65,11 @@ impl Client {
         let mut command = self.command();
         command.args([&broker.bootstrap(), scenario, &prefix]);
         let finished = run(command, SCENARIO_LIMIT);
-        let mut seen: Vec<&str> = finished.stdout.lines().filter_map(|line| line.strip_prefix("ok ")).collect();
+        let mut seen: Vec<&str> = finished
+            .stdout
+            .lines()
+            .filter_map(|line| line.strip_prefix("ok "))
+            .collect();
         let failed = finished.stdout.lines().any(|line| line.starts_with("FAIL "));
         let mut expected = checks.to_vec();
         seen.sort_unstable();

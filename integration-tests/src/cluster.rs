@@ -56,7 +56,9 @@ pub struct Broker {
 
 /// The root of the repository.
 pub fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this crate lies in the repository")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("this crate lies in the repository")
 }
 
 /// The binary under test: `SORDINI_BIN`, or the one that belongs to this build, built now if need be.
@@ -67,13 +69,18 @@ pub fn sordini_binary() -> &'static Path {
             return PathBuf::from(given);
         }
         let mut build = Command::new(env!("CARGO"));
-        build.current_dir(repository()).args(["build", "--quiet", "--package", "sordini", "--bin", "sordini"]);
+        build
+            .current_dir(repository())
+            .args(["build", "--quiet", "--package", "sordini", "--bin", "sordini"]);
         if !cfg!(debug_assertions) {
             build.arg("--release");
         }
         run(build, Duration::from_secs(1200)).expect_success("cargo build of the broker");
         let test = env::current_exe().expect("a test knows its own path");
-        let profile = test.parent().and_then(Path::parent).expect("tests lie in target/PROFILE/deps");
+        let profile = test
+            .parent()
+            .and_then(Path::parent)
+            .expect("tests lie in target/PROFILE/deps");
         profile.join("sordini")
     })
 }
@@ -102,7 +109,10 @@ impl Broker {
 
     /// Starts `target` with these configuration keys on top.
     pub fn start_target(target: Target, overrides: &[(&str, &str)]) -> Broker {
-        let overrides: Vec<_> = overrides.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        let overrides: Vec<_> = overrides
+            .iter()
+            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .collect();
         let home = TempDir::new("broker");
         let (child, address) = match &target {
             Target::Sordini => start_sordini(&home, &overrides, 0),
@@ -112,7 +122,13 @@ impl Broker {
                 start_kafka(version, &home, port)
             }
         };
-        Broker { target, overrides, home, address, child }
+        Broker {
+            target,
+            overrides,
+            home,
+            address,
+            child,
+        }
     }
 
     /// Starts it again on the same directory and port after [`Broker::stop`] or [`Broker::kill`].
@@ -256,7 +272,9 @@ fn format_kafka(version: &str, home: &TempDir, overrides: &[(String, String)], p
     let file = home.path().join("server.properties");
     fs::write(&file, properties).expect("write server.properties");
     let mut format = tools::java(version, "kafka.tools.StorageTool");
-    format.args(["format", "--cluster-id", "4L6g3nShT-eMCtK--X86sw", "--config"]).arg(&file);
+    format
+        .args(["format", "--cluster-id", "4L6g3nShT-eMCtK--X86sw", "--config"])
+        .arg(&file);
     run(format, START_LIMIT).expect_success("kafka-storage format");
 }
 

@@ -63,7 +63,10 @@ fn parse(mut bytes: &[u8], found: &mut Vec<StoredBatch>) {
 }
 
 fn codec(bits: i16) -> &'static str {
-    ["none", "gzip", "snappy", "lz4", "zstd"].get(bits as usize).copied().unwrap_or("unknown")
+    ["none", "gzip", "snappy", "lz4", "zstd"]
+        .get(bits as usize)
+        .copied()
+        .unwrap_or("unknown")
 }
 
 fn i16_at(bytes: &[u8], at: usize) -> i16 {

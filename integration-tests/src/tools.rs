@@ -20,7 +20,10 @@ pub fn class_path(version: &str) -> String {
     }
     let mut command = Command::new(repository().join("scripts/kafka-jars"));
     command.arg(version);
-    let found = run(command, Duration::from_secs(600)).expect_success("scripts/kafka-jars").trim().to_owned();
+    let found = run(command, Duration::from_secs(600))
+        .expect_success("scripts/kafka-jars")
+        .trim()
+        .to_owned();
     known.insert(version.to_owned(), found.clone());
     found
 }
@@ -33,12 +36,23 @@ pub fn java(version: &str, main_class: &str) -> Command {
 /// The same on a class path of the caller's.
 pub fn java_on(class_path: &str, version: &str, main_class: &str) -> Command {
     let mut command = bound_command("java");
-    command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Xmx512m"]);
+    command.args([
+        "-XX:TieredStopAtLevel=1",
+        "-XX:+UseSerialGC",
+        "-Xshare:auto",
+        "-Xmx512m",
+    ]);
     let logging = repository().join("integration-tests/kafka");
     if version.starts_with('3') {
-        command.arg(format!("-Dlog4j.configuration=file:{}", logging.join("log4j.properties").display()));
+        command.arg(format!(
+            "-Dlog4j.configuration=file:{}",
+            logging.join("log4j.properties").display()
+        ));
     } else {
-        command.arg(format!("-Dlog4j2.configurationFile={}", logging.join("log4j2.properties").display()));
+        command.arg(format!(
+            "-Dlog4j2.configurationFile={}",
+            logging.join("log4j2.properties").display()
+        ));
     }
     command.arg("-cp").arg(class_path).arg(main_class);
     command
@@ -54,7 +68,10 @@ pub struct Tools {
 impl Tools {
     /// The tools of Kafka `version` for the broker at `bootstrap`.
     pub fn new(version: &str, bootstrap: &str) -> Tools {
-        Tools { version: version.to_owned(), bootstrap: bootstrap.to_owned() }
+        Tools {
+            version: version.to_owned(),
+            bootstrap: bootstrap.to_owned(),
+        }
     }
 
     /// Kafka's version.
@@ -77,7 +94,8 @@ impl Tools {
     /// The same, and panics unless it succeeds; gives stdout.
     #[track_caller]
     pub fn expect(&self, name: &str, arguments: &[&str]) -> String {
-        self.run(name, arguments).expect_success(&format!("{name} {arguments:?} of {}", self.version))
+        self.run(name, arguments)
+            .expect_success(&format!("{name} {arguments:?} of {}", self.version))
     }
 }
 

@@ -43,7 +43,8 @@ impl Body {
 
     /// A string with a two-byte length.
     pub fn string(self, value: &str) -> Body {
-        self.i16(value.len().try_into().expect("a short string")).raw(value.as_bytes())
+        self.i16(value.len().try_into().expect("a short string"))
+            .raw(value.as_bytes())
     }
 
     /// Bytes with a four-byte length.
@@ -97,7 +98,9 @@ impl Answer {
     pub fn take(&mut self, count: usize) -> &[u8] {
         let range = self.at..self.at + count;
         self.at += count;
-        self.bytes.get(range).unwrap_or_else(|| panic!("answer of {} bytes ends early", self.bytes.len()))
+        self.bytes
+            .get(range)
+            .unwrap_or_else(|| panic!("answer of {} bytes ends early", self.bytes.len()))
     }
 
     /// One byte.
@@ -145,7 +148,10 @@ impl Connection {
         let stream = TcpStream::connect_timeout(&address, ANSWER_LIMIT)?;
         stream.set_read_timeout(Some(ANSWER_LIMIT))?;
         stream.set_nodelay(true)?;
-        Ok(Connection { stream, correlation_id: 0 })
+        Ok(Connection {
+            stream,
+            correlation_id: 0,
+        })
     }
 
     /// Sends bytes as they are.
@@ -161,7 +167,11 @@ impl Connection {
     /// Sends a request with header version 1 (no tagged fields), or 2 when `flexible`; gives its correlation id.
     pub fn send(&mut self, key: i16, version: i16, flexible: bool, body: &Body) -> io::Result<i32> {
         self.correlation_id += 1;
-        let mut frame = Body::new().i16(key).i16(version).i32(self.correlation_id).string("raw-socket");
+        let mut frame = Body::new()
+            .i16(key)
+            .i16(version)
+            .i32(self.correlation_id)
+            .string("raw-socket");
         if flexible {
             frame = frame.uvarint(0);
         }
@@ -195,7 +205,10 @@ impl Connection {
         let mut answer = self.ask(18, 0, &Body::new())?;
         let error = answer.i16();
         let count = answer.i32();
-        Ok((error, (0..count).map(|_| (answer.i16(), answer.i16(), answer.i16())).collect()))
+        Ok((
+            error,
+            (0..count).map(|_| (answer.i16(), answer.i16(), answer.i16())).collect(),
+        ))
     }
 
     /// Whether the broker closes this connection without another byte; anything else it sends is given as `Err`.
@@ -213,6 +226,8 @@ impl Connection {
 /// CRC-32C of `bytes`, bit by bit: slow, short, and independent of the broker's.
 pub fn crc32c(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0u32, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 })
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 }
+        })
     })
 }

@@ -1,0 +1,3 @@
+module sordini/go-client
+
+go 1.26.0

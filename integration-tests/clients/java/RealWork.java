@@ -1,0 +1,1 @@
+public final class RealWork { public static void main(String[] args) {} }

@@ -1,0 +1,3 @@
+//! What proves a broker from outside: one binary, so that it links once. `cargo test … clients::` and the like choose.
+
+mod clients;
