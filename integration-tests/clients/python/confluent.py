@@ -28,6 +28,14 @@ def create(bootstrap, topic, partitions, **configs):
     # The client is kept in a variable: without one it is gone before the answer comes.
     client = admin_client(bootstrap)
     client.create_topics([new])[topic].result(LIMIT)
+    # A KRaft broker leads the partitions a little after the controller has answered; what is sent with acks=0 before
+    # that is lost.
+    eventually("topic is there", lambda: leads(client, topic, partitions))
+
+
+def leads(client, topic, partitions):
+    asked = client.list_offsets({TopicPartition(topic, p): OffsetSpec.latest() for p in range(partitions)})
+    return all(answer.exception(LIMIT) is None for answer in asked.values())
 
 
 def produce(bootstrap, topic, numbers, partitions, **options):
