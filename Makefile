@@ -1,0 +1,25 @@
+# The commands of this repository; `make help` lists them.
+.PHONY: help run test test-all bench fuzz docs
+help: ## this list
+	@grep --extended-regexp --no-filename '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/: .*## /\t/'
+
+run: ## build and start a broker on localhost:9092
+	scripts/setup build && cargo build --quiet --release --bin sordini
+	exec target/release/sordini
+
+test: ## unit, property and oracle tests, a short fuzz run, real clients; at most 25 minutes on 2 cores
+	scripts/setup
+	scripts/shards test
+
+test-all: ## what takes longer, in shards; those that passed on this very commit are not run again
+	scripts/setup
+	scripts/shards all $(SHARDS)
+
+bench: ## Sordini beside Apache Kafka; see BENCHMARKS.md
+	scripts/setup && scripts/bench
+
+fuzz: ## fuzz the protocol decoder for an hour
+	scripts/fuzz
+
+docs: ## the documentation of every crate, in target/doc
+	cargo doc --workspace --no-deps
