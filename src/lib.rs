@@ -3,6 +3,7 @@
 pub mod authorized_operations;
 pub mod auto_topic_creation;
 pub mod broker;
+pub mod cli;
 pub mod clock;
 pub mod dispatch;
 pub mod fetch_session;

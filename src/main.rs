@@ -1,3 +1,62 @@
 //! The `sordini` command.
 
-fn main() {}
+use std::fmt::Display;
+use std::io::{self, ErrorKind};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use sordini::cli::{self, Args, Command};
+use sordini::{logging, start};
+
+fn main() -> ExitCode {
+    let started = Instant::now();
+    match cli::parse() {
+        Command::Run(args) => run(&args, started),
+        Command::Keys(format) => match cli::print_keys(format, &mut io::stdout().lock()) {
+            Ok(()) => ExitCode::SUCCESS,
+            // Whoever reads may stop when they have seen enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+            Err(error) => failure(error),
+        },
+    }
+}
+
+fn run(args: &Args, started: Instant) -> ExitCode {
+    // Held to the end, so that the last lines are written.
+    let _guard = match logging::start(args.log) {
+        Ok(guard) => guard,
+        Err(error) => return failure(error),
+    };
+    let loaded = match cli::load_config(args) {
+        Ok(loaded) => loaded,
+        Err(errors) => {
+            errors.iter().for_each(say);
+            let errors = if errors.len() == 1 {
+                "one error".to_owned()
+            } else {
+                format!("{} errors", errors.len())
+            };
+            return failure(format!("not started: {errors} in the configuration"));
+        }
+    };
+    for warning in &loaded.warnings {
+        log::warn!("{warning}");
+    }
+    match start::run(loaded.config, args.start_options(started)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure(format!("{error:#}")),
+    }
+}
+
+fn failure(reason: impl Display) -> ExitCode {
+    say(reason);
+    ExitCode::FAILURE
+}
+
+/// Why the process ends is said even where no log lines are wanted.
+fn say(reason: impl Display) {
+    match log::log_enabled!(log::Level::Error) {
+        true => log::error!("{reason}"),
+        false => eprintln!("sordini: {reason}"),
+    }
+}

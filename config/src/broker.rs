@@ -225,6 +225,17 @@ impl BrokerConfig {
         self.reserved_broker_max_id.saturating_add(1)
     }
 
+    /// Keeps everything in one directory, whatever was configured (`--ephemeral`).
+    pub fn use_directory(&mut self, directory: &str) {
+        self.log_dirs = vec![PathBuf::from(directory)];
+        self.metadata_log_dir = PathBuf::from(directory);
+        for key in ["log.dirs", "metadata.log.dir"] {
+            if let Some(entry) = self.values.get_mut(key) {
+                (entry.value, entry.source) = (Value::String(directory.to_owned()), ConfigSource::StaticBroker);
+            }
+        }
+    }
+
     /// Whether a key was set by whoever started the broker.
     pub fn is_set(&self, key: &str) -> bool {
         self.values

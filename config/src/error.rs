@@ -6,11 +6,11 @@ use std::sync::Arc;
 /// Where an entry of the configuration stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// A YAML file, and the line where it is known.
+    /// A YAML file, or any file as a whole.
     Yaml {
         /// The file as it was named.
         file: Arc<str>,
-        /// Counted from 1.
+        /// Counted from 1; `None` for the file as a whole.
         line: Option<usize>,
     },
     /// A file in the form of `server.properties`.
@@ -56,6 +56,23 @@ pub struct ConfigError {
     pub nearest: Option<&'static str>,
     /// Where it stands; `None` for a default.
     pub origin: Option<Origin>,
+}
+
+impl ConfigError {
+    /// An error of a whole file.
+    pub fn of_file(name: &str, reason: String) -> Self {
+        let origin = Some(Origin::Yaml {
+            file: Arc::from(name),
+            line: None,
+        });
+        Self {
+            key: String::new(),
+            value: None,
+            reason,
+            nearest: None,
+            origin,
+        }
+    }
 }
 
 impl fmt::Display for ConfigError {

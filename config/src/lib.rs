@@ -10,6 +10,7 @@ pub mod keys;
 mod listener;
 mod load;
 pub mod metadata_version;
+pub mod sources;
 pub mod synonyms;
 mod topic;
 mod typed;
