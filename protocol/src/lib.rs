@@ -4,13 +4,16 @@
 //! [`wire::Chunk`]s.
 
 pub mod api_key;
+pub mod compression;
 pub mod coordinator_records;
 pub mod error_code;
 pub mod header;
 pub mod messages;
+pub mod records;
 pub mod wire;
 
 pub use api_key::ApiKey;
+pub use compression::CompressionType;
 pub use error_code::ErrorCode;
 pub use wire::{
     Chunk, DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind, FileRange, Message, Reader, TopicId, Utf8Bytes,
