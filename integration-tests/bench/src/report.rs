@@ -1,7 +1,7 @@
 //! The table: medians, spreads, ratios, targets.
 
 use crate::broker::Kind;
-use crate::rows::{LOADED, ROWS, Row};
+use crate::rows::{Class, LOADED, ROWS, Row};
 use crate::samples::{Measure, Samples};
 use crate::statistics::Summary;
 use crate::targets::{Bound, Limit, Verdict, bounds, judge, limit, shown};
@@ -47,10 +47,9 @@ impl Report {
                 targets.extend(self.target(name, measure, bound, ours, ratio));
             }
         }
-        let limits = if first && row.is_some() {
-            limits(samples, name)
-        } else {
-            String::new()
+        let limits = match row.map(Row::class) {
+            Some(Class::Produce | Class::Fetch) if first => limits(samples, name),
+            _ => String::new(),
         };
         let cell = |summary: Option<Summary>| summary.map_or(String::from("–"), spread);
         let (theirs, ours, ratio) = (cell(theirs), cell(ours), cell(ratio));

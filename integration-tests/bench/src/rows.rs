@@ -157,7 +157,7 @@ const ONE_RECORD: Produce = Produce {
 const WIDE: Produce = Produce {
     batch_bytes: 1,
     partitions: 1_000,
-    requests: 100,
+    requests: 40,
     warm_up: 0,
     ..produce(1, 1, 0, 4)
 };

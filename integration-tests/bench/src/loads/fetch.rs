@@ -93,7 +93,7 @@ impl Reader {
         let mut head = [0; 22];
         self.connection.read_exact(&mut head)?;
         let mut answer = Answer(&head);
-        (answer.i32()?, answer.i32()?, answer.i32()?);
+        answer.skip(12)?;
         let (error, session_id, topics) = (answer.i16()?, answer.i32()?, answer.i32()?);
         ensure!(
             error == 0 && topics == 1,
@@ -122,7 +122,7 @@ impl Reader {
         self.connection.read_exact(&mut head)?;
         let mut answer = Answer(&head);
         let (partition, error) = (answer.i32()? as usize, answer.i16()?);
-        (answer.i64()?, answer.i64()?, answer.i64()?);
+        answer.skip(24)?;
         let (aborted, _, length) = (answer.i32()?, answer.i32()?, answer.i32()?);
         ensure!(
             error == 0 && aborted <= 0,
