@@ -40,9 +40,14 @@ pub fn build(batch_bytes: usize, value_bytes: usize, codec: Codec) -> Result<Bat
         }
     }
     if codec == Codec::Lz4 {
-        let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+        // Java clients write independent blocks, and Kafka reads no others.
+        let mut encoder = lz4::EncoderBuilder::new()
+            .block_mode(lz4::BlockMode::Independent)
+            .build(Vec::new())?;
         encoder.write_all(&records)?;
-        records = encoder.finish()?;
+        let (compressed, finished) = encoder.finish();
+        finished?;
+        records = compressed;
     }
     let records_in_batch = u64::try_from(count)?;
     Ok(Batch {
