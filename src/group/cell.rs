@@ -1,0 +1,278 @@
+//! A group in its lock, with the requests that are parked in it; and the groups of one partition of `__consumer_offsets`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use parking_lot::{Mutex, MutexGuard, RwLock};
+use tokio::sync::{mpsc, oneshot};
+
+use super::coordinator::Shared;
+use super::decision::{Completion, Decision, Effect, JoinAnswer, Note, Now, Rejection, SyncAnswer, Waiter};
+use super::offsets_log::OffsetsLogError;
+use super::record::{EncodedRecord, Record, encode};
+use super::state::{Group, GroupState};
+
+/// How the records of a decision fared.
+pub(super) type Outcome = Result<(), OffsetsLogError>;
+
+/// The records of one decision on their way to the log.
+pub(super) struct Write {
+    pub cell: Arc<Cell>,
+    pub records: Vec<Record>,
+    pub encoded: Vec<EncodedRecord>,
+    pub completion: Completion,
+    pub done: oneshot::Sender<Outcome>,
+}
+
+/// What a decision came to: the response, to be sent when `written` says so.
+pub(super) struct Performed<R> {
+    pub response: Option<R>,
+    pub written: Option<oneshot::Receiver<Outcome>>,
+}
+
+/// A group, its parked requests, its place among the timers.
+pub(super) struct Cell {
+    inner: Mutex<Inner>,
+}
+
+pub(super) struct Inner {
+    pub group: Group,
+    pub joins: HashMap<Waiter, oneshot::Sender<JoinAnswer>>,
+    pub syncs: HashMap<Waiter, oneshot::Sender<SyncAnswer>>,
+    /// When the timers will look at the group; never later than its next deadline.
+    pub wake_at_ms: i64,
+    /// Decisions whose records are on their way.
+    pub writes_in_flight: usize,
+}
+
+impl Cell {
+    pub fn new(group: Group) -> Arc<Self> {
+        let inner = Inner { group, joins: HashMap::new(), syncs: HashMap::new(), wake_at_ms: i64::MAX, writes_in_flight: 0 };
+        Arc::new(Cell { inner: Mutex::new(inner) })
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock()
+    }
+}
+
+/// The groups of one partition that this broker leads.
+pub(super) struct OffsetsPartition {
+    pub partition: i32,
+    pub leader_epoch: i32,
+    status: AtomicU8,
+    groups: RwLock<HashMap<Arc<str>, Arc<Cell>>>,
+    writes: mpsc::UnboundedSender<Write>,
+}
+
+const LOADING: u8 = 0;
+const LOADED: u8 = 1;
+const FAILED: u8 = 2;
+
+impl OffsetsPartition {
+    pub fn new(partition: i32, leader_epoch: i32, writes: mpsc::UnboundedSender<Write>) -> Self {
+        let groups = RwLock::new(HashMap::new());
+        OffsetsPartition { partition, leader_epoch, status: AtomicU8::new(LOADING), groups, writes }
+    }
+
+    /// Whether requests may be served from it.
+    pub fn check_loaded(&self) -> Result<(), Rejection> {
+        match self.status.load(Ordering::Acquire) {
+            LOADED => Ok(()),
+            FAILED => Err(Rejection::CoordinatorNotAvailable),
+            _ => Err(Rejection::CoordinatorLoadInProgress),
+        }
+    }
+
+    /// Opens it with what the log held.
+    pub fn loaded(&self, groups: HashMap<Arc<str>, Arc<Cell>>) {
+        *self.groups.write() = groups;
+        self.status.store(LOADED, Ordering::Release);
+    }
+
+    /// Keeps it closed: what the log holds cannot be understood, and half of it would be worse than nothing.
+    pub fn load_failed(&self) {
+        self.status.store(FAILED, Ordering::Release);
+    }
+
+    pub fn get(&self, group_id: &str) -> Option<Arc<Cell>> {
+        self.groups.read().get(group_id).cloned()
+    }
+
+    pub fn get_or_create(&self, shared: &Shared, group_id: &str) -> Result<Arc<Cell>, Rejection> {
+        if let Some(cell) = self.get(group_id) {
+            return Ok(cell);
+        }
+        let mut groups = self.groups.write();
+        if let Some(cell) = groups.get(group_id) {
+            return Ok(cell.clone());
+        }
+        shared.count_group(group_id)?;
+        let group_id: Arc<str> = Arc::from(group_id);
+        let cell = Cell::new(Group::new(group_id.clone(), shared.now()));
+        groups.insert(group_id, cell.clone());
+        Ok(cell)
+    }
+
+    /// Forgets a group that is dead, unless another one has its name already.
+    pub fn remove(&self, shared: &Shared, group_id: &str, cell: &Arc<Cell>) {
+        let mut groups = self.groups.write();
+        if groups.get(group_id).is_some_and(|current| Arc::ptr_eq(current, cell)) {
+            groups.remove(group_id);
+            shared.uncount_groups(1);
+        }
+    }
+
+    pub fn cells(&self) -> Vec<Arc<Cell>> {
+        self.groups.read().values().cloned().collect()
+    }
+
+    /// Leadership has gone: so has everything that is kept here. Whoever waits is sent to look for the coordinator.
+    pub fn unload(&self, shared: &Shared) {
+        let groups = std::mem::take(&mut *self.groups.write());
+        shared.uncount_groups(groups.len());
+        let now = shared.now();
+        for cell in groups.into_values() {
+            let mut inner = cell.lock();
+            inner.group.note(Note::Dead { now });
+            // Dropped senders are answered with NOT_COORDINATOR.
+            inner.joins.clear();
+            inner.syncs.clear();
+        }
+    }
+}
+
+impl Shared {
+    /// Asks the group for a decision and carries it out, with everything that is due after it.
+    pub(super) fn decide<R>(
+        &self,
+        partition: &Arc<OffsetsPartition>,
+        cell: &Arc<Cell>,
+        handle: impl FnOnce(&Group, Now) -> Result<Decision<R>, Rejection>,
+    ) -> Result<Performed<R>, Rejection> {
+        let mut inner = cell.lock();
+        let now = self.now();
+        let decision = handle(&inner.group, now)?;
+        Ok(self.perform(partition, cell, &mut inner, decision, now))
+    }
+
+    /// Carries out a decision, and everything that is due after it.
+    pub(super) fn perform<R>(
+        &self,
+        partition: &Arc<OffsetsPartition>,
+        cell: &Arc<Cell>,
+        inner: &mut Inner,
+        decision: Decision<R>,
+        now: Now,
+    ) -> Performed<R> {
+        let performed = self.carry_out(partition, cell, inner, decision, now);
+        while let Some(ripe) = inner.group.ripe(now) {
+            let decision = inner.group.handle_ripe(&ripe, &self.config.group, now);
+            self.carry_out(partition, cell, inner, decision, now);
+        }
+        if inner.group.state() == GroupState::Dead && inner.writes_in_flight == 0 {
+            partition.remove(self, inner.group.group_id(), cell);
+        }
+        self.timers.watch(partition, cell, inner);
+        performed
+    }
+
+    fn carry_out<R>(
+        &self,
+        partition: &Arc<OffsetsPartition>,
+        cell: &Arc<Cell>,
+        inner: &mut Inner,
+        decision: Decision<R>,
+        now: Now,
+    ) -> Performed<R> {
+        for note in decision.notes {
+            inner.group.note(note);
+        }
+        for effect in decision.effects {
+            // A client that is gone has dropped its end; it asks again when it is back.
+            match effect {
+                Effect::AnswerJoin(waiter, answer) => {
+                    inner.joins.remove(&waiter).map(|parked| parked.send(answer).is_ok());
+                }
+                Effect::AnswerSync(waiter, answer) => {
+                    inner.syncs.remove(&waiter).map(|parked| parked.send(answer).is_ok());
+                }
+            }
+        }
+        let written = decision
+            .completion
+            .map(|completion| self.write(partition, cell, inner, decision.records, completion, now));
+        Performed { response: decision.response, written }
+    }
+
+    /// Hands records to the partition's writer, in the order of the decisions of this group.
+    fn write(
+        &self,
+        partition: &Arc<OffsetsPartition>,
+        cell: &Arc<Cell>,
+        inner: &mut Inner,
+        records: Vec<Record>,
+        completion: Completion,
+        now: Now,
+    ) -> oneshot::Receiver<Outcome> {
+        let (done, written) = oneshot::channel();
+        let group_id = inner.group.group_id().clone();
+        let encoded: Result<Vec<_>, _> = records.iter().map(|record| encode(&group_id, record)).collect();
+        let refused = match encoded {
+            Ok(encoded) => {
+                let write = Write { cell: cell.clone(), records, encoded, completion, done };
+                match partition.writes.send(write) {
+                    Ok(()) => {
+                        inner.writes_in_flight += 1;
+                        return written;
+                    }
+                    Err(mpsc::error::SendError(write)) => (write.completion, write.done, OffsetsLogError::NotLeader),
+                }
+            }
+            Err(error) => {
+                log::warn!("group {group_id}: its records cannot be written: {error}");
+                (completion, done, OffsetsLogError::Refused)
+            }
+        };
+        let (completion, done, error) = refused;
+        let outcome = Err(completion.rejection(error));
+        let decision = inner.group.handle_settled(&completion, outcome, &self.config.group, now);
+        self.carry_out(partition, cell, inner, decision, now);
+        // The receiver is in this function's hand.
+        let _ = done.send(Err(error));
+        written
+    }
+
+    /// The records of a decision are committed or have failed.
+    pub(super) fn settle(
+        &self,
+        partition: &Arc<OffsetsPartition>,
+        cell: &Arc<Cell>,
+        completion: &Completion,
+        high_watermark: Option<i64>,
+        outcome: Outcome,
+    ) {
+        let mut inner = cell.lock();
+        inner.writes_in_flight -= 1;
+        let now = self.now();
+        if let Some(high_watermark) = high_watermark {
+            inner.group.note(Note::Committed { high_watermark });
+        }
+        let outcome = outcome.map_err(|error| completion.rejection(error));
+        let decision = inner.group.handle_settled(completion, outcome, &self.config.group, now);
+        self.perform(partition, cell, &mut inner, decision, now);
+    }
+}
+
+impl Completion {
+    /// What the clients concerned are told of an error of the log.
+    pub(super) fn rejection(&self, error: OffsetsLogError) -> Rejection {
+        match self {
+            Completion::Assignment { .. } | Completion::StaticReplacement(_) | Completion::EmptyGeneration => {
+                error.for_group()
+            }
+            Completion::Offsets(_) | Completion::OffsetsRemoved | Completion::Deletion => error.for_offsets(),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Writes the records of one partition's groups, in the order of their decisions, and tells the groups how that went.
+//!
+//! Decisions that meet share a batch. The next batch is appended while earlier ones wait for the high watermark.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::batch;
+use super::cell::{OffsetsPartition, Outcome, Write};
+use super::coordinator::Shared;
+use super::offsets_log::OffsetsLogError;
+
+/// Decisions share a batch up to about this size, which is well below any sensible `max.message.bytes`.
+const SHARED_BATCH_BYTES: usize = 64 * 1024;
+
+/// A decision whose records are in the log.
+struct Appended {
+    write: Unsettled,
+    last_offset: i64,
+    deadline: Instant,
+}
+
+/// What is left of a `Write` once its records are in the log.
+struct Unsettled {
+    cell: Arc<super::cell::Cell>,
+    completion: super::decision::Completion,
+    /// `None`: the client was told that it took too long.
+    done: Option<tokio::sync::oneshot::Sender<Outcome>>,
+}
+
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    partition: Arc<OffsetsPartition>,
+    mut writes: mpsc::UnboundedReceiver<Write>,
+) {
+    let mut appended: VecDeque<Appended> = VecDeque::new();
+    let mut open = true;
+    while open || !appended.is_empty() {
+        let oldest = appended.front().map(|front| front.last_offset);
+        let deadline = appended.iter().find(|entry| entry.write.done.is_some()).map(|entry| entry.deadline);
+        tokio::select! {
+            biased;
+            committed = shared.log.committed(partition.partition, oldest.unwrap_or(-1)), if oldest.is_some() => {
+                match committed {
+                    Ok(high_watermark) => settle_committed(&shared, &partition, &mut appended, high_watermark),
+                    Err(error) => appended.drain(..).for_each(|entry| fail(&shared, &partition, entry.write, error)),
+                }
+            }
+            () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                time_out(&shared, &partition, &mut appended);
+            }
+            write = writes.recv(), if open => match write {
+                Some(write) => append(&shared, &partition, gather(write, &mut writes), &mut appended).await,
+                None => open = false,
+            }
+        }
+    }
+}
+
+fn gather(first: Write, writes: &mut mpsc::UnboundedReceiver<Write>) -> Vec<Write> {
+    let mut bytes = batch::size_in_bytes(&first.encoded);
+    let mut together = vec![first];
+    while bytes < SHARED_BATCH_BYTES
+        && let Ok(next) = writes.try_recv()
+    {
+        bytes += batch::size_in_bytes(&next.encoded);
+        together.push(next);
+    }
+    together
+}
+
+async fn append(
+    shared: &Arc<Shared>,
+    partition: &Arc<OffsetsPartition>,
+    writes: Vec<Write>,
+    appended: &mut VecDeque<Appended>,
+) {
+    match append_batch(shared, partition, &writes).await {
+        Ok(base_offset) => apply(shared, writes, base_offset, appended),
+        // One of them may be too large by itself; the others are not to suffer for it.
+        Err(OffsetsLogError::TooLarge) if writes.len() > 1 => {
+            for write in writes {
+                match append_batch(shared, partition, std::slice::from_ref(&write)).await {
+                    Ok(base_offset) => apply(shared, vec![write], base_offset, appended),
+                    Err(error) => fail(shared, partition, unsettled(write), error),
+                }
+            }
+        }
+        Err(error) => {
+            log::debug!("__consumer_offsets-{}: append of {} decisions: {error}", partition.partition, writes.len());
+            writes.into_iter().for_each(|write| fail(shared, partition, unsettled(write), error));
+        }
+    }
+}
+
+async fn append_batch(shared: &Shared, partition: &OffsetsPartition, writes: &[Write]) -> Result<i64, OffsetsLogError> {
+    let records = writes.iter().flat_map(|write| &write.encoded);
+    let batch = batch::build(records, shared.now().timestamp_ms, shared.config.compression).map_err(|error| {
+        log::error!("__consumer_offsets-{}: no batch can be made: {error}", partition.partition);
+        OffsetsLogError::Refused
+    })?;
+    shared.log.append(partition.partition, batch).await
+}
+
+fn apply(shared: &Shared, writes: Vec<Write>, base_offset: i64, appended: &mut VecDeque<Appended>) {
+    let deadline = Instant::now() + Duration::from_millis(shared.config.commit_timeout_ms);
+    let mut next_offset = base_offset;
+    for mut write in writes {
+        let mut inner = write.cell.lock();
+        for record in std::mem::take(&mut write.records) {
+            inner.group.apply(record, next_offset);
+            next_offset += 1;
+        }
+        drop(inner);
+        appended.push_back(Appended { write: unsettled(write), last_offset: next_offset - 1, deadline });
+    }
+}
+
+fn unsettled(write: Write) -> Unsettled {
+    Unsettled { cell: write.cell, completion: write.completion, done: Some(write.done) }
+}
+
+fn settle_committed(
+    shared: &Arc<Shared>,
+    partition: &Arc<OffsetsPartition>,
+    appended: &mut VecDeque<Appended>,
+    high_watermark: i64,
+) {
+    while appended.front().is_some_and(|front| front.last_offset < high_watermark) {
+        let Some(Appended { write, .. }) = appended.pop_front() else { return };
+        match write.done {
+            Some(done) => {
+                shared.settle(partition, &write.cell, &write.completion, Some(high_watermark), Ok(()));
+                // A client that is gone has dropped its end.
+                let _ = done.send(Ok(()));
+            }
+            None => write.cell.lock().group.note(super::decision::Note::Committed { high_watermark }),
+        }
+    }
+}
+
+/// Tells those who have waited too long. Their records stay in the log and count when they are committed after all.
+fn time_out(shared: &Arc<Shared>, partition: &Arc<OffsetsPartition>, appended: &mut VecDeque<Appended>) {
+    let now = Instant::now();
+    for entry in appended.iter_mut().filter(|entry| entry.deadline <= now) {
+        if let Some(done) = entry.write.done.take() {
+            let outcome = Err(OffsetsLogError::TimedOut);
+            shared.settle(partition, &entry.write.cell, &entry.write.completion, None, outcome);
+            let _ = done.send(outcome);
+        }
+    }
+}
+
+fn fail(shared: &Arc<Shared>, partition: &Arc<OffsetsPartition>, write: Unsettled, error: OffsetsLogError) {
+    if let Some(done) = write.done {
+        shared.settle(partition, &write.cell, &write.completion, None, Err(error));
+        let _ = done.send(Err(error));
+    }
+}
