@@ -1,7 +1,7 @@
 //! A group in its lock, with the requests that are parked in it; and the groups of one partition of `__consumer_offsets`.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use parking_lot::{Mutex, MutexGuard, RwLock};
@@ -18,6 +18,8 @@ pub(super) type Outcome = Result<(), OffsetsLogError>;
 
 /// The records of one decision on their way to the log.
 pub(super) struct Write {
+    /// Whoever leads the partition keeps it; a write that is on its way does not.
+    pub partition: Weak<OffsetsPartition>,
     pub cell: Arc<Cell>,
     pub records: Vec<Record>,
     pub encoded: Vec<EncodedRecord>,
@@ -221,7 +223,7 @@ impl Shared {
         let encoded: Result<Vec<_>, _> = records.iter().map(|record| encode(&group_id, record)).collect();
         let refused = match encoded {
             Ok(encoded) => {
-                let write = Write { cell: cell.clone(), records, encoded, completion, done };
+                let write = Write { partition: Arc::downgrade(partition), cell: cell.clone(), records, encoded, completion, done };
                 match partition.writes.send(write) {
                     Ok(()) => {
                         inner.writes_in_flight += 1;
@@ -247,7 +249,7 @@ impl Shared {
     /// The records of a decision are committed or have failed.
     pub(super) fn settle(
         &self,
-        partition: &Arc<OffsetsPartition>,
+        partition: &Weak<OffsetsPartition>,
         cell: &Arc<Cell>,
         completion: &Completion,
         high_watermark: Option<i64>,
@@ -261,7 +263,10 @@ impl Shared {
         }
         let outcome = outcome.map_err(|error| completion.rejection(error));
         let decision = inner.group.handle_settled(completion, outcome, &self.config.group, now);
-        self.perform(partition, cell, &mut inner, decision, now);
+        // Of a partition that is not led here any more the group is dead already.
+        if let Some(partition) = partition.upgrade() {
+            self.perform(&partition, cell, &mut inner, decision, now);
+        }
     }
 }
 

@@ -192,7 +192,7 @@ impl GroupCoordinator {
         if let Some(before) = before {
             before.unload(&self.shared);
         }
-        self.data.spawn(writer::run(self.shared.clone(), Arc::downgrade(&loading), queue));
+        self.data.spawn(writer::run(self.shared.clone(), partition, queue));
         self.data.spawn(loading::run(self.shared.clone(), loading));
     }
 
@@ -452,6 +452,12 @@ impl GroupCoordinator {
         let partitions = self.shared.loaded_partitions();
         let cells: Vec<_> = partitions.iter().flat_map(|partition| partition.cells()).collect();
         (cells.len(), cells.iter().map(|cell| cell.lock().group.persisted().offset_count()).sum())
+    }
+}
+
+impl Drop for GroupCoordinator {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 

@@ -51,11 +51,7 @@ pub struct Join {
 impl Group {
     /// Decides about a JoinGroup. The answer is parked under `join.waiter` unless the decision has a response.
     pub fn handle_join(&self, join: &Join, config: &GroupConfig, now: Now) -> Result<Decision<JoinAnswer>, Rejection> {
-        if join.session_timeout_ms < config.min_session_timeout_ms
-            || join.session_timeout_ms > config.max_session_timeout_ms
-        {
-            return Err(Rejection::InvalidSessionTimeout);
-        }
+        config.check_session_timeout(join.session_timeout_ms)?;
         if !self.has_room_for(&join.member_id, config) {
             // A member that tries to rejoin a group that has become too small for it leaves by that.
             let mut decision = Decision::respond(JoinAnswer::rejected(Arc::from(""), Rejection::GroupMaxSizeReached));

@@ -4,6 +4,9 @@
 //! and plans, `apply` takes what the log holds, `note` takes everything else, `ripe` and `next_deadline_ms` stand for
 //! timers.
 
+mod batch;
+mod cell;
+mod coordinator;
 mod decision;
 mod describe;
 mod expiration;
@@ -11,6 +14,7 @@ mod heartbeat;
 mod join;
 mod leave;
 mod load;
+mod loading;
 mod member;
 mod note;
 mod offsets;
@@ -22,7 +26,10 @@ mod settle;
 mod state;
 mod subscription;
 mod sync;
+mod timers;
+mod writer;
 
+pub use coordinator::{CoordinatorConfig, GroupCoordinator, MAX_GROUPS};
 pub use decision::{
     Assignments, Completion, Decision, Effect, InitialDelay, JoinAnswer, JoinedMember, Note, Now, Rejection,
     StaticReplacement, SyncAnswer, TopicPartition, Waiter,

@@ -53,6 +53,17 @@ pub struct GroupConfig {
     pub offsets_retention_ms: i64,
 }
 
+impl GroupConfig {
+    /// Refuses session timeouts that the broker does not allow.
+    pub fn check_session_timeout(&self, session_timeout_ms: i32) -> Result<(), Rejection> {
+        if (self.min_session_timeout_ms..=self.max_session_timeout_ms).contains(&session_timeout_ms) {
+            Ok(())
+        } else {
+            Err(Rejection::InvalidSessionTimeout)
+        }
+    }
+}
+
 /// The rebalance that a group in `PreparingRebalance` waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rebalance {

@@ -3,15 +3,16 @@
 //! Decisions that meet share a batch. The next batch is appended while earlier ones wait for the high watermark.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::batch;
-use super::cell::{OffsetsPartition, Outcome, Write};
+use super::cell::{Cell, OffsetsPartition, Outcome, Write};
 use super::coordinator::Shared;
+use super::decision::{Completion, Note};
 use super::offsets_log::OffsetsLogError;
 
 /// Decisions share a batch up to about this size, which is well below any sensible `max.message.bytes`.
@@ -26,15 +27,18 @@ struct Appended {
 
 /// What is left of a `Write` once its records are in the log.
 struct Unsettled {
-    cell: Arc<super::cell::Cell>,
-    completion: super::decision::Completion,
+    partition: Weak<OffsetsPartition>,
+    cell: Arc<Cell>,
+    completion: Completion,
     /// `None`: the client was told that it took too long.
-    done: Option<tokio::sync::oneshot::Sender<Outcome>>,
+    done: Option<oneshot::Sender<Outcome>>,
 }
 
+/// Runs until the partition is dropped and everything that was handed over has its outcome. Holds no partition: that
+/// would keep the queue open for ever.
 pub(super) async fn run(
     shared: Arc<Shared>,
-    partition: Arc<OffsetsPartition>,
+    partition: i32,
     mut writes: mpsc::UnboundedReceiver<Write>,
 ) {
     let mut appended: VecDeque<Appended> = VecDeque::new();
@@ -44,17 +48,17 @@ pub(super) async fn run(
         let deadline = appended.iter().find(|entry| entry.write.done.is_some()).map(|entry| entry.deadline);
         tokio::select! {
             biased;
-            committed = shared.log.committed(partition.partition, oldest.unwrap_or(-1)), if oldest.is_some() => {
+            committed = shared.log.committed(partition, oldest.unwrap_or(-1)), if oldest.is_some() => {
                 match committed {
-                    Ok(high_watermark) => settle_committed(&shared, &partition, &mut appended, high_watermark),
-                    Err(error) => appended.drain(..).for_each(|entry| fail(&shared, &partition, entry.write, error)),
+                    Ok(high_watermark) => settle_committed(&shared, partition, &mut appended, high_watermark),
+                    Err(error) => appended.drain(..).for_each(|entry| fail(&shared, partition, entry.write, error)),
                 }
             }
             () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
-                time_out(&shared, &partition, &mut appended);
+                time_out(&shared, partition, &mut appended);
             }
             write = writes.recv(), if open => match write {
-                Some(write) => append(&shared, &partition, gather(write, &mut writes), &mut appended).await,
+                Some(write) => append(&shared, partition, gather(write, &mut writes), &mut appended).await,
                 None => open = false,
             }
         }
@@ -75,7 +79,7 @@ fn gather(first: Write, writes: &mut mpsc::UnboundedReceiver<Write>) -> Vec<Writ
 
 async fn append(
     shared: &Arc<Shared>,
-    partition: &Arc<OffsetsPartition>,
+    partition: i32,
     writes: Vec<Write>,
     appended: &mut VecDeque<Appended>,
 ) {
@@ -91,19 +95,19 @@ async fn append(
             }
         }
         Err(error) => {
-            log::debug!("__consumer_offsets-{}: append of {} decisions: {error}", partition.partition, writes.len());
+            log::debug!("__consumer_offsets-{}: append of {} decisions: {error}", partition, writes.len());
             writes.into_iter().for_each(|write| fail(shared, partition, unsettled(write), error));
         }
     }
 }
 
-async fn append_batch(shared: &Shared, partition: &OffsetsPartition, writes: &[Write]) -> Result<i64, OffsetsLogError> {
+async fn append_batch(shared: &Shared, partition: i32, writes: &[Write]) -> Result<i64, OffsetsLogError> {
     let records = writes.iter().flat_map(|write| &write.encoded);
     let batch = batch::build(records, shared.now().timestamp_ms, shared.config.compression).map_err(|error| {
-        log::error!("__consumer_offsets-{}: no batch can be made: {error}", partition.partition);
+        log::error!("__consumer_offsets-{}: no batch can be made: {error}", partition);
         OffsetsLogError::Refused
     })?;
-    shared.log.append(partition.partition, batch).await
+    shared.log.append(partition, batch).await
 }
 
 fn apply(shared: &Shared, writes: Vec<Write>, base_offset: i64, appended: &mut VecDeque<Appended>) {
@@ -121,12 +125,12 @@ fn apply(shared: &Shared, writes: Vec<Write>, base_offset: i64, appended: &mut V
 }
 
 fn unsettled(write: Write) -> Unsettled {
-    Unsettled { cell: write.cell, completion: write.completion, done: Some(write.done) }
+    Unsettled { partition: write.partition, cell: write.cell, completion: write.completion, done: Some(write.done) }
 }
 
 fn settle_committed(
     shared: &Arc<Shared>,
-    partition: &Arc<OffsetsPartition>,
+    partition: i32,
     appended: &mut VecDeque<Appended>,
     high_watermark: i64,
 ) {
@@ -134,30 +138,30 @@ fn settle_committed(
         let Some(Appended { write, .. }) = appended.pop_front() else { return };
         match write.done {
             Some(done) => {
-                shared.settle(partition, &write.cell, &write.completion, Some(high_watermark), Ok(()));
+                shared.settle(&write.partition, &write.cell, &write.completion, Some(high_watermark), Ok(()));
                 // A client that is gone has dropped its end.
                 let _ = done.send(Ok(()));
             }
-            None => write.cell.lock().group.note(super::decision::Note::Committed { high_watermark }),
+            None => write.cell.lock().group.note(Note::Committed { high_watermark }),
         }
     }
 }
 
 /// Tells those who have waited too long. Their records stay in the log and count when they are committed after all.
-fn time_out(shared: &Arc<Shared>, partition: &Arc<OffsetsPartition>, appended: &mut VecDeque<Appended>) {
+fn time_out(shared: &Arc<Shared>, partition: i32, appended: &mut VecDeque<Appended>) {
     let now = Instant::now();
     for entry in appended.iter_mut().filter(|entry| entry.deadline <= now) {
         if let Some(done) = entry.write.done.take() {
             let outcome = Err(OffsetsLogError::TimedOut);
-            shared.settle(partition, &entry.write.cell, &entry.write.completion, None, outcome);
+            shared.settle(&entry.write.partition, &entry.write.cell, &entry.write.completion, None, outcome);
             let _ = done.send(outcome);
         }
     }
 }
 
-fn fail(shared: &Arc<Shared>, partition: &Arc<OffsetsPartition>, write: Unsettled, error: OffsetsLogError) {
+fn fail(shared: &Arc<Shared>, partition: i32, write: Unsettled, error: OffsetsLogError) {
     if let Some(done) = write.done {
-        shared.settle(partition, &write.cell, &write.completion, None, Err(error));
+        shared.settle(&write.partition, &write.cell, &write.completion, None, Err(error));
         let _ = done.send(Err(error));
     }
 }
