@@ -89,7 +89,9 @@ fn read_batch(batch: &RecordBatch<'_>) -> Result<LoggedBatch, BatchError> {
     batch.check_crc()?;
     let inflated = batch.inflate(INFLATE_LIMIT_BYTES)?;
     let mut records = Vec::new();
-    let mut kind = BatchKind::Data { transactional: batch.attributes().is_transactional() };
+    let mut kind = BatchKind::Data {
+        transactional: batch.attributes().is_transactional(),
+    };
     let is_control = batch.attributes().is_control();
     if is_control {
         kind = BatchKind::OtherControl;
@@ -110,5 +112,10 @@ fn read_batch(batch: &RecordBatch<'_>) -> Result<LoggedBatch, BatchError> {
             value: record.value.map(Bytes::copy_from_slice),
         });
     }
-    Ok(LoggedBatch { next_offset: batch.next_offset(), producer_id: batch.producer_id(), kind, records })
+    Ok(LoggedBatch {
+        next_offset: batch.next_offset(),
+        producer_id: batch.producer_id(),
+        kind,
+        records,
+    })
 }

@@ -1,8 +1,8 @@
 //! A group in its lock, with the requests that are parked in it; and the groups of one partition of `__consumer_offsets`.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use tokio::sync::{mpsc, oneshot};
@@ -50,8 +50,16 @@ pub(super) struct Inner {
 
 impl Cell {
     pub fn new(group: Group) -> Arc<Self> {
-        let inner = Inner { group, joins: HashMap::new(), syncs: HashMap::new(), wake_at_ms: i64::MAX, writes_in_flight: 0 };
-        Arc::new(Cell { inner: Mutex::new(inner) })
+        let inner = Inner {
+            group,
+            joins: HashMap::new(),
+            syncs: HashMap::new(),
+            wake_at_ms: i64::MAX,
+            writes_in_flight: 0,
+        };
+        Arc::new(Cell {
+            inner: Mutex::new(inner),
+        })
     }
 
     pub fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -75,7 +83,13 @@ const FAILED: u8 = 2;
 impl OffsetsPartition {
     pub fn new(partition: i32, leader_epoch: i32, writes: mpsc::UnboundedSender<Write>) -> Self {
         let groups = RwLock::new(HashMap::new());
-        OffsetsPartition { partition, leader_epoch, status: AtomicU8::new(LOADING), groups, writes }
+        OffsetsPartition {
+            partition,
+            leader_epoch,
+            status: AtomicU8::new(LOADING),
+            groups,
+            writes,
+        }
     }
 
     /// Whether requests may be served from it.
@@ -205,7 +219,10 @@ impl Shared {
         let written = decision
             .completion
             .map(|completion| self.write(partition, cell, inner, decision.records, completion, now));
-        Performed { response: decision.response, written }
+        Performed {
+            response: decision.response,
+            written,
+        }
     }
 
     /// Hands records to the partition's writer, in the order of the decisions of this group.
@@ -223,7 +240,14 @@ impl Shared {
         let encoded: Result<Vec<_>, _> = records.iter().map(|record| encode(&group_id, record)).collect();
         let refused = match encoded {
             Ok(encoded) => {
-                let write = Write { partition: Arc::downgrade(partition), cell: cell.clone(), records, encoded, completion, done };
+                let write = Write {
+                    partition: Arc::downgrade(partition),
+                    cell: cell.clone(),
+                    records,
+                    encoded,
+                    completion,
+                    done,
+                };
                 match partition.writes.send(write) {
                     Ok(()) => {
                         inner.writes_in_flight += 1;
@@ -239,7 +263,9 @@ impl Shared {
         };
         let (completion, done, error) = refused;
         let outcome = Err(completion.rejection(error));
-        let decision = inner.group.handle_settled(&completion, outcome, &self.config.group, now);
+        let decision = inner
+            .group
+            .handle_settled(&completion, outcome, &self.config.group, now);
         self.carry_out(partition, cell, inner, decision, now);
         // The receiver is in this function's hand.
         let _ = done.send(Err(error));

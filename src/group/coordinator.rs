@@ -13,7 +13,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::cell::{OffsetsPartition, Outcome, Performed};
-use super::decision::{JoinAnswer, Note, Now, Rejection, SyncAnswer, TopicPartition, Waiter};
+use super::decision::{JoinAnswer, Now, Rejection, SyncAnswer, TopicPartition, Waiter};
 use super::describe::{GroupDescription, GroupListing};
 use super::join::Join;
 use super::leave::Leaver;
@@ -93,12 +93,18 @@ pub(super) struct Shared {
 impl Shared {
     pub fn now(&self) -> Now {
         let elapsed = self.started.elapsed().as_millis();
-        Now { monotonic_ms: i64::try_from(elapsed).unwrap_or(i64::MAX), timestamp_ms: crate::clock::now_ms() }
+        Now {
+            monotonic_ms: i64::try_from(elapsed).unwrap_or(i64::MAX),
+            timestamp_ms: crate::clock::now_ms(),
+        }
     }
 
     /// Whether this is still the partition that is led here: a later election makes a new one.
     pub fn leads(&self, partition: &Arc<OffsetsPartition>) -> bool {
-        self.partitions.read().get(&partition.partition).is_some_and(|current| Arc::ptr_eq(current, partition))
+        self.partitions
+            .read()
+            .get(&partition.partition)
+            .is_some_and(|current| Arc::ptr_eq(current, partition))
     }
 
     pub fn count_group(&self, group_id: &str) -> Result<(), Rejection> {
@@ -126,14 +132,20 @@ impl Shared {
     }
 
     fn loaded_partitions(&self) -> Vec<Arc<OffsetsPartition>> {
-        self.partitions.read().values().filter(|partition| partition.check_loaded().is_ok()).cloned().collect()
+        self.partitions
+            .read()
+            .values()
+            .filter(|partition| partition.check_loaded().is_ok())
+            .cloned()
+            .collect()
     }
 
     pub fn expire_offsets(&self) {
         for partition in self.loaded_partitions() {
             for cell in partition.cells() {
-                let decided =
-                    self.decide(&partition, &cell, |group, now| Ok(group.handle_expiration(&self.config.group, now)));
+                let decided = self.decide(&partition, &cell, |group, now| {
+                    Ok(group.handle_expiration(&self.config.group, now))
+                });
                 // Whether the tombstones are committed matters to nobody: the next round tries again.
                 drop(decided);
             }
@@ -174,7 +186,9 @@ impl GroupCoordinator {
         self.shared.is_active.store(false, Ordering::Release);
         self.shared.stop.notify_waiters();
         let partitions = std::mem::take(&mut *self.shared.partitions.write());
-        partitions.into_values().for_each(|partition| partition.unload(&self.shared));
+        partitions
+            .into_values()
+            .for_each(|partition| partition.unload(&self.shared));
     }
 
     /// This broker leads a partition of `__consumer_offsets` now: its groups are loaded. A repeated call for the same
@@ -184,7 +198,10 @@ impl GroupCoordinator {
         let loading = Arc::new(OffsetsPartition::new(partition, leader_epoch, writes));
         let before = {
             let mut partitions = self.shared.partitions.write();
-            if partitions.get(&partition).is_some_and(|current| current.leader_epoch >= leader_epoch) {
+            if partitions
+                .get(&partition)
+                .is_some_and(|current| current.leader_epoch >= leader_epoch)
+            {
                 return;
             }
             partitions.insert(partition, loading.clone())
@@ -204,7 +221,11 @@ impl GroupCoordinator {
             let is_late = |current: &Arc<OffsetsPartition>| {
                 leader_epoch.is_some_and(|leader_epoch| leader_epoch < current.leader_epoch)
             };
-            if partitions.get(&partition).is_some_and(is_late) { None } else { partitions.remove(&partition) }
+            if partitions.get(&partition).is_some_and(is_late) {
+                None
+            } else {
+                partitions.remove(&partition)
+            }
         };
         if let Some(resigned) = resigned {
             resigned.unload(&self.shared);
@@ -232,14 +253,24 @@ impl GroupCoordinator {
             return Err(Rejection::CoordinatorNotAvailable);
         }
         let number = self.partition_for(group_id);
-        let partition = self.shared.partitions.read().get(&number).cloned().ok_or(Rejection::NotCoordinator)?;
+        let partition = self
+            .shared
+            .partitions
+            .read()
+            .get(&number)
+            .cloned()
+            .ok_or(Rejection::NotCoordinator)?;
         partition.check_loaded()?;
         Ok(partition)
     }
 
     /// As `route`, for the requests of members: their groups have names.
     fn route_named(&self, group_id: &str) -> Result<Arc<OffsetsPartition>, Rejection> {
-        if group_id.is_empty() { Err(Rejection::InvalidGroupId) } else { self.route(group_id) }
+        if group_id.is_empty() {
+            Err(Rejection::InvalidGroupId)
+        } else {
+            self.route(group_id)
+        }
     }
 
     /// A name for a request that will be parked.
@@ -257,9 +288,9 @@ impl GroupCoordinator {
         let member_id = join.member_id.clone();
         match self.join_or_park(group_id, &join) {
             Ok(Parked::Answered(answer)) => answer,
-            Ok(Parked::Waiting(parked)) => {
-                parked.await.unwrap_or_else(|_| JoinAnswer::rejected(member_id, Rejection::NotCoordinator))
-            }
+            Ok(Parked::Waiting(parked)) => parked
+                .await
+                .unwrap_or_else(|_| JoinAnswer::rejected(member_id, Rejection::NotCoordinator)),
             Err(rejection) => JoinAnswer::rejected(member_id, rejection),
         }
     }
@@ -291,9 +322,9 @@ impl GroupCoordinator {
     pub async fn sync(&self, group_id: &str, sync: Sync) -> SyncAnswer {
         match self.sync_or_park(group_id, &sync) {
             Ok(Parked::Answered(answer)) => answer,
-            Ok(Parked::Waiting(parked)) => {
-                parked.await.unwrap_or_else(|_| SyncAnswer::rejected(Rejection::NotCoordinator))
-            }
+            Ok(Parked::Waiting(parked)) => parked
+                .await
+                .unwrap_or_else(|_| SyncAnswer::rejected(Rejection::NotCoordinator)),
             // The rebalance that the member took part in is lost, and members before Kafka 2.0 do not expect to be
             // told of loading here.
             Err(Rejection::CoordinatorLoadInProgress) => SyncAnswer::rejected(Rejection::RebalanceInProgress),
@@ -381,7 +412,10 @@ impl GroupCoordinator {
         match partition.get(group_id) {
             Some(cell) => Ok(cell.lock().group.fetch_offsets(partitions, require_stable)),
             None => {
-                let nothing = |partition: &TopicPartition| FetchedOffset { partition: partition.clone(), offset: Ok(None) };
+                let nothing = |partition: &TopicPartition| FetchedOffset {
+                    partition: partition.clone(),
+                    offset: Ok(None),
+                };
                 Ok(partitions.unwrap_or_default().iter().map(nothing).collect())
             }
         }
@@ -396,7 +430,9 @@ impl GroupCoordinator {
         let performed = {
             let partition = self.route_named(group_id)?;
             let cell = partition.get(group_id).ok_or(Rejection::GroupIdNotFound)?;
-            self.shared.decide(&partition, &cell, |group, now| group.handle_offset_delete(partitions, now))?
+            self.shared.decide(&partition, &cell, |group, now| {
+                group.handle_offset_delete(partitions, now)
+            })?
         };
         when_written(performed).await
     }
@@ -414,7 +450,9 @@ impl GroupCoordinator {
     /// Describes a group; one that does not exist is dead.
     pub fn describe(&self, group_id: &str) -> Result<GroupDescription, Rejection> {
         let partition = self.route(group_id)?;
-        Ok(partition.get(group_id).map_or_else(GroupDescription::dead, |cell| cell.lock().group.describe()))
+        Ok(partition
+            .get(group_id)
+            .map_or_else(GroupDescription::dead, |cell| cell.lock().group.describe()))
     }
 
     /// Lists the groups that are coordinated here, and says whether more are being loaded.
@@ -423,9 +461,8 @@ impl GroupCoordinator {
             return Err(Rejection::CoordinatorNotAvailable);
         }
         let partitions: Vec<_> = self.shared.partitions.read().values().cloned().collect();
-        let is_loading = |partition: &Arc<OffsetsPartition>| {
-            partition.check_loaded() == Err(Rejection::CoordinatorLoadInProgress)
-        };
+        let is_loading =
+            |partition: &Arc<OffsetsPartition>| partition.check_loaded() == Err(Rejection::CoordinatorLoadInProgress);
         let loading = partitions.iter().any(is_loading);
         let mut groups = Vec::new();
         for partition in &partitions {
@@ -438,9 +475,9 @@ impl GroupCoordinator {
     pub fn on_partitions_deleted(&self, deleted: &[TopicPartition]) {
         for partition in self.shared.loaded_partitions() {
             for cell in partition.cells() {
-                let decided = self
-                    .shared
-                    .decide(&partition, &cell, |group, now| Ok(group.handle_partitions_deleted(deleted, now)));
+                let decided = self.shared.decide(&partition, &cell, |group, now| {
+                    Ok(group.handle_partitions_deleted(deleted, now))
+                });
                 // Should the tombstones not be written, the offsets expire.
                 drop(decided);
             }
@@ -451,7 +488,13 @@ impl GroupCoordinator {
     pub fn counts(&self) -> (usize, usize) {
         let partitions = self.shared.loaded_partitions();
         let cells: Vec<_> = partitions.iter().flat_map(|partition| partition.cells()).collect();
-        (cells.len(), cells.iter().map(|cell| cell.lock().group.persisted().offset_count()).sum())
+        (
+            cells.len(),
+            cells
+                .iter()
+                .map(|cell| cell.lock().group.persisted().offset_count())
+                .sum(),
+        )
     }
 }
 
@@ -484,7 +527,9 @@ async fn when_written<R>(performed: Performed<R>) -> Result<R, Rejection> {
 
 /// Kafka's `Utils.abs(groupId.hashCode) % partitions`; Java hashes UTF-16 code units.
 fn partition_for(group_id: &str, partition_count: i32) -> i32 {
-    let hash = group_id.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
+    let hash = group_id
+        .encode_utf16()
+        .fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
     // The absolute value of the smallest number is 0 there.
     hash.checked_abs().unwrap_or(0) % partition_count.max(1)
 }
@@ -493,7 +538,14 @@ fn uuid_v4(mut bytes: [u8; 16]) -> String {
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    format!(
+        "{}-{}-{}-{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..]
+    )
 }
 
 #[cfg(test)]
@@ -507,7 +559,10 @@ mod tests {
         assert_eq!(partition_for("a", 50), 97 % 50);
         assert_eq!(partition_for("ab", 1000), (97 * 31 + 98) % 1000);
         // A surrogate pair counts as two units.
-        assert_eq!(partition_for("\u{1F600}", 1_000_000), (0xD83D * 31 + 0xDE00) % 1_000_000);
+        assert_eq!(
+            partition_for("\u{1F600}", 1_000_000),
+            (0xD83D * 31 + 0xDE00) % 1_000_000
+        );
         // "polygenelubricants" hashes to the smallest number, whose absolute value Kafka takes for 0.
         assert_eq!(partition_for("polygenelubricants", 50), 0);
     }

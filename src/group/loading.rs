@@ -35,8 +35,13 @@ pub(super) async fn run(shared: Arc<Shared>, partition: Arc<OffsetsPartition>) {
     while shared.leads(&partition) {
         match load(&shared, partition.partition).await {
             Ok(groups) => {
-                let (count, offsets) =
-                    (groups.len(), groups.values().map(|group| group.persisted().offset_count()).sum::<usize>());
+                let (count, offsets) = (
+                    groups.len(),
+                    groups
+                        .values()
+                        .map(|group| group.persisted().offset_count())
+                        .sum::<usize>(),
+                );
                 open(&shared, &partition, groups);
                 log::debug!("{name}: loaded {count} groups with {offsets} offsets");
                 return;
@@ -64,7 +69,10 @@ async fn load(shared: &Shared, partition: i32) -> Result<HashMap<Arc<str>, Group
         if offset >= log_end_offset {
             return Ok(loader.finish());
         }
-        let chunk = shared.log.read(partition, offset, shared.config.load_buffer_bytes).await?;
+        let chunk = shared
+            .log
+            .read(partition, offset, shared.config.load_buffer_bytes)
+            .await?;
         let next_offset = loader.take(&chunk, offset)?;
         if next_offset <= offset {
             return Ok(loader.finish());
@@ -74,7 +82,10 @@ async fn load(shared: &Shared, partition: i32) -> Result<HashMap<Arc<str>, Group
 }
 
 fn open(shared: &Arc<Shared>, partition: &Arc<OffsetsPartition>, groups: HashMap<Arc<str>, Group>) {
-    let cells: HashMap<_, _> = groups.into_iter().map(|(group_id, group)| (group_id, Cell::new(group))).collect();
+    let cells: HashMap<_, _> = groups
+        .into_iter()
+        .map(|(group_id, group)| (group_id, Cell::new(group)))
+        .collect();
     let all: Vec<_> = cells.values().cloned().collect();
     shared.count_loaded(cells.len());
     partition.loaded(cells);
@@ -96,7 +107,11 @@ struct Loader {
 
 impl Loader {
     fn new(now: Now) -> Self {
-        Loader { now, groups: HashMap::new(), transactions: HashMap::new() }
+        Loader {
+            now,
+            groups: HashMap::new(),
+            transactions: HashMap::new(),
+        }
     }
 
     /// Takes whole batches, and says at which offset the next one begins.
@@ -127,7 +142,10 @@ impl Loader {
         match decode(&key, record.value.as_ref()).map_err(|source| LoadError::Record { offset, source })? {
             DecodedRecord::Known { group_id, record } => match transaction {
                 Some(producer_id) => {
-                    self.transactions.entry(producer_id).or_default().push((group_id, record, offset));
+                    self.transactions
+                        .entry(producer_id)
+                        .or_default()
+                        .push((group_id, record, offset));
                 }
                 None => self.apply(group_id, record, offset),
             },
@@ -149,10 +167,15 @@ impl Loader {
 
     fn apply(&mut self, group_id: Arc<str>, record: Record, offset: i64) {
         let now = self.now;
-        let group = self.groups.entry(group_id).or_insert_with_key(|group_id| Group::new(group_id.clone(), now));
+        let group = self
+            .groups
+            .entry(group_id)
+            .or_insert_with_key(|group_id| Group::new(group_id.clone(), now));
         group.apply(record, offset);
         // What the log of the leader holds counts: nobody else can take it back.
-        group.note(Note::Committed { high_watermark: i64::MAX });
+        group.note(Note::Committed {
+            high_watermark: i64::MAX,
+        });
     }
 
     fn finish(mut self) -> HashMap<Arc<str>, Group> {

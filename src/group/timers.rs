@@ -55,7 +55,11 @@ impl Timers {
             return;
         }
         inner.wake_at_ms = at_ms;
-        let timer = Timer { at_ms, partition: Arc::downgrade(partition), cell: Arc::downgrade(cell) };
+        let timer = Timer {
+            at_ms,
+            partition: Arc::downgrade(partition),
+            cell: Arc::downgrade(cell),
+        };
         let mut heap = self.heap.lock();
         let is_first = heap.peek().is_none_or(|Reverse(first)| at_ms < first.at_ms);
         heap.push(Reverse(timer));
@@ -90,7 +94,10 @@ pub(super) async fn run(shared: Weak<Shared>) {
                 strong.perform(&partition, &cell, &mut inner, Decision::<()>::default(), now);
             }
         }
-        let wait = strong.timers.next_at_ms().map(|at_ms| at_ms - strong.now().monotonic_ms);
+        let wait = strong
+            .timers
+            .next_at_ms()
+            .map(|at_ms| at_ms - strong.now().monotonic_ms);
         let wait = Duration::from_millis(wait.map_or(IDLE_MS, |ms| u64::try_from(ms).unwrap_or(0).min(IDLE_MS)));
         tokio::select! {
             () = strong.timers.earlier.notified() => {}

@@ -36,26 +36,25 @@ struct Unsettled {
 
 /// Runs until the partition is dropped and everything that was handed over has its outcome. Holds no partition: that
 /// would keep the queue open for ever.
-pub(super) async fn run(
-    shared: Arc<Shared>,
-    partition: i32,
-    mut writes: mpsc::UnboundedReceiver<Write>,
-) {
+pub(super) async fn run(shared: Arc<Shared>, partition: i32, mut writes: mpsc::UnboundedReceiver<Write>) {
     let mut appended: VecDeque<Appended> = VecDeque::new();
     let mut open = true;
     while open || !appended.is_empty() {
         let oldest = appended.front().map(|front| front.last_offset);
-        let deadline = appended.iter().find(|entry| entry.write.done.is_some()).map(|entry| entry.deadline);
+        let deadline = appended
+            .iter()
+            .find(|entry| entry.write.done.is_some())
+            .map(|entry| entry.deadline);
         tokio::select! {
             biased;
             committed = shared.log.committed(partition, oldest.unwrap_or(-1)), if oldest.is_some() => {
                 match committed {
-                    Ok(high_watermark) => settle_committed(&shared, partition, &mut appended, high_watermark),
-                    Err(error) => appended.drain(..).for_each(|entry| fail(&shared, partition, entry.write, error)),
+                    Ok(high_watermark) => settle_committed(&shared, &mut appended, high_watermark),
+                    Err(error) => appended.drain(..).for_each(|entry| fail(&shared, entry.write, error)),
                 }
             }
             () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
-                time_out(&shared, partition, &mut appended);
+                time_out(&shared, &mut appended);
             }
             write = writes.recv(), if open => match write {
                 Some(write) => append(&shared, partition, gather(write, &mut writes), &mut appended).await,
@@ -77,12 +76,7 @@ fn gather(first: Write, writes: &mut mpsc::UnboundedReceiver<Write>) -> Vec<Writ
     together
 }
 
-async fn append(
-    shared: &Arc<Shared>,
-    partition: i32,
-    writes: Vec<Write>,
-    appended: &mut VecDeque<Appended>,
-) {
+async fn append(shared: &Arc<Shared>, partition: i32, writes: Vec<Write>, appended: &mut VecDeque<Appended>) {
     match append_batch(shared, partition, &writes).await {
         Ok(base_offset) => apply(shared, writes, base_offset, appended),
         // One of them may be too large by itself; the others are not to suffer for it.
@@ -90,13 +84,19 @@ async fn append(
             for write in writes {
                 match append_batch(shared, partition, std::slice::from_ref(&write)).await {
                     Ok(base_offset) => apply(shared, vec![write], base_offset, appended),
-                    Err(error) => fail(shared, partition, unsettled(write), error),
+                    Err(error) => fail(shared, unsettled(write), error),
                 }
             }
         }
         Err(error) => {
-            log::debug!("__consumer_offsets-{}: append of {} decisions: {error}", partition, writes.len());
-            writes.into_iter().for_each(|write| fail(shared, partition, unsettled(write), error));
+            log::debug!(
+                "__consumer_offsets-{}: append of {} decisions: {error}",
+                partition,
+                writes.len()
+            );
+            writes
+                .into_iter()
+                .for_each(|write| fail(shared, unsettled(write), error));
         }
     }
 }
@@ -120,25 +120,37 @@ fn apply(shared: &Shared, writes: Vec<Write>, base_offset: i64, appended: &mut V
             next_offset += 1;
         }
         drop(inner);
-        appended.push_back(Appended { write: unsettled(write), last_offset: next_offset - 1, deadline });
+        appended.push_back(Appended {
+            write: unsettled(write),
+            last_offset: next_offset - 1,
+            deadline,
+        });
     }
 }
 
 fn unsettled(write: Write) -> Unsettled {
-    Unsettled { partition: write.partition, cell: write.cell, completion: write.completion, done: Some(write.done) }
+    Unsettled {
+        partition: write.partition,
+        cell: write.cell,
+        completion: write.completion,
+        done: Some(write.done),
+    }
 }
 
-fn settle_committed(
-    shared: &Arc<Shared>,
-    partition: i32,
-    appended: &mut VecDeque<Appended>,
-    high_watermark: i64,
-) {
+fn settle_committed(shared: &Arc<Shared>, appended: &mut VecDeque<Appended>, high_watermark: i64) {
     while appended.front().is_some_and(|front| front.last_offset < high_watermark) {
-        let Some(Appended { write, .. }) = appended.pop_front() else { return };
+        let Some(Appended { write, .. }) = appended.pop_front() else {
+            return;
+        };
         match write.done {
             Some(done) => {
-                shared.settle(&write.partition, &write.cell, &write.completion, Some(high_watermark), Ok(()));
+                shared.settle(
+                    &write.partition,
+                    &write.cell,
+                    &write.completion,
+                    Some(high_watermark),
+                    Ok(()),
+                );
                 // A client that is gone has dropped its end.
                 let _ = done.send(Ok(()));
             }
@@ -148,18 +160,24 @@ fn settle_committed(
 }
 
 /// Tells those who have waited too long. Their records stay in the log and count when they are committed after all.
-fn time_out(shared: &Arc<Shared>, partition: i32, appended: &mut VecDeque<Appended>) {
+fn time_out(shared: &Arc<Shared>, appended: &mut VecDeque<Appended>) {
     let now = Instant::now();
     for entry in appended.iter_mut().filter(|entry| entry.deadline <= now) {
         if let Some(done) = entry.write.done.take() {
             let outcome = Err(OffsetsLogError::TimedOut);
-            shared.settle(&entry.write.partition, &entry.write.cell, &entry.write.completion, None, outcome);
+            shared.settle(
+                &entry.write.partition,
+                &entry.write.cell,
+                &entry.write.completion,
+                None,
+                outcome,
+            );
             let _ = done.send(outcome);
         }
     }
 }
 
-fn fail(shared: &Arc<Shared>, partition: i32, write: Unsettled, error: OffsetsLogError) {
+fn fail(shared: &Arc<Shared>, write: Unsettled, error: OffsetsLogError) {
     if let Some(done) = write.done {
         shared.settle(&write.partition, &write.cell, &write.completion, None, Err(error));
         let _ = done.send(Err(error));
