@@ -9,6 +9,8 @@ pub mod ids;
 pub mod rejection;
 pub mod requests;
 pub mod store;
+pub mod store_embedded;
+mod znode_tree;
 
 pub use effects::{
     Applied, BrokerRegistration, ConfigMap, Effect, EffectSink, Endpoint, FailedReplica, FeatureRange,
@@ -22,3 +24,4 @@ pub use requests::{
     TopicPolicy, TopicRef,
 };
 pub use store::{BoxFuture, Store, StoreError};
+pub use store_embedded::EmbeddedStore;
