@@ -78,6 +78,7 @@ impl ToCode for Rejection {
             Rejection::InvalidReplicaAssignment(_) => ErrorCode::INVALID_REPLICA_ASSIGNMENT,
             Rejection::UnknownTopic { .. } => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
             Rejection::UnknownTopicId { .. } => ErrorCode::UNKNOWN_TOPIC_ID,
+            Rejection::ReassignmentInProgress { .. } => ErrorCode::REASSIGNMENT_IN_PROGRESS,
             Rejection::TopicDeletionDisabled => ErrorCode::TOPIC_DELETION_DISABLED,
             Rejection::IncompleteRacks { .. } | Rejection::ProducerIdsExhausted { .. } => {
                 ErrorCode::UNKNOWN_SERVER_ERROR
