@@ -1,5 +1,6 @@
 //! The two brokers as processes: Apache Kafka from its jars with its own scripts' flags, and Sordini.
 
+use crate::kernel::end_with_parent;
 use crate::wire::Connection;
 use anyhow::{Context, Result, bail, ensure};
 use std::fs::{self, File};
@@ -52,6 +53,7 @@ pub struct Broker {
 /// A broker that does not serve by then never will.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
+const DELETE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// `kafka-run-class.sh` and `kafka-server-start.sh` of 3.9 on Java 9 and newer, in their order.
 const KAFKA_FLAGS: [&str; 11] = [
@@ -123,6 +125,7 @@ impl Broker {
         };
         let output = File::create(home.join("output"))?;
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        end_with_parent(&mut command);
         let started = Instant::now();
         let child = command
             .spawn()
@@ -176,18 +179,18 @@ impl Broker {
         self.child.id()
     }
 
-    /// Waits until no log of a deleted topic is left, so that its removal is not charged to the next load.
-    pub fn await_deletions(&self) -> Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(30);
+    /// Waits until no log of the deleted `topic` is left, so that its removal is not charged to the next load.
+    pub fn await_deletion(&self, topic: &str) -> Result<()> {
+        let deadline = Instant::now() + DELETE_TIMEOUT;
+        let prefix = format!("{topic}-");
         loop {
             let mut entries = fs::read_dir(self.home.join("data"))?;
-            let left = entries.any(|entry| entry.is_ok_and(|e| e.file_name().to_string_lossy().ends_with("-delete")));
-            if !left {
+            if !entries.any(|entry| entry.is_ok_and(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))) {
                 return Ok(());
             }
             ensure!(
                 Instant::now() < deadline,
-                "a deleted topic's log is still in {}",
+                "the log of {topic} is still in {}",
                 self.home.display()
             );
             std::thread::sleep(Duration::from_millis(20));

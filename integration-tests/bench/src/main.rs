@@ -2,6 +2,7 @@
 
 mod batch;
 mod broker;
+mod kernel;
 mod loads;
 mod report;
 mod rows;
@@ -20,6 +21,7 @@ use samples::{Measure, Samples};
 use session::Session;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 #[derive(Parser)]
 #[command(
@@ -54,6 +56,9 @@ struct Arguments {
     /// Data directories and samples go below this directory
     #[arg(long, default_value = "target/bench")]
     directory: PathBuf,
+    /// File of samples in that directory
+    #[arg(long, default_value = "samples.tsv")]
+    samples: PathBuf,
     /// The release binary of Sordini
     #[arg(long, default_value = "target/release/sordini")]
     sordini: PathBuf,
@@ -69,7 +74,7 @@ fn main() -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     std::fs::create_dir_all(&arguments.directory)?;
-    let samples_file = arguments.directory.join("samples.tsv");
+    let samples_file = arguments.directory.join(&arguments.samples);
     let mut samples = Samples::open(&samples_file, arguments.resume || arguments.report)?;
     let failed = if arguments.report {
         Vec::new()
@@ -125,9 +130,10 @@ fn measure(arguments: &Arguments, samples: &mut Samples) -> Result<Vec<String>> 
                 if samples.has(round, row.name, kind) {
                     continue;
                 }
+                let started = Instant::now();
                 match session.run(row, kind) {
                     Ok(measures) => {
-                        progress(round, row, kind, &measures);
+                        progress(round, row, kind, started.elapsed(), &measures);
                         if round != WARM_UP_ROUND {
                             samples.add(round, row.name, kind, &measures)?;
                         }
@@ -162,15 +168,15 @@ fn kinds(names: &[String]) -> Result<Vec<Kind>> {
     names.iter().map(kind).collect()
 }
 
-fn progress(round: u32, row: &Row, kind: Kind, measures: &[(Measure, f64)]) {
+fn progress(round: u32, row: &Row, kind: Kind, took: Duration, measures: &[(Measure, f64)]) {
     let figures: Vec<_> = measures
         .iter()
         .map(|(measure, value)| format!("{} {value:.3}", measure.name()))
         .collect();
+    let (kind, figures) = (kind.name(), figures.join("  "));
     eprintln!(
-        "round {round}  {:8} {:40} {}",
-        kind.name(),
+        "round {round}  {kind:8} {:40} {:4.1} s  {figures}",
         row.name,
-        figures.join("  ")
+        took.as_secs_f64()
     );
 }

@@ -165,7 +165,7 @@ impl Running {
             }
         }?;
         admin.delete_topic(topic)?;
-        self.broker.await_deletions()?;
+        self.broker.await_deletion(topic)?;
         Ok(outcome)
     }
 

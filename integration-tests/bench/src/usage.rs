@@ -1,25 +1,11 @@
 //! Processor time and memory of the broker and of the load generator.
 
+use crate::kernel::cpu_time;
 use anyhow::{Context, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-/// Processor time of every thread that `pid` has or had, in nanoseconds of the scheduler's clock
-/// (`/proc/PID/stat` counts in hundredths of a second, too coarse for a load that costs a tenth).
-#[allow(unsafe_code)]
-pub fn cpu_time(pid: u32) -> Result<Duration> {
-    let mut clock = 0;
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: both pointers are to locals of the types that the calls expect, and live across them.
-    let failed = unsafe {
-        libc::clock_getcpuclockid(pid as libc::pid_t, &raw mut clock) != 0
-            || libc::clock_gettime(clock, &raw mut time) != 0
-    };
-    anyhow::ensure!(!failed, "process {pid} has no processor clock: is it gone?");
-    Ok(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
-}
 
 /// Processor time of this process's children that have ended (clients run as processes of their own).
 fn ended_children_cpu_time() -> Result<Duration> {
