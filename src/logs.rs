@@ -62,13 +62,14 @@ impl Logs {
     pub fn open_or_create(
         &self,
         partition: &TopicPartition,
-        _topic_id: TopicId,
+        topic_id: TopicId,
         config: &PartitionConfig,
     ) -> Result<(Log, i64), LogsError> {
         let log = Log::open(
             LogOptions {
                 partition: partition.clone(),
                 dir: self.config.log_dirs[0].join(partition.dir_name()),
+                topic_id: Some(topic_id),
                 config: config.log.clone(),
                 disk: Arc::new(RealDisk),
                 open_files: self.open_files.clone(),

@@ -91,9 +91,11 @@ impl Partition {
     ///
     /// # Errors
     /// [`ValidateError`]
-    pub fn validate(&self, records: Bytes, _version: i16) -> Result<ValidatedBatch, ValidateError> {
+    pub fn validate(&self, records: Bytes, version: i16) -> Result<ValidatedBatch, ValidateError> {
+        let config = self.config.read().log.clone();
         let options = ValidateOptions {
-            max_message_bytes: self.config.read().topic.max_message_bytes,
+            config: &config,
+            produce_version: version,
         };
         validate(records, &options, clock::now_ms())
     }

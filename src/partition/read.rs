@@ -1,7 +1,7 @@
 //! Reading for consumers: decided under the log's lock, made without it.
 
-use protocol::wire::{Chunk, FileRange};
-use storage::{FetchData, ReadError, ReadMode, ReadOutcome, ReadPlan, ReadRequest, Records};
+use protocol::wire::Chunk;
+use storage::{FetchData, ReadError, ReadMode, ReadOutcome, ReadPlan, ReadRequest};
 
 use super::{LeaderError, Partition};
 
@@ -118,11 +118,6 @@ impl Partition {
 fn chunk(data: FetchData) -> Chunk {
     match data.records {
         _ if data.first_entry_incomplete => Chunk::Memory(bytes::Bytes::new()),
-        Records::Memory(bytes) => Chunk::Memory(bytes),
-        Records::File { file, position, len } => Chunk::File(FileRange {
-            file,
-            position,
-            length: len,
-        }),
+        records => records,
     }
 }

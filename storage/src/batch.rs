@@ -1,5 +1,7 @@
 //! The header of a record batch (magic 2), as far as the log needs it. All numbers are big-endian.
 
+use crate::producer_state::EndTxnMarker;
+
 /// Bytes of a batch's header, records not included.
 pub const BATCH_HEADER_LEN: usize = 61;
 /// Bytes in front of what the batch's length counts: base offset and the length itself.
@@ -115,4 +117,53 @@ fn field<const N: usize>(header: &[u8; BATCH_HEADER_LEN], at: usize) -> [u8; N] 
 /// CRC-32C (Castagnoli) of `bytes`.
 pub fn crc32c(bytes: &[u8]) -> u32 {
     crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, bytes) as u32
+}
+
+/// What a control batch says about its transaction; `None` for every other batch, and for an empty one.
+pub fn end_txn_marker(header: &BatchHeader, records: &[u8]) -> Option<EndTxnMarker> {
+    if !header.is_control() || header.records_count == 0 {
+        return None;
+    }
+    let mut fields = Fields(records);
+    let _length = fields.varint()?;
+    let _attributes: [u8; 1] = fields.take()?;
+    let timestamp_delta = fields.varint()?;
+    let _offset_delta = fields.varint()?;
+    let _key_length = fields.varint()?;
+    let _key_version: [u8; 2] = fields.take()?;
+    // Abort and commit; other control records end nothing.
+    if !matches!(i16::from_be_bytes(fields.take()?), 0 | 1) {
+        return None;
+    }
+    let _value_length = fields.varint()?;
+    let _value_version: [u8; 2] = fields.take()?;
+    let coordinator_epoch = i32::from_be_bytes(fields.take()?);
+    Some(EndTxnMarker {
+        coordinator_epoch,
+        timestamp: header.base_timestamp + timestamp_delta,
+    })
+}
+
+/// Fixed-size and variable-size fields from the front of a slice.
+pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
+
+impl Fields<'_> {
+    pub(crate) fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (field, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*field)
+    }
+
+    /// A zigzag-encoded number of at most 64 bits.
+    pub(crate) fn varint(&mut self) -> Option<i64> {
+        let mut value = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let [byte] = self.take()?;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Some((value >> 1) as i64 ^ -((value & 1) as i64));
+            }
+        }
+        None
+    }
 }

@@ -10,6 +10,8 @@ use std::time::UNIX_EPOCH;
 use rustix::fs::FallocateFlags;
 use rustix::io::ReadWriteFlags;
 
+use crate::sys::lock_exclusively;
+
 /// One name in a directory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DirEntry {
@@ -50,6 +52,19 @@ pub trait LogFile: fmt::Debug + Send + Sync {
     fn as_std_file(&self) -> Option<Arc<File>>;
 }
 
+/// A lock that is held as long as this lives.
+#[derive(Debug)]
+pub struct DiskLock {
+    _held: Box<dyn fmt::Debug + Send + Sync>,
+}
+
+impl DiskLock {
+    /// The lock that `held` stands for.
+    pub fn new(held: impl fmt::Debug + Send + Sync + 'static) -> Self {
+        Self { _held: Box::new(held) }
+    }
+}
+
 /// A file system.
 pub trait Disk: fmt::Debug + Send + Sync {
     /// Opens an existing file for reading and writing.
@@ -70,6 +85,9 @@ pub trait Disk: fmt::Debug + Send + Sync {
     fn remove_dir_all(&self, dir: &Path) -> io::Result<()>;
     /// Makes the names in a directory durable.
     fn fsync_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Creates a file where it is missing and locks it against every other broker; `WouldBlock` where one holds it.
+    fn lock(&self, path: &Path) -> io::Result<DiskLock>;
 
     /// The whole content of a small file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
@@ -246,6 +264,17 @@ impl Disk for RealDisk {
 
     fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
         std::fs::remove_dir_all(dir)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<DiskLock> {
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)?;
+        lock_exclusively(&file)?;
+        Ok(DiskLock::new(file))
     }
 
     fn fsync_dir(&self, dir: &Path) -> io::Result<()> {

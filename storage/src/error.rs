@@ -4,6 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use protocol::wire::TopicId;
+
+use crate::checkpoint::MalformedCheckpoint;
 use crate::topic_partition::TopicPartition;
 
 /// Why a log directory is offline: the first I/O error that it gave.
@@ -54,6 +57,15 @@ impl LogDirHealth {
                 error: error.to_string(),
             })
             .clone()
+    }
+
+    /// Passes a result on; an error takes the directory offline.
+    pub(crate) fn checked<T>(
+        &self,
+        action: impl FnOnce() -> String,
+        result: io::Result<T>,
+    ) -> Result<T, LogDirFailure> {
+        result.map_err(|error| self.fail(action, &error))
     }
 
     /// `Err` once the directory is offline.
@@ -192,4 +204,22 @@ pub enum OpenError {
     /// The directory is offline.
     #[error(transparent)]
     LogDir(#[from] LogDirFailure),
+    /// `partition.metadata` cannot be read.
+    #[error("{partition}: partition.metadata: {malformed}")]
+    PartitionMetadata {
+        /// The partition.
+        partition: TopicPartition,
+        /// What is wrong with it.
+        malformed: MalformedCheckpoint,
+    },
+    /// The directory belongs to another topic of the same name (`INCONSISTENT_TOPIC_ID`).
+    #[error("{partition}: the directory belongs to topic id {stored}, not {given}")]
+    InconsistentTopicId {
+        /// The partition.
+        partition: TopicPartition,
+        /// The topic's id in `partition.metadata`.
+        stored: TopicId,
+        /// The id that was expected.
+        given: TopicId,
+    },
 }

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::disk::{Disk, LogFile};
+use crate::log_home::LogHome;
 use crate::open_files::{FileId, OpenFiles};
-use crate::segment::LogHome;
 
 /// How many bytes of entries are gathered before they are written.
 const WRITE_AT: usize = 4096;
@@ -35,7 +35,7 @@ impl SegmentFile {
     }
 
     fn disk(&self) -> &dyn Disk {
-        self.home.disk().as_ref()
+        self.home.disk()
     }
 
     fn open_files(&self) -> &OpenFiles {
@@ -44,7 +44,7 @@ impl SegmentFile {
 
     /// Where the file is (`<offset, 20 digits><suffix>`), while its segment is not deleted.
     pub(crate) fn path(&self) -> PathBuf {
-        self.home.dir().join(format!("{:020}{}", self.base_offset, self.suffix))
+        self.home.path(&format!("{:020}{}", self.base_offset, self.suffix))
     }
 
     /// The open file. A missing one is created empty.
@@ -94,33 +94,40 @@ pub(crate) struct IndexFile<const N: usize> {
     max_entries: u32,
     /// Entries in the file that are known; what lies behind them there is not ours.
     in_file: u32,
+    /// Entries that are durable.
+    synced: u32,
     /// The newest entries: those from number `tail_from` on. `tail_from <= in_file <= tail_from + tail.len()`.
     tail: Vec<[u8; N]>,
     tail_from: u32,
 }
 
 impl<const N: usize> IndexFile<N> {
-    /// The index in `file`, of which the first `entries` entries are taken to be good.
-    pub(crate) fn new(file: SegmentFile, max_bytes: i32, entries: u32) -> Self {
+    /// The index as the file holds it.
+    pub(crate) fn load(file: SegmentFile, max_bytes: i32) -> io::Result<Self> {
+        let entries = (file.open()?.len()? / N as u64) as u32;
+        Ok(Self::new(file, max_bytes, entries))
+    }
+
+    /// A new index; what the file held is gone.
+    pub(crate) fn create(file: SegmentFile, max_bytes: i32) -> io::Result<Self> {
+        file.create()?.truncate(0)?;
+        Ok(Self::new(file, max_bytes, 0))
+    }
+
+    fn new(file: SegmentFile, max_bytes: i32, entries: u32) -> Self {
+        let max_entries = max_bytes.max(0) as u32 / N as u32;
         Self {
             file,
-            max_entries: max_bytes.max(0) as u32 / N as u32,
+            max_entries,
             in_file: entries,
+            synced: entries,
             tail: Vec::new(),
             tail_from: entries,
         }
     }
 
-    pub(crate) fn file(&self) -> &SegmentFile {
-        &self.file
-    }
-
     pub(crate) fn max_entries(&self) -> u32 {
         self.max_entries
-    }
-
-    pub(crate) fn set_max_bytes(&mut self, max_bytes: i32) {
-        self.max_entries = max_bytes.max(0) as u32 / N as u32;
     }
 
     pub(crate) fn entries(&self) -> u32 {
@@ -194,12 +201,14 @@ impl<const N: usize> IndexFile<N> {
         self.tail_from = self.tail_from.min(entries);
         if self.in_file > entries {
             self.in_file = entries;
+            // That the file is shorter is not durable either; a flush is due even where nothing is added.
+            self.synced = 0;
             self.file.create()?.truncate(u64::from(entries) * N as u64)?;
         }
         Ok(())
     }
 
-    /// Writes what is only in memory and cuts what lies behind the last entry.
+    /// For an index that gets no more entries: writes what is only in memory, frees it, and cuts what lies behind the last entry.
     pub(crate) fn trim(&mut self) -> io::Result<()> {
         self.write_tail()?;
         let file = self.file.create()?;
@@ -207,18 +216,18 @@ impl<const N: usize> IndexFile<N> {
         if file.len()? != len {
             file.truncate(len)?;
         }
+        self.tail_from = self.entries();
+        self.tail = Vec::new();
         Ok(())
     }
 
-    /// Makes all entries durable.
-    pub(crate) fn flush(&mut self) -> io::Result<()> {
+    /// Writes what is only in memory; answers the file where it holds what is not durable yet, for the caller to sync.
+    pub(crate) fn unsynced(&mut self) -> io::Result<Option<Arc<dyn LogFile>>> {
         self.write_tail()?;
-        self.file.create()?.fsync()
-    }
-
-    /// Frees the memory of entries that are in the file.
-    pub(crate) fn seal(&mut self) {
-        self.tail_from = self.entries();
-        self.tail = Vec::new();
+        if self.synced == self.in_file {
+            return Ok(None);
+        }
+        self.synced = self.in_file;
+        self.file.open().map(Some)
     }
 }

@@ -5,28 +5,47 @@
 //! directory of `log.dirs`: its lock, its checkpoints, its partitions. Everything touches files through the [`Disk`] trait, so that
 //! a simulated disk can lose, tear and refuse what a real one might. Nothing in here reads a clock: `now_ms` is an argument.
 
+mod append;
 mod batch;
+pub mod checkpoint;
 mod disk;
 mod error;
+mod flush;
 mod index_file;
+mod leader_epoch_cache;
 mod log;
 mod log_config;
+mod log_dir;
+mod log_files;
+mod log_home;
 mod offset_index;
 mod open_files;
+mod producer_snapshot;
+mod producer_state;
 mod read;
+mod recovery;
+mod retention;
 mod scan;
 mod segment;
+mod sys;
 mod time_index;
 mod topic_partition;
 mod validate;
 
+pub use append::AppendInfo;
 pub use batch::BatchHeader;
-pub use disk::{DirEntry, Disk, FileMetadata, LogFile, RealDisk};
+pub use disk::{DirEntry, Disk, DiskLock, FileMetadata, LogFile, RealDisk};
 pub use error::{AppendError, LogDirFailure, LogDirHealth, OpenError, ReadError};
-pub use log::{AppendInfo, Log, LogOptions};
-pub use log_config::{CleanupPolicy, LogConfig, TimestampType};
+pub use flush::FlushPlan;
+pub use leader_epoch_cache::{EpochEndOffset, EpochEntry, LeaderEpochCache};
+pub use log::Log;
+pub use log_config::LogConfig;
+pub use log_dir::{CleanShutdown, LogDir, LogDirError};
 pub use open_files::OpenFiles;
-pub use read::{FetchData, ReadOutcome, ReadPlan, ReadRequest, Records};
+pub use producer_state::{BatchMetadata, EndTxnMarker, ProducerState, ProducerStateEntry};
+pub use read::{FetchData, ReadOutcome, ReadPlan, ReadRequest};
+pub use recovery::LogOptions;
+pub use retention::LogStartOffsetError;
 pub use scan::ReadMode;
-pub use topic_partition::TopicPartition;
+pub use topic_partition::{PartitionDir, TopicPartition};
 pub use validate::{RecordError, ValidateError, ValidateOptions, ValidatedBatch, validate};

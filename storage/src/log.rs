@@ -1,104 +1,101 @@
-//! The log of one partition.
+//! The log of one partition: its segments and what is known about them. Appending, reading, retention, truncation, lookup by time
+//! and opening have a file each.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
+use protocol::wire::TopicId;
 
-use crate::batch::{BATCH_HEADER_LEN, BatchHeader};
-use crate::disk::Disk;
-use crate::error::{AppendError, LogDirHealth, OpenError, ReadError};
+use crate::checkpoint::encode_epochs;
+use crate::error::LogDirFailure;
+use crate::flush::FlushPlan;
+use crate::leader_epoch_cache::{EpochEndOffset, EpochEntry, LeaderEpochCache};
 use crate::log_config::LogConfig;
-use crate::open_files::OpenFiles;
-use crate::read::{FetchData, Limit, ReadOutcome, ReadPlan, ReadRequest, SegmentRead};
-use crate::scan::ReadMode;
-use crate::segment::{LogHome, Placed, Segment};
+use crate::log_home::LogHome;
+use crate::producer_snapshot::Snapshots;
+use crate::producer_state::ProducerState;
+use crate::segment::Segment;
 use crate::topic_partition::TopicPartition;
-use crate::validate::ValidatedBatch;
 
-/// What opening a log needs.
-#[derive(Clone, Debug)]
-pub struct LogOptions {
-    /// The partition.
-    pub partition: TopicPartition,
-    /// The partition's own directory, `<log dir>/<topic>-<partition>`.
-    pub dir: PathBuf,
-    /// Its settings.
-    pub config: Arc<LogConfig>,
-    /// Where the files are.
-    pub disk: Arc<dyn Disk>,
-    /// The broker's bound on open files.
-    pub open_files: Arc<OpenFiles>,
-    /// Whether the log directory works.
-    pub health: Arc<LogDirHealth>,
-    /// From `log-start-offset-checkpoint`; 0 where it names none.
-    pub log_start_offset: i64,
-    /// From `recovery-point-offset-checkpoint`; 0 where it names none.
-    pub recovery_point: i64,
-    /// Whether the broker was stopped cleanly, so that nothing has to be recovered.
-    pub clean_shutdown: bool,
-}
-
-/// What an append did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AppendInfo {
-    /// The first record's offset.
-    pub first_offset: i64,
-    /// The last record's offset.
-    pub last_offset: i64,
-    /// The broker's time where `message.timestamp.type` is `LogAppendTime`, else −1.
-    pub log_append_time_ms: i64,
-    /// The log start offset.
-    pub log_start_offset: i64,
-    /// Whether the batch had been appended before: nothing was written, and the offsets are those of then.
-    pub duplicate: bool,
-    /// Whether a segment was rolled: a flush up to its base offset is due in the background.
-    pub rolled: bool,
-}
+/// The name of the file that holds the leader epochs.
+pub(crate) const LEADER_EPOCH_CHECKPOINT: &str = "leader-epoch-checkpoint";
+/// The name of the file that holds the topic's id.
+pub(crate) const PARTITION_METADATA: &str = "partition.metadata";
 
 /// The log of one partition: segments, of which the last one is appended to.
+///
+/// It has one owner, who appends; reads are decided by that owner and then run on their own ([`Log::locate`]).
 #[derive(Debug)]
 pub struct Log {
-    home: Arc<LogHome>,
-    config: Arc<LogConfig>,
-    segments: BTreeMap<i64, Arc<Segment>>,
-    log_start_offset: i64,
-    log_end_offset: i64,
-    recovery_point: i64,
+    pub(crate) home: Arc<LogHome>,
+    pub(crate) config: Arc<LogConfig>,
+    pub(crate) topic_id: Option<TopicId>,
+    /// By base offset; never empty.
+    pub(crate) segments: BTreeMap<i64, Arc<Segment>>,
+    pub(crate) log_start_offset: i64,
+    pub(crate) log_end_offset: i64,
+    pub(crate) recovery_point: i64,
+    pub(crate) last_flushed_ms: i64,
+    pub(crate) producers: ProducerState,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) epochs: LeaderEpochCache,
+    pub(crate) unsynced: Unsynced,
+    /// Counts truncations, so that a flush that began before one says nothing about what came after.
+    pub(crate) truncations: u64,
+    /// Files called `*.deleted`, to be removed when their time has come.
+    pub(crate) deleted: VecDeque<DeletedFiles>,
+}
+
+/// What was written beside the segments and is not durable yet.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Unsynced {
+    /// `leader-epoch-checkpoint`.
+    pub(crate) epochs: bool,
+    /// Names in the partition's directory.
+    pub(crate) names: bool,
+    /// The directory itself and `partition.metadata`.
+    pub(crate) created: bool,
+    /// Anything at all since the log was opened or closed.
+    pub(crate) changed: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct DeletedFiles {
+    pub(crate) due_ms: i64,
+    pub(crate) paths: Vec<PathBuf>,
 }
 
 impl Log {
-    /// Opens the log, creating it where it is missing.
-    pub fn open(options: LogOptions, now_ms: i64) -> Result<Self, OpenError> {
-        let LogOptions {
-            partition,
-            dir,
-            config,
-            disk,
-            open_files,
-            health,
-            ..
-        } = options;
-        let home = LogHome::new(partition, dir, disk, open_files, health);
-        home.check("create the directory", home.disk().create_dir_all(&home.dir()))?;
-        let start = options.log_start_offset;
-        let segment = home.check("create a segment", Segment::create(&home, start, &config, now_ms))?;
-        let segments = BTreeMap::from([(segment.base_offset(), segment)]);
-        let recovery_point = options.recovery_point.min(start);
-        Ok(Self {
-            home,
-            config,
-            segments,
-            log_start_offset: start,
-            log_end_offset: start,
-            recovery_point,
-        })
-    }
-
     /// The partition.
     pub fn partition(&self) -> &TopicPartition {
         &self.home.partition
+    }
+
+    /// The topic's id, where it is known.
+    pub fn topic_id(&self) -> Option<TopicId> {
+        self.topic_id
+    }
+
+    /// The partition's directory.
+    pub fn dir(&self) -> PathBuf {
+        self.home.dir()
+    }
+
+    /// Notes that the directory has been renamed.
+    pub(crate) fn moved_to(&self, dir: &Path) {
+        self.home.set_dir(dir);
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Arc<LogConfig> {
+        &self.config
+    }
+
+    /// Replaces the settings; from the next append on they hold.
+    pub fn set_config(&mut self, config: Arc<LogConfig>) {
+        self.config = config;
     }
 
     /// The first offset that may be read.
@@ -116,141 +113,220 @@ impl Log {
         self.recovery_point
     }
 
-    /// Bytes of records in all segments.
+    /// Bytes of records in all segments; space that is only allocated does not count.
     pub fn size(&self) -> u64 {
         self.segments.values().map(|segment| segment.size()).sum()
     }
 
-    /// Appends a batch from a client, giving it the next offsets and the leader's epoch.
-    pub fn append_as_leader(
-        &mut self,
-        batch: ValidatedBatch,
-        leader_epoch: i32,
-        now_ms: i64,
-    ) -> Result<AppendInfo, AppendError> {
-        let mut results = self.append_all([batch], leader_epoch, now_ms);
-        results.pop().expect("one result per batch")
+    /// How many segments there are; at least one.
+    pub fn number_of_segments(&self) -> usize {
+        self.segments.len()
     }
 
-    /// Appends several batches that met, in order, with as few writes as possible; one result per batch.
-    pub fn append_all(
-        &mut self,
-        batches: impl IntoIterator<Item = ValidatedBatch>,
-        leader_epoch: i32,
-        now_ms: i64,
-    ) -> Vec<Result<AppendInfo, AppendError>> {
-        batches
-            .into_iter()
-            .map(|batch| self.append_one(&batch, leader_epoch, now_ms))
-            .collect()
+    /// The base offset of the segment that is appended to.
+    pub fn active_segment_base_offset(&self) -> i64 {
+        self.active().base_offset()
     }
 
-    fn append_one(
-        &mut self,
-        batch: &ValidatedBatch,
-        leader_epoch: i32,
-        _now_ms: i64,
-    ) -> Result<AppendInfo, AppendError> {
+    /// What is remembered of idempotent producers.
+    pub fn producers(&self) -> &ProducerState {
+        &self.producers
+    }
+
+    /// Forgets the producers that have been idle for longer than `producer.id.expiration.ms`.
+    pub fn remove_expired_producers(&mut self, now_ms: i64) {
+        self.producers
+            .remove_expired(self.config.producer_id_expiration_ms, now_ms);
+    }
+
+    /// The leader epochs and where they begin.
+    pub fn leader_epochs(&self) -> &LeaderEpochCache {
+        &self.epochs
+    }
+
+    /// The latest leader epoch that is known here.
+    pub fn latest_epoch(&self) -> Option<i32> {
+        self.epochs.latest_entry().map(|entry| entry.epoch)
+    }
+
+    /// Where a leader epoch ends (OffsetForLeaderEpoch); `None` for one that is not known here.
+    pub fn end_offset_for_epoch(&self, leader_epoch: i32) -> Option<EpochEndOffset> {
+        self.epochs.end_offset_for(leader_epoch, self.log_end_offset)
+    }
+
+    /// Notes that `leader_epoch` begins at the log end offset: what a new leader does before its first append.
+    pub fn assign_leader_epoch(&mut self, leader_epoch: i32) -> Result<(), LogDirFailure> {
         self.home.health().check()?;
-        let size = batch.size_in_bytes();
-        let segment_bytes = self.config.segment_bytes;
-        if size > segment_bytes as usize {
-            let partition = self.home.partition.clone();
-            return Err(AppendError::RecordBatchTooLarge {
-                partition,
-                size,
-                segment_bytes,
-            });
-        }
-        let (header, head, body) = batch.placed_at(self.log_end_offset, leader_epoch);
-        self.write(&header, &head, &body)?;
-        Ok(AppendInfo {
-            first_offset: header.base_offset,
-            last_offset: header.last_offset(),
-            log_append_time_ms: -1,
-            log_start_offset: self.log_start_offset,
-            duplicate: false,
-            rolled: false,
-        })
+        self.assign_epoch_at(leader_epoch, self.log_end_offset)
     }
 
-    fn write(&mut self, header: &BatchHeader, head: &[u8; BATCH_HEADER_LEN], body: &Bytes) -> Result<(), AppendError> {
-        let placed = Placed {
-            header: *header,
-            size: BATCH_HEADER_LEN + body.len(),
-        };
-        let written = self
-            .active()
-            .append(&[head, body], &[placed], self.config.index_interval_bytes);
-        self.home.check("append", written)?;
-        self.log_end_offset = header.last_offset() + 1;
+    pub(crate) fn assign_epoch_at(&mut self, epoch: i32, start_offset: i64) -> Result<(), LogDirFailure> {
+        if epoch >= 0 && self.epochs.assign(EpochEntry { epoch, start_offset }) {
+            self.write_epochs()?;
+        }
         Ok(())
     }
 
-    fn active(&self) -> &Arc<Segment> {
+    /// Writes the epochs down. They become durable with the next flush, before the recovery point passes what they describe;
+    /// behind it they are read from the records again.
+    pub(crate) fn write_epochs(&mut self) -> Result<(), LogDirFailure> {
+        let path = self.home.path(LEADER_EPOCH_CHECKPOINT);
+        let text = encode_epochs(self.epochs.entries());
+        let written = self.home.disk().write_atomically(&path, text.as_bytes(), false);
+        self.home.check("write the leader epochs", written)?;
+        self.unsynced.epochs = true;
+        self.unsynced.names = true;
+        self.unsynced.changed = true;
+        Ok(())
+    }
+
+    pub(crate) fn active(&self) -> &Arc<Segment> {
         self.segments.last_key_value().expect("a log has an active segment").1
     }
 
-    /// Decides a read; cheap, to be called under the partition's lock.
-    pub fn locate(&self, request: &ReadRequest) -> Result<ReadPlan, ReadError> {
-        let &ReadRequest {
-            offset,
-            max_bytes,
-            min_one_message,
-            max_offset,
-            from_segment,
-        } = request;
-        self.home.health().check()?;
-        if offset < self.log_start_offset || offset > self.log_end_offset {
-            return Err(ReadError::OffsetOutOfRange {
-                partition: self.home.partition.clone(),
-                requested: offset,
-                log_start_offset: self.log_start_offset,
-                log_end_offset: self.log_end_offset,
-            });
-        }
-        if offset >= max_offset {
-            return Ok(ReadPlan(None));
-        }
-        let from = from_segment.unwrap_or(offset);
-        let Some((_, segment)) = self.segments.range(..=from).next_back() else {
-            return Ok(ReadPlan(None));
-        };
-        let next_segment = self
-            .segments
-            .range(segment.base_offset() + 1..)
-            .next()
-            .map(|(&base, _)| base);
-        let size = segment.size();
-        let limit = if max_offset >= self.log_end_offset || next_segment.is_some_and(|next| next <= max_offset) {
-            Limit::Position(size)
-        } else {
-            Limit::Offset {
-                offset: max_offset,
-                size,
-            }
-        };
-        Ok(ReadPlan(Some(SegmentRead {
-            home: self.home.clone(),
-            segment: segment.clone(),
-            next_segment: next_segment.filter(|&next| next < max_offset),
-            offset,
-            max_bytes,
-            min_one_message,
-            start: segment.recent_position(offset),
-            limit,
-        })))
+    /// The segment that holds the offset, or would.
+    pub(crate) fn floor_segment(&self, offset: i64) -> Option<&Arc<Segment>> {
+        self.segments.range(..=offset).next_back().map(|(_, segment)| segment)
     }
 
-    /// Reads into memory, waiting for the disk where needed.
-    pub fn read(&self, request: &ReadRequest) -> Result<FetchData, ReadError> {
-        let mut request = *request;
-        loop {
-            match self.locate(&request)?.run(ReadMode::Blocking, usize::MAX)? {
-                ReadOutcome::Data(data) => return Ok(data),
-                ReadOutcome::NextSegment(base) => request.from_segment = Some(base),
-                ReadOutcome::Cold => unreachable!("a blocking read waits"),
-            }
+    /// Closes the active segment and begins a new one at the log end offset. A flush up to there is due.
+    pub fn roll(&mut self, now_ms: i64) -> Result<(), LogDirFailure> {
+        self.home.health().check()?;
+        self.roll_at(self.log_end_offset, now_ms)
+    }
+
+    pub(crate) fn roll_at(&mut self, base_offset: i64, now_ms: i64) -> Result<(), LogDirFailure> {
+        let base_offset = base_offset.max(self.log_end_offset);
+        if self.active().base_offset() >= base_offset {
+            assert_eq!(
+                self.active().size(),
+                0,
+                "a segment at {base_offset} exists and is not empty"
+            );
+            return Ok(());
         }
+        let rolled = self.new_active(base_offset, now_ms);
+        self.home.check("roll", rolled)
+    }
+
+    fn new_active(&mut self, base_offset: i64, now_ms: i64) -> io::Result<()> {
+        self.active().on_become_inactive()?;
+        let segment = Segment::create(&self.home, base_offset, &self.config, now_ms)?;
+        self.segments.insert(base_offset, segment);
+        self.unsynced.names = true;
+        self.unsynced.changed = true;
+        self.producers.set_map_end_offset(base_offset);
+        self.snapshots.take(&self.producers)
+    }
+
+    /// Whether `flush.messages` or `flush.ms` asks for a flush.
+    pub fn is_flush_due(&self, now_ms: i64) -> bool {
+        let unflushed = self.log_end_offset - self.recovery_point;
+        unflushed > 0
+            && (unflushed >= self.config.flush_messages || now_ms - self.last_flushed_ms >= self.config.flush_ms)
+    }
+
+    /// Begins a flush of everything below `offset`: the plan runs without the log, then [`Log::note_flushed`] takes its result.
+    /// `None` where that is on disk already.
+    pub fn plan_flush(&mut self, offset: i64) -> Option<FlushPlan> {
+        let offset = offset.min(self.log_end_offset);
+        if offset <= self.recovery_point && !self.unsynced.epochs {
+            return None;
+        }
+        let first = self
+            .floor_segment(self.recovery_point)
+            .map_or(self.recovery_point, |segment| segment.base_offset());
+        let unsynced = Unsynced {
+            changed: self.unsynced.changed,
+            ..std::mem::take(&mut self.unsynced)
+        };
+        self.unsynced.changed = unsynced.changed;
+        Some(FlushPlan {
+            home: self.home.clone(),
+            segments: self
+                .segments
+                .range(first..offset.max(first + 1))
+                .map(|(_, segment)| segment.clone())
+                .collect(),
+            snapshots: self.snapshots.take_unsynced(),
+            unsynced,
+            offset,
+            truncations: self.truncations,
+        })
+    }
+
+    /// Moves the recovery point to what a plan has made durable.
+    pub fn note_flushed(&mut self, plan: &FlushPlan, now_ms: i64) {
+        if plan.truncations != self.truncations {
+            return;
+        }
+        let active = self.active_segment_base_offset();
+        plan.segments
+            .iter()
+            .filter(|segment| segment.base_offset() != active)
+            .for_each(|segment| segment.unpin());
+        self.recovery_point = self.recovery_point.max(plan.offset);
+        self.last_flushed_ms = now_ms;
+    }
+
+    /// Makes everything durable before it returns.
+    pub fn flush(&mut self, now_ms: i64) -> Result<(), LogDirFailure> {
+        if let Some(plan) = self.plan_flush(self.log_end_offset) {
+            plan.run()?;
+            self.note_flushed(&plan, now_ms);
+        }
+        Ok(())
+    }
+
+    /// Brings the log into the state that a clean stop leaves: everything durable, nothing allocated behind the records,
+    /// indexes complete, a snapshot of the producers at the log end offset. Appends may go on, which undoes it.
+    pub fn close(&mut self, now_ms: i64) -> Result<(), LogDirFailure> {
+        self.home.health().check()?;
+        if !self.unsynced.changed {
+            return Ok(());
+        }
+        let closed = self.active().on_become_inactive();
+        self.home.check("close", closed)?;
+        self.producers.set_map_end_offset(self.log_end_offset);
+        let taken = self.snapshots.take(&self.producers);
+        self.home.check("take a snapshot of the producers", taken)?;
+        self.unsynced.names = true;
+        // An empty active segment holds nothing below the log end offset but must be there after a crash all the same.
+        let mut plan = self
+            .plan_flush(self.log_end_offset)
+            .unwrap_or_else(|| self.empty_flush());
+        plan.include(self.active().clone());
+        plan.run()?;
+        self.note_flushed(&plan, now_ms);
+        self.unsynced = Unsynced::default();
+        Ok(())
+    }
+
+    fn empty_flush(&mut self) -> FlushPlan {
+        FlushPlan {
+            home: self.home.clone(),
+            segments: Vec::new(),
+            snapshots: self.snapshots.take_unsynced(),
+            unsynced: self.unsynced,
+            offset: self.recovery_point,
+            truncations: self.truncations,
+        }
+    }
+
+    /// Removes the files of deleted segments whose `file.delete.delay.ms` is over.
+    pub fn remove_deleted_files(&mut self, now_ms: i64) -> Result<(), LogDirFailure> {
+        while let Some(files) = self.deleted.front()
+            && files.due_ms <= now_ms
+        {
+            for path in &files.paths {
+                let removed = match self.home.disk().remove_file(path) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                    other => other,
+                };
+                self.home.check("remove a deleted segment", removed)?;
+            }
+            self.deleted.pop_front();
+        }
+        Ok(())
     }
 }

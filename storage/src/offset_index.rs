@@ -22,21 +22,20 @@ pub(crate) struct OffsetIndex {
 }
 
 impl OffsetIndex {
-    /// An index without entries; what the file holds is not looked at.
-    pub(crate) fn empty(file: SegmentFile, base_offset: i64, max_bytes: i32) -> Self {
-        Self {
+    /// A new index; what the file held is gone.
+    pub(crate) fn create(file: SegmentFile, base_offset: i64, max_bytes: i32) -> io::Result<Self> {
+        Ok(Self {
             base_offset,
-            entries: IndexFile::new(file, max_bytes, 0),
+            entries: IndexFile::create(file, max_bytes)?,
             last_offset: None,
-        }
+        })
     }
 
-    /// The index as the file of `len` bytes holds it.
-    pub(crate) fn load(file: SegmentFile, base_offset: i64, max_bytes: i32, len: u64) -> io::Result<Self> {
-        let entries = (len / ENTRY_LEN as u64) as u32;
+    /// The index as the file holds it.
+    pub(crate) fn load(file: SegmentFile, base_offset: i64, max_bytes: i32) -> io::Result<Self> {
         let mut index = Self {
             base_offset,
-            entries: IndexFile::new(file, max_bytes, entries),
+            entries: IndexFile::load(file, max_bytes)?,
             last_offset: None,
         };
         index.last_offset = index.last_entry()?.map(|entry| entry.offset);
@@ -45,10 +44,6 @@ impl OffsetIndex {
 
     pub(crate) fn file_mut(&mut self) -> &mut IndexFile<ENTRY_LEN> {
         &mut self.entries
-    }
-
-    pub(crate) fn file(&self) -> &IndexFile<ENTRY_LEN> {
-        &self.entries
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -97,14 +92,36 @@ impl OffsetIndex {
         Ok(())
     }
 
+    /// How many entries from the front can be right: rising from the base offset, and all below `offset`. What a writer left that
+    /// was killed may end in zeros.
+    pub(crate) fn plausible_entries(&self, offset: i64) -> io::Result<u32> {
+        let mut last: Option<OffsetPosition> = None;
+        for n in 0..self.entries.entries() {
+            let entry = self.entry(n)?;
+            let rises = last.is_none_or(|last| last.offset < entry.offset && last.position < entry.position);
+            if !rises || entry.offset < self.base_offset || entry.offset >= offset {
+                return Ok(n);
+            }
+            last = Some(entry);
+        }
+        Ok(self.entries.entries())
+    }
+
     /// Drops the entries at and above the offset.
     pub(crate) fn truncate_to(&mut self, offset: i64) -> io::Result<()> {
         let keep = self
             .entries
             .partition_point(|entry| self.decode(entry).offset < offset)?;
-        self.entries.truncate_entries(keep)?;
-        self.last_offset = self.last_entry()?.map(|entry| entry.offset);
+        self.keep_entries(keep)?;
         Ok(())
+    }
+
+    /// Drops all but the first `entries` entries; answers the last of them.
+    pub(crate) fn keep_entries(&mut self, entries: u32) -> io::Result<Option<OffsetPosition>> {
+        self.entries.truncate_entries(entries)?;
+        let last = self.last_entry()?;
+        self.last_offset = last.map(|entry| entry.offset);
+        Ok(last)
     }
 
     fn decode(&self, entry: &[u8; ENTRY_LEN]) -> OffsetPosition {

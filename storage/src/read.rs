@@ -4,13 +4,16 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use protocol::wire::{Chunk, FileRange};
 
 use crate::batch::crc32c;
 use crate::batch::{ATTRIBUTES_AT, BATCH_HEADER_LEN, BatchHeader};
 use crate::disk::LogFile;
 use crate::error::{LogDirFailure, ReadError};
+use crate::log::Log;
+use crate::log_home::LogHome;
 use crate::scan::ReadMode;
-use crate::segment::{LogHome, Segment};
+use crate::segment::Segment;
 
 /// What a fetch wants of one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,42 +30,11 @@ pub struct ReadRequest {
     pub from_segment: Option<i64>,
 }
 
-/// Records as they lie in the file.
-#[derive(Clone, Debug)]
-pub enum Records {
-    /// Copied into memory.
-    Memory(Bytes),
-    /// A range of a file, to be sent with `sendfile`.
-    File {
-        /// The segment's file.
-        file: Arc<std::fs::File>,
-        /// Where the range begins.
-        position: u64,
-        /// How long it is.
-        len: usize,
-    },
-}
-
-impl Records {
-    /// Bytes of records.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Memory(bytes) => bytes.len(),
-            Self::File { len, .. } => *len,
-        }
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
 /// What a read gave.
 #[derive(Clone, Debug)]
 pub struct FetchData {
     /// The records; the first batch may begin before the offset that was asked for.
-    pub records: Records,
+    pub records: Chunk,
     /// Whether `records` cuts the first batch, which happens only without `min_one_message`.
     pub first_entry_incomplete: bool,
 }
@@ -70,7 +42,7 @@ pub struct FetchData {
 impl FetchData {
     fn empty() -> Self {
         Self {
-            records: Records::Memory(Bytes::new()),
+            records: Chunk::Memory(Bytes::new()),
             first_entry_incomplete: false,
         }
     }
@@ -102,6 +74,8 @@ pub(crate) struct SegmentRead {
     /// Begin and end of the first batch, where that is known already.
     pub(crate) start: Option<(u64, u64)>,
     pub(crate) limit: Limit,
+    pub(crate) log_start_offset: i64,
+    pub(crate) log_end_offset: i64,
 }
 
 /// Where a read ends at the latest.
@@ -128,6 +102,14 @@ impl ReadPlan {
             Ok(outcome) => Ok(outcome),
             Err(Failure::Read(error)) => Err(error),
             Err(Failure::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(ReadOutcome::Cold),
+            Err(Failure::Io(error)) if error.kind() == io::ErrorKind::NotFound && read.segment.is_deleted() => {
+                Err(ReadError::OffsetOutOfRange {
+                    partition: read.home.partition.clone(),
+                    requested: read.offset,
+                    log_start_offset: read.log_start_offset,
+                    log_end_offset: read.log_end_offset,
+                })
+            }
             Err(Failure::Io(error)) => {
                 let action = format!("read from {}", read.home.dir().display());
                 Err(ReadError::LogDir(read.home.health().fail(|| action, &error)))
@@ -200,13 +182,7 @@ impl SegmentRead {
         }))
     }
 
-    fn records(
-        &self,
-        position: u64,
-        len: usize,
-        mode: ReadMode,
-        sendfile_min_bytes: usize,
-    ) -> Result<Records, Failure> {
+    fn records(&self, position: u64, len: usize, mode: ReadMode, sendfile_min_bytes: usize) -> Result<Chunk, Failure> {
         let file = self.segment.file()?;
         if len >= sendfile_min_bytes
             && let Some(std_file) = file.as_std_file()
@@ -218,13 +194,13 @@ impl SegmentRead {
                 ReadMode::NoWait => {}
                 ReadMode::Blocking => drop(self.copy(file.as_ref(), position, len, mode)?),
             }
-            return Ok(Records::File {
+            return Ok(Chunk::File(FileRange {
                 file: std_file,
                 position,
-                len,
-            });
+                length: len,
+            }));
         }
-        self.copy(file.as_ref(), position, len, mode).map(Records::Memory)
+        self.copy(file.as_ref(), position, len, mode).map(Chunk::Memory)
     }
 
     fn copy(&self, file: &dyn LogFile, position: u64, len: usize, mode: ReadMode) -> Result<Bytes, Failure> {
@@ -265,5 +241,71 @@ impl SegmentRead {
             at += batch.len();
         }
         Ok(())
+    }
+}
+
+impl Log {
+    /// Decides a read; cheap, to be called under the partition's lock.
+    pub fn locate(&self, request: &ReadRequest) -> Result<ReadPlan, ReadError> {
+        let &ReadRequest {
+            offset,
+            max_bytes,
+            min_one_message,
+            max_offset,
+            from_segment,
+        } = request;
+        self.home.health().check()?;
+        if offset < self.log_start_offset || offset > self.log_end_offset {
+            return Err(ReadError::OffsetOutOfRange {
+                partition: self.home.partition.clone(),
+                requested: offset,
+                log_start_offset: self.log_start_offset,
+                log_end_offset: self.log_end_offset,
+            });
+        }
+        if offset >= max_offset {
+            return Ok(ReadPlan(None));
+        }
+        let Some(segment) = self.floor_segment(from_segment.unwrap_or(offset)) else {
+            return Ok(ReadPlan(None));
+        };
+        let next_segment = self
+            .segments
+            .range(segment.base_offset() + 1..)
+            .next()
+            .map(|(&base, _)| base);
+        let size = segment.size();
+        let limit = if max_offset >= self.log_end_offset || next_segment.is_some_and(|next| next <= max_offset) {
+            Limit::Position(size)
+        } else {
+            Limit::Offset {
+                offset: max_offset,
+                size,
+            }
+        };
+        Ok(ReadPlan(Some(SegmentRead {
+            home: self.home.clone(),
+            segment: segment.clone(),
+            next_segment: next_segment.filter(|&next| next < max_offset),
+            offset,
+            max_bytes,
+            min_one_message,
+            start: segment.recent_position(offset),
+            limit,
+            log_start_offset: self.log_start_offset,
+            log_end_offset: self.log_end_offset,
+        })))
+    }
+
+    /// Reads into memory, waiting for the disk where needed.
+    pub fn read(&self, request: &ReadRequest) -> Result<FetchData, ReadError> {
+        let mut request = *request;
+        loop {
+            match self.locate(&request)?.run(ReadMode::Blocking, usize::MAX)? {
+                ReadOutcome::Data(data) => return Ok(data),
+                ReadOutcome::NextSegment(base) => request.from_segment = Some(base),
+                ReadOutcome::Cold => unreachable!("a blocking read waits"),
+            }
+        }
     }
 }

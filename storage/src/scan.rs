@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::batch::{BATCH_HEADER_LEN, BatchHeader};
+use crate::batch::{ATTRIBUTES_AT, BATCH_HEADER_LEN, BatchHeader, crc32c};
 use crate::disk::LogFile;
 
 /// How much is read at once: small batches come many to a read, large ones one header to a read.
@@ -88,5 +88,66 @@ impl<'a> BatchScan<'a> {
             self.chunk.truncate(read);
         }
         Ok(&self.chunk[(self.position - self.chunk_at) as usize..])
+    }
+}
+
+/// How much a verifying scan reads at once.
+const VERIFIED_CHUNK: usize = 1 << 20;
+
+/// Batches from a position on, read whole and checked against their checksums.
+pub(crate) struct VerifiedScan<'a> {
+    file: &'a dyn LogFile,
+    /// Where the file has not been read yet.
+    position: u64,
+    end: u64,
+    chunk: Vec<u8>,
+    /// Where in the chunk the next batch begins.
+    at: usize,
+}
+
+impl<'a> VerifiedScan<'a> {
+    pub(crate) fn new(file: &'a dyn LogFile, position: u64, end: u64) -> Self {
+        Self {
+            file,
+            position,
+            end,
+            chunk: Vec::new(),
+            at: 0,
+        }
+    }
+
+    /// The next batch: its header and its records; `None` at the end and where no valid batch follows.
+    pub(crate) fn next(&mut self) -> io::Result<Option<(BatchHeader, &[u8])>> {
+        let Some(header) = self.take(BATCH_HEADER_LEN)?.and_then(BatchHeader::parse) else {
+            return Ok(None);
+        };
+        if !header.is_plausible() {
+            return Ok(None);
+        }
+        let size = header.size_in_bytes();
+        let Some(batch) = self.take(size)? else { return Ok(None) };
+        if crc32c(&batch[ATTRIBUTES_AT..]) != header.crc {
+            return Ok(None);
+        }
+        self.at += size;
+        Ok(Some((header, &self.chunk[self.at - size + BATCH_HEADER_LEN..self.at])))
+    }
+
+    /// The next `len` bytes, if there are that many before the end.
+    fn take(&mut self, len: usize) -> io::Result<Option<&[u8]>> {
+        let held = self.chunk.len() - self.at;
+        if held < len {
+            let left = usize::try_from(self.end - self.position).unwrap_or(usize::MAX);
+            if held + left < len {
+                return Ok(None);
+            }
+            self.chunk.drain(..self.at);
+            self.at = 0;
+            self.chunk.resize(held + left.min(VERIFIED_CHUNK.max(len - held)), 0);
+            let read = self.file.pread(&mut self.chunk[held..], self.position)?;
+            self.chunk.truncate(held + read);
+            self.position += read as u64;
+        }
+        Ok(self.chunk.get(self.at..self.at + len))
     }
 }

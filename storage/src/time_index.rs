@@ -16,6 +16,16 @@ pub(crate) struct TimestampOffset {
     pub offset: i64,
 }
 
+impl TimestampOffset {
+    /// What stands for «no timestamp» in a segment.
+    pub(crate) fn none(base_offset: i64) -> Self {
+        Self {
+            timestamp: -1,
+            offset: base_offset,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct TimeIndex {
     base_offset: i64,
@@ -24,29 +34,23 @@ pub(crate) struct TimeIndex {
 }
 
 impl TimeIndex {
-    /// An index without entries; what the file holds is not looked at.
-    pub(crate) fn empty(file: SegmentFile, base_offset: i64, max_bytes: i32) -> Self {
-        let last_entry = TimestampOffset {
-            timestamp: -1,
-            offset: base_offset,
-        };
-        Self {
+    /// A new index; what the file held is gone.
+    pub(crate) fn create(file: SegmentFile, base_offset: i64, max_bytes: i32) -> io::Result<Self> {
+        let entries = IndexFile::create(file, max_bytes)?;
+        Ok(Self {
             base_offset,
-            entries: IndexFile::new(file, max_bytes, 0),
-            last_entry,
-        }
+            entries,
+            last_entry: TimestampOffset::none(base_offset),
+        })
     }
 
-    /// The index as the file of `len` bytes holds it.
-    pub(crate) fn load(file: SegmentFile, base_offset: i64, max_bytes: i32, len: u64) -> io::Result<Self> {
-        let entries = IndexFile::new(file, max_bytes, (len / ENTRY_LEN as u64) as u32);
+    /// The index as the file holds it.
+    pub(crate) fn load(file: SegmentFile, base_offset: i64, max_bytes: i32) -> io::Result<Self> {
+        let entries = IndexFile::load(file, max_bytes)?;
         let mut index = Self {
             base_offset,
             entries,
-            last_entry: TimestampOffset {
-                timestamp: -1,
-                offset: base_offset,
-            },
+            last_entry: TimestampOffset::none(base_offset),
         };
         index.read_last_entry()?;
         Ok(index)
@@ -54,10 +58,6 @@ impl TimeIndex {
 
     pub(crate) fn file_mut(&mut self) -> &mut IndexFile<ENTRY_LEN> {
         &mut self.entries
-    }
-
-    pub(crate) fn file(&self) -> &IndexFile<ENTRY_LEN> {
-        &self.entries
     }
 
     /// One entry is kept free for the one that closes the segment.
@@ -112,6 +112,25 @@ impl TimeIndex {
             .entries
             .partition_point(|entry| self.decode(entry).offset < offset)?;
         self.entries.truncate_entries(keep)?;
+        self.read_last_entry()
+    }
+
+    /// How many entries from the front can be right: timestamps rise, and offsets do not fall and lie below `offset`.
+    pub(crate) fn plausible_entries(&self, offset: i64) -> io::Result<u32> {
+        let mut last = TimestampOffset::none(self.base_offset);
+        for n in 0..self.entries.entries() {
+            let entry = self.entry(n)?;
+            if entry.timestamp <= last.timestamp || entry.offset < last.offset || entry.offset >= offset {
+                return Ok(n);
+            }
+            last = entry;
+        }
+        Ok(self.entries.entries())
+    }
+
+    /// Drops all but the first `entries` entries.
+    pub(crate) fn keep_entries(&mut self, entries: u32) -> io::Result<()> {
+        self.entries.truncate_entries(entries)?;
         self.read_last_entry()
     }
 

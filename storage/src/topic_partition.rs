@@ -3,6 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+/// The longest name that file systems take.
+const MAX_NAME_LEN: usize = 255;
+
 /// A topic's name and a partition's number; cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicPartition {
@@ -10,6 +13,19 @@ pub struct TopicPartition {
     pub topic: Arc<str>,
     /// The partition's number, from 0.
     pub partition: i32,
+}
+
+/// What a directory in a log directory is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartitionDir {
+    /// `<topic>-<partition>`: a partition.
+    Current(TopicPartition),
+    /// `<topic>-<partition>.<unique id>-delete`: a deleted partition, whose files are still to be removed. The topic's name may be cut.
+    Deleted(TopicPartition),
+    /// `….-future`: a copy that is to replace one in another log directory.
+    Future(TopicPartition),
+    /// `….-stray`: a partition that nobody wanted here any more.
+    Stray(TopicPartition),
 }
 
 impl TopicPartition {
@@ -25,6 +41,41 @@ impl TopicPartition {
     pub fn dir_name(&self) -> String {
         format!("{}-{}", self.topic, self.partition)
     }
+
+    /// The name of the directory once the partition is deleted; a topic's name that would make it too long is cut.
+    pub fn deleted_dir_name(&self, unique_id: u128) -> String {
+        let suffix = format!("-{}.{unique_id:032x}-delete", self.partition);
+        let topic = &self.topic[..self.topic.len().min(MAX_NAME_LEN - suffix.len())];
+        format!("{topic}{suffix}")
+    }
+}
+
+impl PartitionDir {
+    /// What a directory of this name is for; `None` where the name is not of Kafka's making.
+    pub fn parse(name: &str) -> Option<Self> {
+        let kinds: [(&str, fn(TopicPartition) -> Self); 3] = [
+            ("-delete", Self::Deleted),
+            ("-future", Self::Future),
+            ("-stray", Self::Stray),
+        ];
+        for (suffix, kind) in kinds {
+            if let Some(rest) = name.strip_suffix(suffix) {
+                let (partition, unique_id) = rest.rsplit_once('.')?;
+                return if unique_id.is_empty() {
+                    None
+                } else {
+                    parse_partition(partition).map(kind)
+                };
+            }
+        }
+        parse_partition(name).map(Self::Current)
+    }
+}
+
+fn parse_partition(name: &str) -> Option<TopicPartition> {
+    let (topic, partition) = name.rsplit_once('-')?;
+    let partition = partition.parse().ok().filter(|&partition: &i32| partition >= 0)?;
+    (!topic.is_empty()).then(|| TopicPartition::new(topic, partition))
 }
 
 impl fmt::Display for TopicPartition {
@@ -36,5 +87,51 @@ impl fmt::Display for TopicPartition {
 impl fmt::Debug for TopicPartition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directory_names_are_read_back() {
+        let partition = TopicPartition::new("a-b.c", 12);
+        assert_eq!(
+            PartitionDir::parse(&partition.dir_name()),
+            Some(PartitionDir::Current(partition.clone()))
+        );
+        let deleted = partition.deleted_dir_name(7);
+        assert_eq!(deleted, "a-b.c-12.00000000000000000000000000000007-delete");
+        assert_eq!(
+            PartitionDir::parse(&deleted),
+            Some(PartitionDir::Deleted(partition.clone()))
+        );
+        assert_eq!(
+            PartitionDir::parse("a-b.c-12.x-future"),
+            Some(PartitionDir::Future(partition.clone()))
+        );
+        assert_eq!(
+            PartitionDir::parse("a-b.c-12.x-stray"),
+            Some(PartitionDir::Stray(partition))
+        );
+        for foreign in [
+            "lost+found",
+            "a",
+            "a-",
+            "-3",
+            "a-b",
+            "a-delete",
+            "a-1-delete",
+            "a-1.-delete",
+        ] {
+            assert_eq!(PartitionDir::parse(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_long_name_is_cut_when_deleted() {
+        let long = TopicPartition::new("x".repeat(249), 1000);
+        assert_eq!(long.deleted_dir_name(u128::MAX).len(), MAX_NAME_LEN);
     }
 }

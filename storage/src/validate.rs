@@ -4,12 +4,15 @@
 use bytes::Bytes;
 
 use crate::batch::{ATTRIBUTES_AT, BATCH_HEADER_LEN, BatchHeader, crc32c};
+use crate::log_config::LogConfig;
 
 /// What the topic and the request say about the batch.
-#[derive(Clone, Debug)]
-pub struct ValidateOptions {
-    /// `max.message.bytes`.
-    pub max_message_bytes: i32,
+#[derive(Clone, Copy, Debug)]
+pub struct ValidateOptions<'a> {
+    /// The topic's settings.
+    pub config: &'a LogConfig,
+    /// The version of the Produce request: before 7 there is no Zstandard.
+    pub produce_version: i16,
 }
 
 /// A batch that may be appended: its header, which still lacks offset and leader epoch, and its records, untouched.
@@ -18,12 +21,18 @@ pub struct ValidatedBatch {
     header: BatchHeader,
     head: [u8; BATCH_HEADER_LEN],
     body: Bytes,
+    log_append_time_ms: i64,
 }
 
 impl ValidatedBatch {
     /// The header's fields; `base_offset` counts from 0 until the append assigns it.
     pub fn header(&self) -> &BatchHeader {
         &self.header
+    }
+
+    /// The broker's time where `message.timestamp.type` is `LogAppendTime`, else −1.
+    pub fn log_append_time_ms(&self) -> i64 {
+        self.log_append_time_ms
     }
 
     /// Bytes of the whole batch.
@@ -107,7 +116,7 @@ impl ValidateError {
 }
 
 /// Checks what a client sent for one partition: exactly one batch of magic 2.
-pub fn validate(records: Bytes, options: &ValidateOptions, _now_ms: i64) -> Result<ValidatedBatch, ValidateError> {
+pub fn validate(records: Bytes, options: &ValidateOptions<'_>, _now_ms: i64) -> Result<ValidatedBatch, ValidateError> {
     let one_batch = || ValidateError::invalid("A produce request holds exactly one record batch per partition");
     let header = BatchHeader::parse(&records).ok_or_else(one_batch)?;
     if header.magic != 2 {
@@ -126,8 +135,8 @@ pub fn validate(records: Bytes, options: &ValidateOptions, _now_ms: i64) -> Resu
         );
         return Err(ValidateError::invalid(message));
     }
-    if records.len() > options.max_message_bytes.max(0) as usize {
-        let max_message_bytes = options.max_message_bytes;
+    if records.len() > options.config.max_message_bytes.max(0) as usize {
+        let max_message_bytes = options.config.max_message_bytes;
         return Err(ValidateError::RecordTooLarge {
             size: records.len(),
             max_message_bytes,
@@ -145,6 +154,7 @@ pub fn validate(records: Bytes, options: &ValidateOptions, _now_ms: i64) -> Resu
         header,
         head,
         body: records.slice(BATCH_HEADER_LEN..),
+        log_append_time_ms: -1,
     })
 }
 

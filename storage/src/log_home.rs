@@ -1,0 +1,70 @@
+//! What a log shares with its segments and with the reads that are under way: where it lies and through what it is reached.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use crate::disk::Disk;
+use crate::error::{LogDirFailure, LogDirHealth};
+use crate::open_files::OpenFiles;
+use crate::topic_partition::TopicPartition;
+
+#[derive(Debug)]
+pub(crate) struct LogHome {
+    pub(crate) partition: TopicPartition,
+    disk: Arc<dyn Disk>,
+    open_files: Arc<OpenFiles>,
+    health: Arc<LogDirHealth>,
+    /// Changes once at most: when the partition is deleted.
+    dir: RwLock<PathBuf>,
+}
+
+impl LogHome {
+    pub(crate) fn new(
+        partition: TopicPartition,
+        dir: PathBuf,
+        disk: Arc<dyn Disk>,
+        open_files: Arc<OpenFiles>,
+        health: Arc<LogDirHealth>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            partition,
+            disk,
+            open_files,
+            health,
+            dir: RwLock::new(dir),
+        })
+    }
+
+    pub(crate) fn disk(&self) -> &dyn Disk {
+        self.disk.as_ref()
+    }
+
+    pub(crate) fn open_files(&self) -> &OpenFiles {
+        &self.open_files
+    }
+
+    pub(crate) fn health(&self) -> &LogDirHealth {
+        &self.health
+    }
+
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.dir.read().clone()
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.read().join(name)
+    }
+
+    pub(crate) fn set_dir(&self, dir: &Path) {
+        *self.dir.write() = dir.to_path_buf();
+    }
+
+    /// Passes a result on; an error takes the directory offline.
+    pub(crate) fn check<T>(&self, action: &str, result: io::Result<T>) -> Result<T, LogDirFailure> {
+        self.health
+            .checked(|| format!("{action} in {}", self.dir().display()), result)
+    }
+}
