@@ -10,6 +10,7 @@ use crate::fetch_session::FetchSessionCache;
 use crate::metadata_cache::MetadataCache;
 use crate::network::Connections;
 use crate::partition::{AppendFailure, Partition, ReadFailure};
+use crate::producer_ids::ProducerIds;
 use crate::replicas::Replicas;
 
 /// The broker.
@@ -28,6 +29,10 @@ pub struct Broker {
     pub fetch_sessions: FetchSessionCache,
     /// Open connections.
     pub connections: Arc<Connections>,
+    /// Ids for idempotent producers.
+    pub producer_ids: ProducerIds,
+    /// Held while a topic's configuration is read, changed and written back.
+    pub config_changes: tokio::sync::Mutex<()>,
 }
 
 /// A broker as a client is told of it.

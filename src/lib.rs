@@ -1,5 +1,7 @@
 //! The broker as a library, so that tests and the simulation can drive its parts.
 
+pub mod api_error;
+pub mod ask_controller;
 pub mod authorized_operations;
 pub mod auto_topic_creation;
 pub mod broker;
@@ -15,6 +17,7 @@ pub mod logs;
 pub mod metadata_cache;
 pub mod network;
 pub mod partition;
+pub mod producer_ids;
 pub mod random;
 pub mod replicas;
 pub mod start;
