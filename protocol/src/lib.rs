@@ -10,6 +10,8 @@ pub mod error_code;
 pub mod header;
 pub mod messages;
 pub mod records;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod wire;
 
 pub use api_key::ApiKey;

@@ -104,7 +104,7 @@ macro_rules! every_api {
         }
     };
 }
-#[allow(unused_imports)]
+#[cfg(feature = "testing")]
 pub(crate) use every_api;
 
 macro_rules! declare_modules {

@@ -43,7 +43,7 @@ messages! {
 
     struct KRaftVersionRecord {
         version: i16, versions: 0..;
-        k_raft_version: i16, versions: 0..;
+        kraft_version: i16, versions: 0..;
     }
 
     struct VotersRecord {
@@ -55,7 +55,7 @@ messages! {
         voter_id: i32, versions: 0..;
         voter_directory_id: Uuid, versions: 0..;
         endpoints: Vec<Endpoint>, versions: 0..;
-        k_raft_version_feature: KRaftVersionFeature, versions: 0..;
+        kraft_version_feature: KRaftVersionFeature, versions: 0..;
     }
 
     struct Endpoint {

@@ -15,7 +15,7 @@ messages! {
 
     struct LeaderAndIsrRequest {
         controller_id: i32, versions: 0..;
-        is_k_raft_controller: bool, versions: 7..;
+        is_kraft_controller: bool, versions: 7..;
         controller_epoch: i32, versions: 0..;
         broker_epoch: i64, versions: 2.., default: -1, ignorable: true;
         r#type: i8, versions: 5..;

@@ -14,7 +14,7 @@ messages! {
 
     struct StopReplicaRequest {
         controller_id: i32, versions: 0..;
-        is_k_raft_controller: bool, versions: 4..;
+        is_kraft_controller: bool, versions: 4..;
         controller_epoch: i32, versions: 0..;
         broker_epoch: i64, versions: 1.., default: -1, ignorable: true;
         delete_partitions: bool, versions: 0..=2;

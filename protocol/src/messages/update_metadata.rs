@@ -15,7 +15,7 @@ messages! {
 
     struct UpdateMetadataRequest {
         controller_id: i32, versions: 0..;
-        is_k_raft_controller: bool, versions: 8..;
+        is_kraft_controller: bool, versions: 8..;
         r#type: i8, versions: 8.., tag: 0, tagged: 8..;
         controller_epoch: i32, versions: 0..;
         broker_epoch: i64, versions: 5.., default: -1, ignorable: true;

@@ -16,7 +16,7 @@ messages! {
         voter_id: i32, versions: 0..;
         voter_directory_id: Uuid, versions: 0..;
         listeners: Vec<Listener>, versions: 0..;
-        k_raft_version_feature: KRaftVersionFeature, versions: 0..;
+        kraft_version_feature: KRaftVersionFeature, versions: 0..;
     }
 
     struct Listener {

@@ -227,6 +227,46 @@ macro_rules! messages {
                 }
             }
 
+            #[cfg(feature = "testing")]
+            #[allow(unused_variables)]
+            impl $crate::testing::Specimen for $name {
+                fn specimen(
+                    generator: &mut $crate::testing::Generator,
+                    context: $crate::wire::Context,
+                ) -> Self {
+                    use $crate::wire::Versions;
+                    let version = context.version;
+                    #[allow(unused_mut)]
+                    let mut this = Self::default();
+                    $(
+                        if ($versions).has(version) {
+                            let tagged = false $(|| ($tagged).has(version))?;
+                            if !tagged || generator.sets_tagged_fields() {
+                                let nullable = false $(|| ($nullable).has(version))?;
+                                let context = context.untagged(nullable);
+                                this.$field = $crate::testing::Specimen::specimen(generator, context);
+                            }
+                        }
+                    )*
+                    this
+                }
+
+                fn to_json(&self, context: $crate::wire::Context) -> serde_json::Value {
+                    use $crate::wire::Versions;
+                    let version = context.version;
+                    #[allow(unused_mut)]
+                    let mut object = serde_json::Map::new();
+                    $(
+                        let tagged = false $(|| ($tagged).has(version))?;
+                        let default = $crate::wire::default_value!($($default)?);
+                        if ($versions).has(version) && (!tagged || $crate::wire::differs(&self.$field, default)) {
+                            $crate::testing::insert(&mut object, stringify!($field), &self.$field, context);
+                        }
+                    )*
+                    serde_json::Value::Object(object)
+                }
+            }
+
             impl $crate::wire::Nullable for $name {
                 fn read_nullable(
                     reader: &mut $crate::wire::Reader,
