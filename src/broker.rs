@@ -7,6 +7,7 @@ use controller::ControllerHandle;
 
 use crate::dispatch::RequestContext;
 use crate::fetch_session::FetchSessionCache;
+use crate::group::GroupCoordinator;
 use crate::metadata_cache::MetadataCache;
 use crate::network::Connections;
 use crate::partition::{AppendFailure, Partition, ReadFailure};
@@ -25,6 +26,8 @@ pub struct Broker {
     pub replicas: Arc<Replicas>,
     /// The controller.
     pub controller: ControllerHandle,
+    /// The groups that are coordinated here.
+    pub groups: Arc<GroupCoordinator>,
     /// Incremental fetch sessions.
     pub fetch_sessions: FetchSessionCache,
     /// Open connections.

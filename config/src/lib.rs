@@ -5,6 +5,7 @@
 
 mod broker;
 mod definition;
+mod describe;
 mod error;
 pub mod keys;
 mod listener;
@@ -19,6 +20,7 @@ mod value;
 
 pub use broker::{BrokerConfig, ConfigSource, ConfigValue};
 pub use definition::{Applies, Definition, Importance, UpdateMode, Valid, ValueType};
+pub use describe::{ConfigEntry, ConfigSynonym};
 pub use error::{ConfigError, Origin};
 pub use listener::{AdvertisedListener, Listener, SecurityProtocol};
 pub use load::{Entry, Loaded, Strictness, load};

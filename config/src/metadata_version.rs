@@ -59,7 +59,6 @@ pub const NAMES: &[&str] = &[
     "3.9-IV0",
     "4.0-IV0",
     "4.0-IV1",
-    "4.0-IV1",
 ];
 
 /// The version that a text such as `3.9`, `3.9.1` or `3.9-IV0` names: its place in [`NAMES`]; a release without its `IV`

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::keys;
 use crate::typed::typed_config;
-use crate::value::{FromValue, Value};
+use crate::value::{FromValue, InvalidValue, Value};
 
 /// What happens to old segments (`cleanup.policy`). Neither is possible, too: then nothing is ever deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +168,17 @@ pub enum InvalidTopicConfig {
 impl TopicConfig {
     /// Reads and validates a topic's overrides over the broker's defaults, as Kafka's `LogConfig.validate` does.
     pub fn new(defaults: &TopicDefaults, overrides: &BTreeMap<String, String>) -> Result<Self, InvalidTopicConfig> {
+        let values = Self::values(defaults, overrides)?;
+        let config = Self::from_values(&values, overrides.clone());
+        config.validate(&values)?;
+        Ok(config)
+    }
+
+    /// Every key of the topic with its value.
+    pub(crate) fn values(
+        defaults: &TopicDefaults,
+        overrides: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<&'static str, Value>, InvalidTopicConfig> {
         if let Some(unknown) = overrides.keys().find(|key| keys::find_topic(key).is_none()) {
             return Err(InvalidTopicConfig::UnknownKey(unknown.clone()));
         }
@@ -176,16 +187,14 @@ impl TopicConfig {
             let Some(text) = overrides.get(definition.name) else {
                 continue;
             };
-            let invalid = |reason: crate::value::InvalidValue| InvalidTopicConfig::InvalidValue {
+            let invalid = |reason: InvalidValue| InvalidTopicConfig::InvalidValue {
                 key: definition.name,
                 value: text.clone(),
                 reason: reason.to_string(),
             };
             values.insert(definition.name, definition.parse(text).map_err(invalid)?);
         }
-        let config = Self::from_values(&values, overrides.clone());
-        config.validate(&values)?;
-        Ok(config)
+        Ok(values)
     }
 
     fn from_values(values: &BTreeMap<&'static str, Value>, overrides: BTreeMap<String, String>) -> Self {

@@ -156,6 +156,30 @@ pub enum Effect {
     },
 }
 
+/// Adds the effects of one decision to those of the decisions before it. New partitions of many topics become one
+/// `LeaderAndIsr` and one `UpdateMetadata`: leaders still come before the metadata that names them.
+pub(crate) fn append(batch: &mut Vec<Effect>, mut effects: Vec<Effect>) {
+    let [
+        ..,
+        Effect::LeaderAndIsr { topics: leaders, .. },
+        Effect::UpdateMetadata { topics: shown, .. },
+    ] = &mut batch[..]
+    else {
+        batch.append(&mut effects);
+        return;
+    };
+    match &mut effects[..] {
+        [
+            Effect::LeaderAndIsr { topics: more, .. },
+            Effect::UpdateMetadata { topics: more_shown, .. },
+        ] => {
+            leaders.append(more);
+            shown.append(more_shown);
+        }
+        _ => batch.append(&mut effects),
+    }
+}
+
 /// One partition of [`Effect::StopReplica`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StopReplicaPartition {

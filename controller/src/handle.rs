@@ -2,6 +2,7 @@
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::effects::FailedReplica;
 use crate::requests::{
     Answers, ControllerError, CreatedTopic, DeletedTopic, NewPartitions, NewTopic, ProducerIdBlock, TopicConfigChange,
     TopicRef,
@@ -33,6 +34,10 @@ pub(crate) enum Request {
     },
     AllocateProducerIdBlock {
         reply: Reply<ProducerIdBlock>,
+    },
+    ReplicasOffline {
+        replicas: Vec<FailedReplica>,
+        reply: Reply<()>,
     },
     Shutdown {
         reply: Reply<()>,
@@ -104,6 +109,12 @@ impl ControllerHandle {
     /// The next 1,000 producer ids, for this broker alone.
     pub async fn allocate_producer_id_block(&self) -> Result<ProducerIdBlock, ControllerError> {
         self.ask(|reply| Request::AllocateProducerIdBlock { reply }).await
+    }
+
+    /// Tells that this broker's replicas of these partitions went offline with their log directory: others lead, or nobody,
+    /// until the broker starts anew.
+    pub async fn report_offline_replicas(&self, replicas: Vec<FailedReplica>) -> Result<(), ControllerError> {
+        self.ask(|reply| Request::ReplicasOffline { replicas, reply }).await
     }
 
     /// Answers what was asked before, takes the broker's registration back, closes the store and ends the thread.

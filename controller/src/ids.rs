@@ -63,78 +63,22 @@ impl fmt::Display for TopicPartition {
     }
 }
 
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+pub use protocol::wire::TopicId;
 
-/// A topic's id (KIP-516): a version 4 UUID, written as 22 characters of URL-safe base64.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct TopicId(pub [u8; 16]);
-
-impl TopicId {
-    /// «No id»: topics from before inter-broker protocol 2.8.
-    pub const ZERO: TopicId = TopicId([0; 16]);
-
-    /// A version 4 UUID of 16 random bytes; `None` where Kafka would draw again (reserved, or text that starts with `-`).
-    pub fn from_random(mut bytes: [u8; 16]) -> Option<TopicId> {
-        bytes[6] = (bytes[6] & 0x0f) | 0x40;
-        bytes[8] = (bytes[8] & 0x3f) | 0x80;
-        let id = TopicId(bytes);
-        // The reserved ids 0 and 1 have no version bits, so the text is all that remains to be looked at.
-        (!id.to_string().starts_with('-')).then_some(id)
-    }
-
-    /// Whether this is [`TopicId::ZERO`].
-    pub fn is_zero(&self) -> bool {
-        *self == TopicId::ZERO
-    }
-
-    /// Reads the 22 characters that [`fmt::Display`] writes; padding is accepted, as Kafka does.
-    pub fn parse(text: &str) -> Option<TopicId> {
-        let text = text.trim_end_matches('=');
-        if text.len() != 22 {
-            return None;
-        }
-        let mut bits: u32 = 0;
-        let mut held = 0;
-        let mut bytes = [0u8; 16];
-        let mut filled = 0;
-        for character in text.bytes() {
-            let value = ALPHABET.iter().position(|&known| known == character)? as u32;
-            bits = (bits << 6) | value;
-            held += 6;
-            if held >= 8 {
-                held -= 8;
-                if filled < bytes.len() {
-                    bytes[filled] = (bits >> held) as u8;
-                    filled += 1;
-                }
-                bits &= (1 << held) - 1;
-            }
-        }
-        Some(TopicId(bytes))
-    }
+/// A topic id of 16 random bytes: a version 4 UUID; `None` where Kafka would draw again, as its text would start with `-`
+/// (its other reserved ids, 0 and 1, have no version bits and cannot come up).
+pub fn random_topic_id(mut bytes: [u8; 16]) -> Option<TopicId> {
+    bytes[6] = (bytes[6] & 0x0f) | 0x40;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    // The first character holds the first six bits, and `-` is digit 62.
+    (bytes[0] >> 2 != 62).then_some(protocol::wire::Uuid(bytes))
 }
 
-impl fmt::Display for TopicId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::with_capacity(22);
-        let number = u128::from_be_bytes(self.0);
-        for index in 0..22 {
-            // 21 groups of six bits, and two bits with four zeros behind them.
-            let group = if index < 21 {
-                (number >> (122 - 6 * index)) & 63
-            } else {
-                (number & 3) << 4
-            };
-            text.push(ALPHABET[group as usize] as char);
-        }
-        f.write_str(&text)
-    }
-}
-
-impl fmt::Debug for TopicId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
+/// A cluster id of 16 random bytes: a version 4 UUID in 22 characters of URL-safe base64.
+pub fn random_cluster_id(mut bytes: [u8; 16]) -> String {
+    bytes[6] = (bytes[6] & 0x0f) | 0x40;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    protocol::wire::Uuid(bytes).to_string()
 }
 
 #[cfg(test)]
@@ -142,28 +86,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn topic_ids_are_written_as_kafka_writes_them() {
-        for text in [
-            "13Nxwl61RTqlEtBCXSLqlw",
-            "L3TZeETjRd6Fk16_nstkiQ",
-            "AAAAAAAAAAAAAAAAAAAAAA",
-        ] {
-            assert_eq!(TopicId::parse(text).expect("22 characters").to_string(), text);
-        }
-        assert_eq!(
-            TopicId::parse("13Nxwl61RTqlEtBCXSLqlw==")
-                .map(|id| id.to_string())
-                .as_deref(),
-            Some("13Nxwl61RTqlEtBCXSLqlw")
-        );
-        assert_eq!(TopicId::parse("short"), None);
-        assert_eq!(TopicId::parse("13Nxwl61RTqlEtBCXSLql*"), None);
-    }
-
-    #[test]
     fn random_ids_carry_version_and_variant() {
-        let id = TopicId::from_random([0; 16]).expect("does not start with a dash");
-        assert_eq!((id.0[6], id.0[8]), (0x40, 0x80));
-        assert_eq!(TopicId::from_random([0xfb; 16]), None, "its text starts with '-'");
+        let id = random_topic_id([0; 16]).expect("does not start with a dash");
+        assert_eq!(id.to_string(), "AAAAAAAAQACAAAAAAAAAAA");
+        assert_eq!(random_topic_id([0xfb; 16]), None, "its text would start with '-'");
+        assert_eq!(random_cluster_id([0xfb; 16]).len(), 22);
     }
 }

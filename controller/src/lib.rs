@@ -3,13 +3,26 @@
 //! A pure core decides (`state`, `topics`, `partitions`, `replicas`, `election`, `broker_lifecycle`); at its edge stand the
 //! znode store ([`store`], `store_embedded`) and the `driver` with its [`handle`], the only places that know tokio.
 
+pub mod broker_lifecycle;
+pub mod core;
+pub mod driver;
 pub mod effects;
+pub mod election;
 pub mod handle;
 pub mod ids;
+pub mod partitions;
 pub mod rejection;
+pub mod replicas;
 pub mod requests;
+pub mod startup;
+pub mod state;
 pub mod store;
+pub mod store_embedded;
+pub mod topics;
+mod znode_tree;
+pub mod znodes;
 
+pub use driver::Started;
 pub use effects::{
     Applied, BrokerRegistration, ConfigMap, Effect, EffectSink, Endpoint, FailedReplica, FeatureRange,
     LeaderRecoveryState, LiveBroker, MetadataSnapshot, PartitionState, StopReplicaPartition, TopicState,
@@ -21,4 +34,6 @@ pub use requests::{
     Answers, ControllerError, CreatedTopic, DeletedTopic, NewPartitions, NewTopic, ProducerIdBlock, TopicConfigChange,
     TopicPolicy, TopicRef,
 };
+pub use startup::{Bootstrap, StartError};
 pub use store::{BoxFuture, Store, StoreError};
+pub use store_embedded::EmbeddedStore;

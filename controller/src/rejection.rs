@@ -104,6 +104,12 @@ pub enum Rejection {
         /// The id asked for.
         topic_id: TopicId,
     },
+    /// `REASSIGNMENT_IN_PROGRESS`
+    #[error("A partition reassignment is in progress for the topic '{topic}'.")]
+    ReassignmentInProgress {
+        /// The topic asked for.
+        topic: String,
+    },
     /// `TOPIC_DELETION_DISABLED`
     #[error("Topic deletion is disabled (delete.topic.enable=false).")]
     TopicDeletionDisabled,

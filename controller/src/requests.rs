@@ -9,7 +9,7 @@ use crate::store::StoreError;
 pub const UNSET: i32 = -1;
 
 /// A topic to be created.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewTopic {
     /// Its name.
     pub name: String,
@@ -21,6 +21,25 @@ pub struct NewTopic {
     pub assignments: Vec<(i32, Vec<BrokerId>)>,
     /// Its own configuration. A null value is refused, as Kafka does.
     pub configs: Vec<(String, Option<String>)>,
+}
+
+impl NewTopic {
+    /// A topic of which everything but the name is left to the broker's defaults.
+    pub fn with_defaults(name: impl Into<String>) -> NewTopic {
+        NewTopic {
+            name: name.into(),
+            num_partitions: UNSET,
+            replication_factor: UNSET,
+            assignments: Vec::new(),
+            configs: Vec::new(),
+        }
+    }
+}
+
+impl Default for NewTopic {
+    fn default() -> Self {
+        NewTopic::with_defaults("")
+    }
 }
 
 /// A topic that was created, or (validate only) would be.
@@ -112,6 +131,12 @@ pub trait TopicPolicy: Send + Sync + 'static {
     fn default_replication_factor(&self) -> i32;
     /// `delete.topic.enable`
     fn delete_topic_enable(&self) -> bool;
+    /// `unclean.leader.election.enable` of a topic with this configuration.
+    fn unclean_leader_election_enable(&self, configs: &ConfigMap) -> bool {
+        configs
+            .get("unclean.leader.election.enable")
+            .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
     /// How many partitions there may be in all.
     fn max_partitions(&self) -> usize {
         200_000

@@ -437,14 +437,14 @@ impl GroupCoordinator {
         when_written(performed).await
     }
 
-    /// Deletes a group. Ends when the tombstones are committed.
-    pub async fn delete_group(&self, group_id: &str) -> Result<(), Rejection> {
-        let performed = {
-            let partition = self.route(group_id)?;
+    /// Deletes a group: decided when the call returns, done when the future ends, which is when the tombstones are
+    /// committed.
+    pub fn delete_group(&self, group_id: &str) -> impl Future<Output = Result<(), Rejection>> + Send + use<> {
+        let decided = self.route(group_id).and_then(|partition| {
             let cell = partition.get(group_id).ok_or(Rejection::GroupIdNotFound)?;
-            self.shared.decide(&partition, &cell, Group::handle_delete)?
-        };
-        when_written(performed).await
+            self.shared.decide(&partition, &cell, Group::handle_delete)
+        });
+        async move { when_written(decided?).await }
     }
 
     /// Describes a group; one that does not exist is dead.

@@ -19,6 +19,9 @@ pub const NEW_MEMBER_JOIN_TIMEOUT_MS: i64 = 5 * 60 * 1000;
 /// Member ids that may be handed out and unused per group. Each costs a client one request and us a map entry.
 pub const MAX_PENDING_MEMBERS: usize = 10_000;
 
+/// Protocols that one member may name; each rebalance compares those of all members.
+pub const MAX_PROTOCOLS: usize = 100;
+
 /// A JoinGroup request, version-independent.
 #[derive(Debug, Clone)]
 pub struct Join {
@@ -61,7 +64,7 @@ impl Group {
         if self.state == GroupState::Dead {
             return Err(Rejection::CoordinatorNotAvailable);
         }
-        if !self.supports_protocols(&join.protocol_type, &join.protocols) {
+        if join.protocols.len() > MAX_PROTOCOLS || !self.supports_protocols(&join.protocol_type, &join.protocols) {
             return Err(Rejection::InconsistentGroupProtocol);
         }
         if join.member_id.is_empty() {

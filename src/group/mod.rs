@@ -27,6 +27,7 @@ mod state;
 mod subscription;
 mod sync;
 mod timers;
+pub mod wire;
 mod writer;
 
 pub use coordinator::{CoordinatorConfig, GroupCoordinator, MAX_GROUPS};
@@ -35,7 +36,7 @@ pub use decision::{
     StaticReplacement, SyncAnswer, TopicPartition, Waiter,
 };
 pub use describe::{GroupDescription, GroupListing, MemberDescription};
-pub use join::{Join, MAX_PENDING_MEMBERS, NEW_MEMBER_JOIN_TIMEOUT_MS};
+pub use join::{Join, MAX_PENDING_MEMBERS, MAX_PROTOCOLS, NEW_MEMBER_JOIN_TIMEOUT_MS};
 pub use leave::Leaver;
 pub use member::{Member, Protocol};
 pub use offsets::{FetchedOffset, OffsetCommit};

@@ -1,9 +1,20 @@
 //! One file per API key. Each states the versions that it serves, and nothing else does: ApiVersions lists what is here.
 
 pub mod api_versions;
+pub mod delete_groups;
+pub mod describe_groups;
 pub mod fetch;
+pub mod find_coordinator;
+pub mod heartbeat;
+pub mod join_group;
+pub mod leave_group;
+pub mod list_groups;
 pub mod metadata;
+pub mod offset_commit;
+pub mod offset_delete;
+pub mod offset_fetch;
 pub mod produce;
+pub mod sync_group;
 pub mod to_code;
 
 use protocol::ApiKey;
@@ -15,7 +26,18 @@ pub static SERVED: &[&Served] = &[
     &produce::SERVED,
     &fetch::SERVED,
     &metadata::SERVED,
+    &offset_commit::SERVED,
+    &offset_fetch::SERVED,
+    &find_coordinator::SERVED,
+    &join_group::SERVED,
+    &heartbeat::SERVED,
+    &leave_group::SERVED,
+    &sync_group::SERVED,
+    &describe_groups::SERVED,
+    &list_groups::SERVED,
     &api_versions::SERVED,
+    &delete_groups::SERVED,
+    &offset_delete::SERVED,
 ];
 
 /// How `key` is served, if it is.

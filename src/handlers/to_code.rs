@@ -5,6 +5,7 @@ use storage::{AppendError, ReadError, ValidateError};
 
 use controller::{ControllerError, Rejection};
 
+use crate::group::Rejection as GroupRejection;
 use crate::partition::{AppendFailure, DeleteRecordsError, LeaderError, ReadFailure};
 
 /// An error that has a code on the wire.
@@ -78,6 +79,7 @@ impl ToCode for Rejection {
             Rejection::InvalidReplicaAssignment(_) => ErrorCode::INVALID_REPLICA_ASSIGNMENT,
             Rejection::UnknownTopic { .. } => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
             Rejection::UnknownTopicId { .. } => ErrorCode::UNKNOWN_TOPIC_ID,
+            Rejection::ReassignmentInProgress { .. } => ErrorCode::REASSIGNMENT_IN_PROGRESS,
             Rejection::TopicDeletionDisabled => ErrorCode::TOPIC_DELETION_DISABLED,
             Rejection::IncompleteRacks { .. } | Rejection::ProducerIdsExhausted { .. } => {
                 ErrorCode::UNKNOWN_SERVER_ERROR
@@ -121,6 +123,33 @@ impl ToCode for DeleteRecordsError {
             DeleteRecordsError::Leader(error) => error.to_code(),
             DeleteRecordsError::OutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
             DeleteRecordsError::LogDir(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+        }
+    }
+}
+
+impl ToCode for GroupRejection {
+    fn to_code(&self) -> ErrorCode {
+        match self {
+            GroupRejection::InvalidGroupId => ErrorCode::INVALID_GROUP_ID,
+            GroupRejection::CoordinatorNotAvailable => ErrorCode::COORDINATOR_NOT_AVAILABLE,
+            GroupRejection::CoordinatorLoadInProgress => ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
+            GroupRejection::NotCoordinator => ErrorCode::NOT_COORDINATOR,
+            GroupRejection::InvalidSessionTimeout => ErrorCode::INVALID_SESSION_TIMEOUT,
+            GroupRejection::GroupMaxSizeReached => ErrorCode::GROUP_MAX_SIZE_REACHED,
+            GroupRejection::MemberIdRequired => ErrorCode::MEMBER_ID_REQUIRED,
+            GroupRejection::UnknownMemberId => ErrorCode::UNKNOWN_MEMBER_ID,
+            GroupRejection::FencedInstanceId => ErrorCode::FENCED_INSTANCE_ID,
+            GroupRejection::IllegalGeneration => ErrorCode::ILLEGAL_GENERATION,
+            GroupRejection::RebalanceInProgress => ErrorCode::REBALANCE_IN_PROGRESS,
+            GroupRejection::InconsistentGroupProtocol => ErrorCode::INCONSISTENT_GROUP_PROTOCOL,
+            GroupRejection::NonEmptyGroup => ErrorCode::NON_EMPTY_GROUP,
+            GroupRejection::GroupIdNotFound => ErrorCode::GROUP_ID_NOT_FOUND,
+            GroupRejection::GroupSubscribedToTopic => ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC,
+            GroupRejection::OffsetMetadataTooLarge => ErrorCode::OFFSET_METADATA_TOO_LARGE,
+            GroupRejection::UnstableOffsetCommit => ErrorCode::UNSTABLE_OFFSET_COMMIT,
+            GroupRejection::InvalidCommitOffsetSize => ErrorCode::INVALID_COMMIT_OFFSET_SIZE,
+            GroupRejection::RequestTimedOut => ErrorCode::REQUEST_TIMED_OUT,
+            GroupRejection::UnknownServerError => ErrorCode::UNKNOWN_SERVER_ERROR,
         }
     }
 }

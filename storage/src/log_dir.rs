@@ -244,7 +244,7 @@ impl LogDir {
 
     /// Deletes a partition: its directory is renamed, which frees the name, and its files go with [`LogDir::remove_dir`] of
     /// the answer. Reads that are under way go on. `unique_id` must be new.
-    pub fn delete_log(&self, log: Log, unique_id: u128) -> Result<PathBuf, LogDirFailure> {
+    pub fn delete_log(&self, log: &Log, unique_id: u128) -> Result<PathBuf, LogDirFailure> {
         self.health.check()?;
         let renamed = self.path.join(log.partition().deleted_dir_name(unique_id));
         self.check("delete a partition", self.disk.rename(&log.dir(), &renamed))?;

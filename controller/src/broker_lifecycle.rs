@@ -1,0 +1,220 @@
+//! A broker registers, becomes controller, gets producer ids, loses log directories.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::core::{Decision, Response};
+use crate::effects::{BrokerRegistration, Effect};
+use crate::election;
+use crate::ids::{BrokerId, ControllerEpoch, NO_LEADER};
+use crate::partitions::{LeaderAndIsr, Partition, Topic};
+use crate::rejection::Rejection;
+use crate::requests::{ProducerIdBlock, TopicPolicy};
+use crate::state::{ControllerState, Record};
+use crate::store::{CreateMode, Op};
+use crate::{topics, znodes};
+
+/// Producer ids that a broker gets at a time.
+pub const PRODUCER_ID_BLOCK_SIZE: i64 = 1000;
+
+/// How a broker registers: an empty ephemeral znode and its contents in one transaction. The czxid is its epoch.
+pub fn registration_ops(registration: &BrokerRegistration, now_ms: i64) -> Vec<Op> {
+    let path = znodes::broker(registration.id);
+    vec![
+        Op::Create {
+            path: path.clone(),
+            data: bytes::Bytes::new(),
+            mode: CreateMode::Ephemeral,
+        },
+        Op::set(path, znodes::encode_broker(registration, now_ms), 0),
+    ]
+}
+
+/// How a broker becomes controller, in one transaction that only one of several brokers can win: `epoch` is the next
+/// controller epoch, `version` the version of `/controller_epoch` before.
+pub fn election_ops(id: BrokerId, epoch: ControllerEpoch, version: i32, now_ms: i64) -> Vec<Op> {
+    vec![
+        Op::Create {
+            path: znodes::CONTROLLER.to_owned(),
+            data: znodes::encode_controller(id, now_ms),
+            mode: CreateMode::Ephemeral,
+        },
+        Op::set(
+            znodes::CONTROLLER_EPOCH,
+            znodes::encode_controller_epoch(epoch),
+            version,
+        ),
+    ]
+}
+
+/// First leaders for partitions that have none yet, new ones where the leader is gone, and everything to the broker. A
+/// partition whose leader is registered again keeps leader and epoch, as with Kafka: the registration came first.
+pub(crate) fn become_controller(state: &ControllerState, policy: &dyn TopicPolicy) -> Decision {
+    let mut records = Vec::new();
+    let mut states = Vec::new();
+    let mut deletions = Vec::new();
+    for topic in state.topics() {
+        if topic.is_being_deleted {
+            deletions.extend(topics::deletion_effects(state, topic));
+            continue;
+        }
+        let elected = elect(state, policy, topic, topic.partitions.keys().copied());
+        let changed = with(topic, &elected);
+        states.push(state.topic_state(&changed, topic.partitions.keys().copied(), false));
+        records.extend(elected_records(&topic.name, elected));
+    }
+    let mut effects = state.tell_partitions(states);
+    effects.append(&mut deletions);
+    Decision {
+        records,
+        effects,
+        response: Response::None,
+    }
+}
+
+/// New states for those of these partitions that are not led by an online replica, where somebody can lead.
+fn elect(
+    state: &ControllerState,
+    policy: &dyn TopicPolicy,
+    topic: &Topic,
+    partitions: impl Iterator<Item = i32>,
+) -> BTreeMap<i32, LeaderAndIsr> {
+    let mut elected = BTreeMap::new();
+    for number in partitions {
+        let Some(Partition {
+            assignment,
+            leader_and_isr,
+        }) = topic.partitions.get(&number)
+        else {
+            continue;
+        };
+        let is_online = |broker: BrokerId| state.is_online(broker, &topic.name, number);
+        let epoch = state.controller_epoch();
+        let next = match leader_and_isr {
+            None => election::first_leader(&assignment.replicas, &is_online, epoch),
+            Some(current) if is_online(current.leader) => None,
+            Some(current) => {
+                let allow_unclean = policy.unclean_leader_election_enable(&topic.configs);
+                election::offline_leader(&assignment.replicas, current, &is_online, allow_unclean, epoch)
+            }
+        };
+        elected.extend(next.map(|next| (number, next)));
+    }
+    elected
+}
+
+/// The topic as it will be.
+fn with(topic: &Topic, changed: &BTreeMap<i32, LeaderAndIsr>) -> Topic {
+    let mut topic = topic.clone();
+    for (number, next) in changed {
+        if let Some(partition) = topic.partitions.get_mut(number) {
+            partition.leader_and_isr = Some(next.clone());
+        }
+    }
+    topic
+}
+
+fn elected_records(topic: &Arc<str>, elected: BTreeMap<i32, LeaderAndIsr>) -> impl Iterator<Item = Record> {
+    elected.into_iter().map(|(partition, state)| Record::Partition {
+        topic: topic.clone(),
+        partition,
+        state,
+    })
+}
+
+/// Replicas are offline, their brokers alive: others lead where somebody can, the rest has no leader and keeps its last ISR.
+pub(crate) fn take_offline(
+    state: &ControllerState,
+    policy: &dyn TopicPolicy,
+    partitions: &[(Arc<str>, i32)],
+) -> Decision {
+    let mut by_topic: BTreeMap<&Arc<str>, BTreeSet<i32>> = BTreeMap::new();
+    for (topic, partition) in partitions {
+        by_topic.entry(topic).or_default().insert(*partition);
+    }
+    let mut records = Vec::new();
+    let mut states = Vec::new();
+    for (name, numbers) in by_topic {
+        let Some(topic) = state.topic(name).filter(|topic| !topic.is_being_deleted) else {
+            continue;
+        };
+        let mut changed = elect(state, policy, topic, numbers.iter().copied());
+        for &number in &numbers {
+            let Some(current) = topic
+                .partitions
+                .get(&number)
+                .and_then(|known| known.leader_and_isr.as_ref())
+            else {
+                continue;
+            };
+            let is_online = |broker: BrokerId| state.is_online(broker, name, number);
+            if !changed.contains_key(&number) && current.leader != NO_LEADER && !is_online(current.leader) {
+                let next = current.next(NO_LEADER, current.isr.clone(), state.controller_epoch());
+                changed.insert(number, next);
+            }
+        }
+        let topic = with(topic, &changed);
+        states.push(state.topic_state(&topic, numbers, false));
+        records.extend(elected_records(name, changed));
+    }
+    Decision {
+        records,
+        effects: state.tell_partitions(states),
+        response: Response::None,
+    }
+}
+
+pub(crate) fn allocate_producer_id_block(state: &ControllerState, broker: BrokerId) -> Result<Decision, Rejection> {
+    let (last_block, version) = state.producer_id_block();
+    let last = last_block.map_or(-1, |block| block.last);
+    if last > i64::MAX - PRODUCER_ID_BLOCK_SIZE {
+        return Err(Rejection::ProducerIdsExhausted { last });
+    }
+    let block = ProducerIdBlock {
+        first: last + 1,
+        last: last + PRODUCER_ID_BLOCK_SIZE,
+    };
+    let record = Record::ProducerIdBlock {
+        broker,
+        block: Some(block),
+        version: version + 1,
+    };
+    Ok(Decision {
+        records: vec![record],
+        effects: Vec::new(),
+        response: Response::Block(block),
+    })
+}
+
+impl ControllerState {
+    /// The effect that brings metadata caches up to date about these partitions.
+    pub(crate) fn update_metadata(&self, topics: Vec<crate::effects::TopicState>) -> Effect {
+        Effect::UpdateMetadata {
+            controller_id: self.controller_id(),
+            controller_epoch: self.controller_epoch(),
+            brokers: self.brokers().cloned().collect(),
+            topics,
+        }
+    }
+
+    /// Leaders first, so that whoever learns of a leader from a metadata cache finds it leading.
+    pub(crate) fn tell_partitions(&self, topics: Vec<crate::effects::TopicState>) -> Vec<Effect> {
+        let here = self.controller_id();
+        let mut held = topics.clone();
+        for topic in &mut held {
+            topic
+                .partitions
+                .retain(|partition| partition.replicas.contains(&here) && !partition.offline_replicas.contains(&here));
+        }
+        held.retain(|topic| !topic.partitions.is_empty());
+        let mut effects = Vec::with_capacity(2);
+        if !held.is_empty() {
+            effects.push(Effect::LeaderAndIsr {
+                controller_epoch: self.controller_epoch(),
+                topics: held,
+            });
+        }
+        effects.push(self.update_metadata(topics));
+        effects
+    }
+}

@@ -1,0 +1,126 @@
+//! The controller's decisions: one event in, what to write, what to tell brokers and what to answer out.
+
+use std::sync::Arc;
+
+use crate::effects::Effect;
+use crate::ids::{BrokerId, TopicId};
+use crate::rejection::Rejection;
+use crate::replicas::Start;
+use crate::requests::{
+    CreatedTopic, DeletedTopic, NewPartitions, NewTopic, ProducerIdBlock, TopicConfigChange, TopicPolicy, TopicRef,
+};
+use crate::state::{ControllerState, Record};
+use crate::{broker_lifecycle, topics};
+
+/// Something to decide. Chance comes in with the event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// This broker has become controller and loaded the state.
+    BecameController,
+    /// Create a topic.
+    CreateTopic {
+        /// The topic asked for.
+        topic: NewTopic,
+        /// The id that it gets.
+        topic_id: TopicId,
+        /// Where placement starts.
+        start: Start,
+        /// Only say whether it could be created.
+        validate_only: bool,
+    },
+    /// Delete a topic. The answer is due after [`Event::ReplicasDeleted`].
+    DeleteTopic {
+        /// Which one.
+        topic: TopicRef,
+    },
+    /// [`Effect::StopReplica`] of a topic that is being deleted was applied without a failure.
+    ReplicasDeleted {
+        /// The topic.
+        topic: Arc<str>,
+    },
+    /// Add partitions to a topic.
+    CreatePartitions {
+        /// What is asked for.
+        partitions: NewPartitions,
+        /// Only say whether they could be added.
+        validate_only: bool,
+    },
+    /// Replace a topic's configuration.
+    AlterTopicConfigs {
+        /// What it becomes.
+        change: TopicConfigChange,
+        /// Only say whether it would be accepted.
+        validate_only: bool,
+    },
+    /// Give a broker producer ids.
+    AllocateProducerIdBlock {
+        /// The broker.
+        broker: BrokerId,
+    },
+    /// Replicas went offline with their log directory: see [`crate::state::Note::ReplicaOffline`], which comes first.
+    ReplicasOffline {
+        /// Their partitions.
+        partitions: Vec<(Arc<str>, i32)>,
+    },
+}
+
+/// The answer to an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Response {
+    /// Nobody asked.
+    None,
+    /// To [`Event::CreateTopic`].
+    Created(CreatedTopic),
+    /// To [`Event::DeleteTopic`].
+    Deleted(DeletedTopic),
+    /// To [`Event::CreatePartitions`] and [`Event::AlterTopicConfigs`].
+    Changed,
+    /// To [`Event::AllocateProducerIdBlock`].
+    Block(ProducerIdBlock),
+}
+
+/// What an event leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// To be written and applied, in this order.
+    pub records: Vec<Record>,
+    /// For the broker, once the records are durable.
+    pub effects: Vec<Effect>,
+    /// For whoever asked, once the effects are applied.
+    pub response: Response,
+}
+
+impl Decision {
+    /// Nothing but an answer.
+    pub fn answer(response: Response) -> Decision {
+        Decision {
+            records: Vec::new(),
+            effects: Vec::new(),
+            response,
+        }
+    }
+}
+
+/// Decides about one event. Reads only; the records of the decision go through [`ControllerState::apply`].
+pub fn handle(state: &ControllerState, policy: &dyn TopicPolicy, event: Event) -> Result<Decision, Rejection> {
+    match event {
+        Event::BecameController => Ok(broker_lifecycle::become_controller(state, policy)),
+        Event::CreateTopic {
+            topic,
+            topic_id,
+            start,
+            validate_only,
+        } => topics::create(state, policy, topic, topic_id, start, validate_only),
+        Event::DeleteTopic { topic } => topics::delete(state, policy, &topic),
+        Event::ReplicasDeleted { topic } => Ok(topics::finish_deletion(state, &topic)),
+        Event::CreatePartitions {
+            partitions,
+            validate_only,
+        } => topics::add_partitions(state, policy, &partitions, validate_only),
+        Event::AlterTopicConfigs { change, validate_only } => {
+            topics::alter_configs(state, policy, change, validate_only)
+        }
+        Event::AllocateProducerIdBlock { broker } => broker_lifecycle::allocate_producer_id_block(state, broker),
+        Event::ReplicasOffline { partitions } => Ok(broker_lifecycle::take_offline(state, policy, &partitions)),
+    }
+}

@@ -1,0 +1,514 @@
+//! The edge that runs the core: a thread of its own that never touches a log. It takes what has been asked so far, decides
+//! about it one by one, writes all of it in one transaction, hands the effects to the broker, and then answers.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::core::{self, Event, Response};
+use crate::effects::{self, BrokerRegistration, Effect, EffectSink, FailedReplica, MetadataSnapshot};
+use crate::handle::{ControllerHandle, Reply, Request};
+use crate::ids::{BrokerId, TopicId, random_topic_id};
+use crate::rejection::Rejection;
+use crate::replicas::Start;
+use crate::requests::{Answers, ControllerError, TopicPolicy};
+use crate::startup::{self, Bootstrap, Elected, StartError, random_bytes};
+use crate::state::{ControllerState, Note};
+use crate::store::{Op, Store, StoreError};
+
+/// Requests that wait for the driver; more of them wait with their callers.
+const REQUESTS_WAITING: usize = 1024;
+
+/// Requests that go into one transaction at most.
+const REQUESTS_TOGETHER: usize = 1024;
+
+/// Operations after which a transaction takes no further request.
+const OPS_TOGETHER: usize = 50_000;
+
+/// A controller that runs.
+pub struct Started {
+    /// For the broker's handlers.
+    pub handle: ControllerHandle,
+    /// The metadata right after the start, as the first effects have told it as well.
+    pub snapshot: MetadataSnapshot,
+}
+
+/// Registers this broker, makes it controller, loads the metadata, elects leaders, lets `sink` apply the first effects and
+/// goes on serving requests until [`ControllerHandle::shutdown`] or until every handle is gone.
+pub async fn start(
+    bootstrap: Bootstrap,
+    registration: BrokerRegistration,
+    policy: Arc<dyn TopicPolicy>,
+    sink: Box<dyn EffectSink>,
+) -> Result<Started, StartError> {
+    let (started, answer) = oneshot::channel();
+    let thread_failed = |reason: String| StartError::Thread { reason };
+    std::thread::Builder::new()
+        .name("controller".to_owned())
+        .spawn(move || {
+            let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+                Ok(runtime) => runtime,
+                Err(error) => {
+                    return give(
+                        started,
+                        Err(StartError::Thread {
+                            reason: error.to_string(),
+                        }),
+                    );
+                }
+            };
+            runtime.block_on(run(bootstrap.store, registration, policy, sink, started));
+        })
+        .map_err(|error| thread_failed(error.to_string()))?;
+    answer
+        .await
+        .unwrap_or_else(|_| Err(thread_failed("it ended while starting".to_owned())))
+}
+
+async fn run(
+    store: Arc<dyn Store>,
+    registration: BrokerRegistration,
+    policy: Arc<dyn TopicPolicy>,
+    sink: Box<dyn EffectSink>,
+    started: oneshot::Sender<Result<Started, StartError>>,
+) {
+    let (batches, effects) = mpsc::unbounded_channel();
+    let (finished, applied) = mpsc::unbounded_channel();
+    let applying = tokio::spawn(apply_effects(sink, effects, finished));
+    match Driver::begin(store.clone(), &registration, policy, batches).await {
+        Ok((mut driver, snapshot, first)) => {
+            // The broker asks from now on, but is told nothing else before the first effects are through.
+            driver
+                .batches
+                .send(first)
+                .unwrap_or_else(|_| unreachable!("the effects' task ends after the driver"));
+            let (handle, requests) = ControllerHandle::channel(REQUESTS_WAITING);
+            driver
+                .serve(requests, applied, (started, Started { handle, snapshot }))
+                .await;
+        }
+        Err(error) => {
+            // Nothing is left registered; that the store fails to close adds nothing to the error.
+            drop(store.close().await);
+            give(started, Err(error));
+        }
+    }
+    if let Err(error) = applying.await
+        && error.is_panic()
+    {
+        std::panic::resume_unwind(error.into_panic());
+    }
+}
+
+/// What is done when a request is through: `Ok` when it was written and its effects are applied.
+type Completion = Box<dyn FnOnce(Result<(), ControllerError>) + Send>;
+
+/// Effects on their way to the broker, and what waits for them.
+#[derive(Default)]
+struct EffectBatch {
+    effects: Vec<Effect>,
+    completions: Vec<Completion>,
+}
+
+/// Effects that were applied and that the controller has to do something about.
+struct Finished {
+    deleted: Vec<Arc<str>>,
+    failed: Vec<FailedReplica>,
+    completions: Vec<Completion>,
+}
+
+/// Applies batch after batch, so that deciding goes on while a broker opens logs.
+async fn apply_effects(
+    mut sink: Box<dyn EffectSink>,
+    mut batches: mpsc::UnboundedReceiver<EffectBatch>,
+    finished: mpsc::UnboundedSender<Finished>,
+) {
+    while let Some(EffectBatch { effects, completions }) = batches.recv().await {
+        let mut deleted: Vec<Arc<str>> = Vec::new();
+        for effect in &effects {
+            if let Effect::StopReplica {
+                delete: true,
+                partitions,
+                ..
+            } = effect
+            {
+                deleted.extend(partitions.iter().map(|partition| partition.topic.clone()));
+            }
+        }
+        deleted.dedup();
+        let applied = sink.apply(effects).await;
+        deleted.retain(|topic| applied.failed.iter().all(|failed| failed.topic != *topic));
+        if deleted.is_empty() && applied.failed.is_empty() {
+            completions.into_iter().for_each(|complete| complete(Ok(())));
+        } else {
+            let report = Finished {
+                deleted,
+                failed: applied.failed,
+                completions,
+            };
+            if let Err(mpsc::error::SendError(report)) = finished.send(report) {
+                report
+                    .completions
+                    .into_iter()
+                    .for_each(|complete| complete(Err(ControllerError::Stopped)));
+            }
+        }
+    }
+}
+
+/// Decisions that are written together.
+#[derive(Default)]
+struct Transaction {
+    ops: Vec<Op>,
+    effects: Vec<Effect>,
+    after_effects: Vec<Completion>,
+    after_write: Vec<Completion>,
+}
+
+struct Driver {
+    store: Arc<dyn Store>,
+    policy: Arc<dyn TopicPolicy>,
+    broker: BrokerId,
+    elected: Elected,
+    state: ControllerState,
+    batches: mpsc::UnboundedSender<EffectBatch>,
+    failed: Option<StoreError>,
+}
+
+impl Driver {
+    async fn begin(
+        store: Arc<dyn Store>,
+        registration: &BrokerRegistration,
+        policy: Arc<dyn TopicPolicy>,
+        batches: mpsc::UnboundedSender<EffectBatch>,
+    ) -> Result<(Driver, MetadataSnapshot, EffectBatch), StartError> {
+        let broker = registration.id;
+        let elected = startup::register_and_elect(store.as_ref(), registration, now_ms()).await?;
+        let (epoch, version) = (elected.controller_epoch, elected.controller_epoch_version);
+        let state = startup::load(store.as_ref(), broker, epoch, version).await?;
+        let mut driver = Driver {
+            store,
+            policy,
+            broker,
+            elected,
+            state,
+            batches,
+            failed: None,
+        };
+        let mut transaction = Transaction::default();
+        // Becoming controller is never refused.
+        drop(driver.decide(Event::BecameController, &mut transaction));
+        if !transaction.ops.is_empty() {
+            driver.store.multi(driver.checked(transaction.ops)).await?;
+        }
+        let snapshot = driver.state.snapshot(driver.elected.broker_epoch);
+        Ok((
+            driver,
+            snapshot,
+            EffectBatch {
+                effects: transaction.effects,
+                completions: Vec::new(),
+            },
+        ))
+    }
+
+    /// Decides, applies, and adds to the transaction.
+    fn decide(&mut self, event: Event, transaction: &mut Transaction) -> Result<Response, Rejection> {
+        let decision = core::handle(&self.state, self.policy.as_ref(), event)?;
+        for record in decision.records {
+            transaction.ops.extend(self.state.ops(&record));
+            self.state.apply(record);
+        }
+        effects::append(&mut transaction.effects, decision.effects);
+        Ok(decision.response)
+    }
+
+    fn checked(&self, ops: Vec<Op>) -> Vec<Op> {
+        std::iter::once(startup::check(self.elected.controller_epoch_version))
+            .chain(ops)
+            .collect()
+    }
+
+    async fn serve(
+        &mut self,
+        mut requests: mpsc::Receiver<Request>,
+        mut applied: mpsc::UnboundedReceiver<Finished>,
+        (started, ready): (oneshot::Sender<Result<Started, StartError>>, Started),
+    ) {
+        let announce: Completion = Box::new(move |_| give(started, Ok(ready)));
+        let first = EffectBatch {
+            effects: Vec::new(),
+            completions: vec![announce],
+        };
+        drop(self.batches.send(first));
+        loop {
+            let mut transaction = Transaction::default();
+            let mut shutdown = None;
+            tokio::select! {
+                biased;
+                Some(finished) = applied.recv() => self.finish(finished, &mut transaction),
+                request = requests.recv() => match request {
+                    Some(request) => shutdown = self.take(request, &mut transaction),
+                    None => {
+                        self.drain(&mut applied).await;
+                        break drop(self.store.close().await);
+                    }
+                },
+            }
+            for _ in 1..REQUESTS_TOGETHER {
+                if shutdown.is_some() || transaction.ops.len() >= OPS_TOGETHER {
+                    break;
+                }
+                let Ok(request) = requests.try_recv() else { break };
+                shutdown = self.take(request, &mut transaction);
+            }
+            self.commit(transaction).await;
+            if let Some(reply) = shutdown {
+                self.drain(&mut applied).await;
+                break give(reply, self.store.close().await.map_err(ControllerError::from));
+            }
+        }
+    }
+
+    /// Waits until the broker has applied what it was told, and follows that up.
+    async fn drain(&mut self, applied: &mut mpsc::UnboundedReceiver<Finished>) {
+        let (done, mut drained) = oneshot::channel();
+        let last = EffectBatch {
+            effects: Vec::new(),
+            completions: vec![Box::new(move |_| give(done, ()))],
+        };
+        drop(self.batches.send(last));
+        loop {
+            let mut transaction = Transaction::default();
+            tokio::select! {
+                biased;
+                Some(finished) = applied.recv() => self.finish(finished, &mut transaction),
+                _ = &mut drained => break,
+            }
+            self.commit(transaction).await;
+        }
+    }
+
+    /// Decides about one request; a shutdown is given back.
+    fn take(&mut self, request: Request, transaction: &mut Transaction) -> Option<Reply<()>> {
+        if let Some(error) = &self.failed {
+            return refuse(request, error);
+        }
+        match request {
+            Request::CreateTopics {
+                topics,
+                validate_only,
+                reply,
+            } => {
+                let events = topics.into_iter().map(|topic| {
+                    let (topic_id, start) = draw();
+                    Event::CreateTopic {
+                        topic,
+                        topic_id,
+                        start,
+                        validate_only,
+                    }
+                });
+                self.answer_each(events, reply, transaction, |response| match response {
+                    Response::Created(created) => created,
+                    other => unreachable!("a creation was answered with {other:?}"),
+                });
+            }
+            Request::DeleteTopics { topics, reply } => {
+                let events = topics.into_iter().map(|topic| Event::DeleteTopic { topic });
+                self.answer_each(events, reply, transaction, |response| match response {
+                    Response::Deleted(deleted) => deleted,
+                    other => unreachable!("a deletion was answered with {other:?}"),
+                });
+            }
+            Request::CreatePartitions {
+                topics,
+                validate_only,
+                reply,
+            } => {
+                let events = topics.into_iter().map(|partitions| Event::CreatePartitions {
+                    partitions,
+                    validate_only,
+                });
+                self.answer_each(events, reply, transaction, |_| ());
+            }
+            Request::AlterTopicConfigs {
+                changes,
+                validate_only,
+                reply,
+            } => {
+                let events = changes
+                    .into_iter()
+                    .map(|change| Event::AlterTopicConfigs { change, validate_only });
+                self.answer_each(events, reply, transaction, |_| ());
+            }
+            Request::AllocateProducerIdBlock { reply } => {
+                let answer = self.decide(Event::AllocateProducerIdBlock { broker: self.broker }, transaction);
+                let answer = answer.map_err(ControllerError::from).map(|response| match response {
+                    Response::Block(block) => block,
+                    other => unreachable!("an allocation was answered with {other:?}"),
+                });
+                transaction
+                    .after_write
+                    .push(Box::new(|done| give(reply, done.and(answer))));
+            }
+            Request::ReplicasOffline { replicas, reply } => {
+                self.take_offline(replicas, transaction);
+                transaction.after_effects.push(Box::new(|done| give(reply, done)));
+            }
+            Request::Shutdown { reply } => return Some(reply),
+        }
+        None
+    }
+
+    /// One decision per event; all answers together, once those effects that the decisions have are applied.
+    fn answer_each<T: Send + 'static>(
+        &mut self,
+        events: impl Iterator<Item = Event>,
+        reply: Reply<Answers<T>>,
+        transaction: &mut Transaction,
+        take: impl Fn(Response) -> T,
+    ) {
+        let mut has_effects = false;
+        let mut answers = Vec::new();
+        for event in events {
+            let effects_before = transaction.effects.len();
+            let ops_before = transaction.ops.len();
+            answers.push(self.decide(event, transaction).map(&take));
+            has_effects |= transaction.effects.len() > effects_before || transaction.ops.len() > ops_before;
+        }
+        let complete: Completion = Box::new(|done| give(reply, done.map(|()| answers)));
+        let waits = if has_effects {
+            &mut transaction.after_effects
+        } else {
+            &mut transaction.after_write
+        };
+        waits.push(complete);
+    }
+
+    /// Goes on where effects have to be followed up: deleted topics leave the store, failed replicas go offline.
+    fn finish(&mut self, finished: Finished, transaction: &mut Transaction) {
+        transaction.after_write.extend(finished.completions);
+        for topic in finished.deleted {
+            // Never refused.
+            drop(self.decide(Event::ReplicasDeleted { topic }, transaction));
+        }
+        self.take_offline(finished.failed, transaction);
+    }
+
+    fn take_offline(&mut self, replicas: Vec<FailedReplica>, transaction: &mut Transaction) {
+        let broker = self.broker;
+        let partitions: Vec<(Arc<str>, i32)> = replicas
+            .into_iter()
+            .map(|replica| (replica.topic, replica.partition))
+            .collect();
+        if partitions.is_empty() {
+            return;
+        }
+        for (topic, partition) in partitions.iter().cloned() {
+            self.state.note(Note::ReplicaOffline {
+                broker,
+                topic,
+                partition,
+            });
+        }
+        // Never refused.
+        drop(self.decide(Event::ReplicasOffline { partitions }, transaction));
+    }
+
+    async fn commit(&mut self, transaction: Transaction) {
+        let Transaction {
+            ops,
+            effects,
+            after_effects,
+            after_write,
+        } = transaction;
+        let written = match (&self.failed, ops.is_empty()) {
+            (Some(error), _) => Err(error.clone()),
+            (None, true) => Ok(()),
+            (None, false) => self.store.multi(self.checked(ops)).await.map(drop),
+        };
+        if let Err(error) = written {
+            let failed = ControllerError::Store(error.clone());
+            after_write
+                .into_iter()
+                .chain(after_effects)
+                .for_each(|complete| complete(Err(failed.clone())));
+            self.recover(error).await;
+            return;
+        }
+        after_write.into_iter().for_each(|complete| complete(Ok(())));
+        if !effects.is_empty() || !after_effects.is_empty() {
+            let batch = EffectBatch {
+                effects,
+                completions: after_effects,
+            };
+            if let Err(mpsc::error::SendError(batch)) = self.batches.send(batch) {
+                batch
+                    .completions
+                    .into_iter()
+                    .for_each(|complete| complete(Err(ControllerError::Stopped)));
+            }
+        }
+    }
+
+    /// What was decided did not come to be: start over from what is written, or give up where that cannot be read.
+    async fn recover(&mut self, error: StoreError) {
+        if matches!(error, StoreError::Failed { .. } | StoreError::Closed) {
+            self.failed = Some(error);
+            return;
+        }
+        let (epoch, version) = (self.elected.controller_epoch, self.elected.controller_epoch_version);
+        match startup::load(self.store.as_ref(), self.broker, epoch, version).await {
+            Ok(state) => self.state = state,
+            Err(StartError::Store(error)) => self.failed = Some(error),
+            Err(other) => {
+                self.failed = Some(StoreError::Failed {
+                    reason: other.to_string(),
+                })
+            }
+        }
+    }
+}
+
+fn refuse(request: Request, error: &StoreError) -> Option<Reply<()>> {
+    let error = ControllerError::Store(error.clone());
+    match request {
+        Request::CreateTopics { reply, .. } => give(reply, Err(error)),
+        Request::DeleteTopics { reply, .. } => give(reply, Err(error)),
+        Request::CreatePartitions { reply, .. } | Request::AlterTopicConfigs { reply, .. } => give(reply, Err(error)),
+        Request::AllocateProducerIdBlock { reply } => give(reply, Err(error)),
+        Request::ReplicasOffline { reply, .. } => give(reply, Err(error)),
+        Request::Shutdown { reply } => return Some(reply),
+    }
+    None
+}
+
+/// Whoever has stopped waiting does not need the answer.
+fn give<T>(reply: oneshot::Sender<T>, answer: T) {
+    drop(reply.send(answer));
+}
+
+/// The chance that a creation needs.
+fn draw() -> (TopicId, Start) {
+    let number =
+        |bytes: &[u8; 16], at: usize| u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let bytes = random_bytes();
+    let start = Start {
+        index: number(&bytes, 0),
+        shift: number(&bytes, 4),
+    };
+    loop {
+        if let Some(topic_id) = random_topic_id(random_bytes()) {
+            return (topic_id, start);
+        }
+    }
+}
+
+fn now_ms() -> i64 {
+    // A clock before 1970 has nothing better to say than 0.
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as i64)
+}

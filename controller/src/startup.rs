@@ -1,0 +1,416 @@
+//! From an open store to a controller that has loaded everything: the order of Kafka's `KafkaServer.startup` and
+//! `KafkaController.onControllerFailover`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::broker_lifecycle::{election_ops, registration_ops};
+use crate::effects::{BrokerRegistration, ConfigMap, LiveBroker};
+use crate::ids::{BrokerEpoch, BrokerId, ControllerEpoch, random_cluster_id};
+use crate::state::{ControllerState, Record};
+use crate::store::{ANY_VERSION, Op, OpResult, Store, StoreError, Znode};
+use crate::znodes::{self, ZnodeError};
+
+/// Why a broker cannot start.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A znode holds something else than it should.
+    #[error(transparent)]
+    Znode(#[from] ZnodeError),
+    /// The log directories belong to another cluster.
+    #[error("the log directories belong to cluster {expected} (meta.properties), but the metadata store to {found}")]
+    InconsistentClusterId {
+        /// The id in `meta.properties`.
+        expected: String,
+        /// The id in the store.
+        found: String,
+    },
+    /// Another broker is registered with this id.
+    #[error("a broker with the id {id} is registered already: give each broker its own broker.id")]
+    BrokerIdInUse {
+        /// The id.
+        id: BrokerId,
+    },
+    /// Another broker is the controller.
+    #[error("broker {id} is the controller already")]
+    ControllerInUse {
+        /// Its id.
+        id: BrokerId,
+    },
+    /// The controller's thread could not be started, or ended early.
+    #[error("the controller's thread could not be started: {reason}")]
+    Thread {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A store on which a broker is about to start. Steps, in this order: [`cluster_id`](Bootstrap::cluster_id), a broker id
+/// (configured, or [generated](Bootstrap::generate_broker_id)), listeners bound, [`crate::driver::start`].
+pub struct Bootstrap {
+    pub(crate) store: Arc<dyn Store>,
+}
+
+impl Bootstrap {
+    /// Makes sure of the top-level znodes.
+    pub async fn new(store: Arc<dyn Store>) -> Result<Bootstrap, StartError> {
+        let paths: Vec<String> = znodes::TOP_LEVEL.iter().map(|&path| path.to_owned()).collect();
+        let found = store.get_many(paths).await?;
+        let missing = znodes::TOP_LEVEL.iter().zip(found).filter(|(_, znode)| znode.is_none());
+        // Each on its own, as other brokers may be creating the same; they share a commit all the same.
+        let created: Vec<_> = missing
+            .map(|(&path, _)| store.multi(vec![Op::create(path, "")]))
+            .collect();
+        for created in created {
+            unless_there(created.await)?;
+        }
+        Ok(Bootstrap { store })
+    }
+
+    /// The cluster's id, created if there is none: then `expected`, or a random one. `expected` is what `meta.properties`
+    /// in the log directories says.
+    pub async fn cluster_id(&self, expected: Option<&str>) -> Result<String, StartError> {
+        let proposed = expected.map_or_else(|| random_cluster_id(random_bytes()), str::to_owned);
+        let created = self.store.multi(vec![Op::create(
+            znodes::CLUSTER_ID,
+            znodes::encode_cluster_id(&proposed),
+        )]);
+        let kept = self.store.get(znodes::CLUSTER_ID);
+        unless_there(created.await)?;
+        let found = znodes::decode_cluster_id(&kept.await?.0)?;
+        match expected {
+            Some(expected) if expected != found => Err(StartError::InconsistentClusterId {
+                expected: expected.to_owned(),
+                found,
+            }),
+            _ => Ok(found),
+        }
+    }
+
+    /// A broker id that nobody had before, above `reserved.broker.max.id`.
+    pub async fn generate_broker_id(&self, reserved_broker_max_id: i32) -> Result<BrokerId, StartError> {
+        let stat = self
+            .store
+            .set(znodes::BROKER_SEQUENCE_ID, Bytes::new(), ANY_VERSION)
+            .await?;
+        Ok(reserved_broker_max_id + stat.version)
+    }
+
+    /// What is set for topics, for a broker that opens its logs before it registers.
+    pub async fn topic_configs(&self) -> Result<BTreeMap<String, ConfigMap>, StartError> {
+        let names = self.store.children(znodes::TOPIC_CONFIGS).await?;
+        let paths: Vec<String> = names.iter().map(|name| znodes::topic_config(name)).collect();
+        let mut configs = BTreeMap::new();
+        for (name, znode) in names.into_iter().zip(self.store.get_many(paths).await?) {
+            if let Some((data, _)) = znode {
+                let parsed = znodes::decode_config(&znodes::topic_config(&name), &data)?;
+                configs.insert(name, parsed);
+            }
+        }
+        Ok(configs)
+    }
+}
+
+/// 16 bytes of chance.
+pub(crate) fn random_bytes() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the operating system has random bytes");
+    bytes
+}
+
+fn unless_there<T>(created: Result<T, StoreError>) -> Result<(), StoreError> {
+    match created {
+        Ok(_) => Ok(()),
+        Err(error) if matches!(error.cause(), StoreError::NodeExists { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// A registered broker that has won the election.
+pub(crate) struct Elected {
+    pub broker_epoch: BrokerEpoch,
+    pub controller_epoch: ControllerEpoch,
+    /// Version of `/controller_epoch`, checked by every later write.
+    pub controller_epoch_version: i32,
+}
+
+/// Registers this broker and makes it controller. The writes are sent without waiting for each other.
+pub(crate) async fn register_and_elect(
+    store: &dyn Store,
+    registration: &BrokerRegistration,
+    now_ms: i64,
+) -> Result<Elected, StartError> {
+    let id = registration.id;
+    let before = store
+        .get_many(vec![znodes::CONTROLLER_EPOCH.to_owned()])
+        .await?
+        .pop()
+        .flatten();
+    let (epoch, version) = match &before {
+        Some((data, stat)) => (znodes::decode_controller_epoch(data)?, stat.version),
+        None => (ControllerEpoch(0), 0),
+    };
+    let first = Op::create(znodes::CONTROLLER_EPOCH, znodes::encode_controller_epoch(epoch));
+    let created = before.is_none().then(|| store.multi(vec![first]));
+    let registered = store.multi(registration_ops(registration, now_ms));
+    let elected = store.multi(election_ops(id, epoch.next(), version, now_ms));
+    if let Some(created) = created {
+        created.await?;
+    }
+    let broker_epoch = match registered
+        .await
+        .map_err(|error| (matches!(error.cause(), StoreError::NodeExists { .. }), error))
+    {
+        Ok(results) => created_in(&results),
+        Err((true, _)) => return Err(StartError::BrokerIdInUse { id }),
+        Err((false, error)) => return Err(error.into()),
+    };
+    if let Err(error) = elected.await {
+        if matches!(error.cause(), StoreError::NodeExists { .. }) {
+            let (data, _) = store.get(znodes::CONTROLLER).await?;
+            return Err(StartError::ControllerInUse {
+                id: znodes::decode_controller(&data)?,
+            });
+        }
+        return Err(error.into());
+    }
+    Ok(Elected {
+        broker_epoch,
+        controller_epoch: epoch.next(),
+        controller_epoch_version: version + 1,
+    })
+}
+
+fn created_in(results: &[OpResult]) -> BrokerEpoch {
+    match results.first() {
+        Some(OpResult::Created { stat, .. }) => BrokerEpoch(stat.czxid),
+        other => unreachable!("a registration begins with a create, not {other:?}"),
+    }
+}
+
+/// Goes in front of every write of a controller, so that nobody writes who is controller no longer.
+pub(crate) fn check(controller_epoch_version: i32) -> Op {
+    Op::Check {
+        path: znodes::CONTROLLER_EPOCH.to_owned(),
+        version: controller_epoch_version,
+    }
+}
+
+/// Reads everything that a controller knows.
+pub(crate) async fn load(
+    store: &dyn Store,
+    controller_id: BrokerId,
+    controller_epoch: ControllerEpoch,
+    controller_epoch_version: i32,
+) -> Result<ControllerState, StartError> {
+    let single = [znodes::CLUSTER_ID, znodes::PRODUCER_ID_BLOCK, znodes::FEATURE].map(str::to_owned);
+    // Asked for together, then awaited one by one.
+    let single = store.get_many(single.to_vec());
+    let [brokers, topics, marked, configured, broker_configured] = [
+        znodes::BROKER_IDS,
+        znodes::TOPICS,
+        znodes::DELETE_TOPICS,
+        znodes::TOPIC_CONFIGS,
+        znodes::BROKER_CONFIGS,
+    ]
+    .map(|path| store.children(path));
+    let single = single.await?;
+    let (data, _) = single[0].clone().ok_or(StoreError::NoNode {
+        path: znodes::CLUSTER_ID.to_owned(),
+    })?;
+    let mut state = ControllerState::new(znodes::decode_cluster_id(&data)?, controller_id, controller_epoch);
+    load_producer_ids(&mut state, controller_id, single[1].as_ref())?;
+    load_features(store, &mut state, single[2].as_ref(), controller_epoch_version).await?;
+    load_brokers(store, &mut state, brokers.await?).await?;
+    load_topics(
+        store,
+        &mut state,
+        topics.await?,
+        configured.await?,
+        controller_epoch_version,
+    )
+    .await?;
+    for topic in marked.await? {
+        if state.topic(&topic).is_some() {
+            state.apply(Record::TopicMarkedForDeletion { topic: topic.into() });
+        } else {
+            store
+                .multi(vec![
+                    check(controller_epoch_version),
+                    Op::delete(znodes::delete_topic(&topic), ANY_VERSION),
+                ])
+                .await?;
+        }
+    }
+    load_broker_configs(store, &mut state, broker_configured.await?).await?;
+    Ok(state)
+}
+
+fn load_producer_ids(state: &mut ControllerState, broker: BrokerId, znode: Option<&Znode>) -> Result<(), StartError> {
+    if let Some((data, stat)) = znode {
+        let block = znodes::decode_producer_id_block(data)?;
+        state.apply(Record::ProducerIdBlock {
+            broker,
+            block,
+            version: stat.version,
+        });
+    }
+    Ok(())
+}
+
+/// The controller creates `/feature` if nobody has yet.
+async fn load_features(
+    store: &dyn Store,
+    state: &mut ControllerState,
+    znode: Option<&Znode>,
+    controller_epoch_version: i32,
+) -> Result<(), StartError> {
+    let (finalized, version) = match znode {
+        Some((data, stat)) => (znodes::decode_features(data)?, stat.version),
+        None => {
+            let none = BTreeMap::new();
+            let check = Op::Check {
+                path: znodes::CONTROLLER_EPOCH.to_owned(),
+                version: controller_epoch_version,
+            };
+            store
+                .multi(vec![check, Op::create(znodes::FEATURE, znodes::encode_features(&none))])
+                .await?;
+            (none, 0)
+        }
+    };
+    state.apply(Record::Features { finalized, version });
+    Ok(())
+}
+
+async fn load_brokers(store: &dyn Store, state: &mut ControllerState, names: Vec<String>) -> Result<(), StartError> {
+    let mut ids = Vec::with_capacity(names.len());
+    for name in names {
+        let reason = format!("{name:?} is not a broker id");
+        let error = ZnodeError {
+            path: znodes::BROKER_IDS.to_owned(),
+            reason,
+        };
+        ids.push(name.parse::<BrokerId>().map_err(|_| error)?);
+    }
+    let paths = ids.iter().map(|&id| znodes::broker(id)).collect();
+    for (id, znode) in ids.into_iter().zip(store.get_many(paths).await?) {
+        if let Some((data, stat)) = znode {
+            let registration = znodes::decode_broker(id, &data)?;
+            state.apply(Record::BrokerRegistered(LiveBroker {
+                registration,
+                broker_epoch: BrokerEpoch(stat.czxid),
+            }));
+        }
+    }
+    Ok(())
+}
+
+async fn load_topics(
+    store: &dyn Store,
+    state: &mut ControllerState,
+    topics: Vec<String>,
+    configured: Vec<String>,
+    controller_epoch_version: i32,
+) -> Result<(), StartError> {
+    let topic_paths = topics.iter().map(|name| znodes::topic(name)).collect();
+    let config_paths = configured.iter().map(|name| znodes::topic_config(name)).collect();
+    let (topic_znodes, config_znodes) = (store.get_many(topic_paths), store.get_many(config_paths));
+    let (topic_znodes, config_znodes) = (topic_znodes.await?, config_znodes.await?);
+    for (name, znode) in configured.into_iter().zip(config_znodes) {
+        if let Some((data, stat)) = znode {
+            let configs = znodes::decode_config(&znodes::topic_config(&name), &data)?;
+            state.apply(Record::TopicConfigs {
+                topic: name.into(),
+                configs: configs.into(),
+                version: stat.version,
+            });
+        }
+    }
+    let mut wanted: Vec<(Arc<str>, i32)> = Vec::new();
+    for (name, znode) in topics.into_iter().zip(topic_znodes) {
+        let Some((data, stat)) = znode else { continue };
+        let (topic_id, assignments) = znodes::decode_topic(&name, &data)?;
+        let topic: Arc<str> = name.into();
+        wanted.extend(assignments.keys().map(|&number| (topic.clone(), number)));
+        state.apply(Record::Topic {
+            topic,
+            topic_id,
+            assignments,
+            version: stat.version,
+        });
+    }
+    let paths = wanted
+        .iter()
+        .map(|(topic, number)| znodes::partition_state(topic, *number))
+        .collect();
+    let mut unwritten = Vec::new();
+    for ((topic, partition), znode) in wanted.into_iter().zip(store.get_many(paths).await?) {
+        match znode {
+            Some((data, stat)) => {
+                let written = znodes::decode_partition_state(&topic, partition, &data, stat.version)?;
+                state.apply(Record::Partition {
+                    topic,
+                    partition,
+                    state: written,
+                });
+            }
+            None => unwritten.push((topic, partition)),
+        }
+    }
+    tidy_unwritten(store, unwritten, controller_epoch_version).await?;
+    Ok(())
+}
+
+/// Kafka creates `…/partitions`, `…/partitions/P` and its `state` one after the other, so any of them can be missing. Here
+/// they come in one transaction: let it find `…/partitions` and no `P`.
+async fn tidy_unwritten(
+    store: &dyn Store,
+    unwritten: Vec<(Arc<str>, i32)>,
+    controller_epoch_version: i32,
+) -> Result<(), StoreError> {
+    let check = || Op::Check {
+        path: znodes::CONTROLLER_EPOCH.to_owned(),
+        version: controller_epoch_version,
+    };
+    for (topic, partition) in unwritten {
+        unless_there(
+            store
+                .multi(vec![check(), Op::create(znodes::partitions(&topic), "")])
+                .await,
+        )?;
+        let removed = store
+            .multi(vec![
+                check(),
+                Op::delete(znodes::partition(&topic, partition), ANY_VERSION),
+            ])
+            .await;
+        match removed {
+            Ok(_) => {}
+            Err(error) if matches!(error.cause(), StoreError::NoNode { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn load_broker_configs(
+    store: &dyn Store,
+    state: &mut ControllerState,
+    names: Vec<String>,
+) -> Result<(), StartError> {
+    let path = |name: &String| format!("{}/{name}", znodes::BROKER_CONFIGS);
+    let found = store.get_many(names.iter().map(path).collect()).await?;
+    for (name, znode) in names.into_iter().zip(found) {
+        if let Some((data, _)) = znode {
+            let configs = znodes::decode_config(&path(&name), &data)?;
+            state.apply(Record::BrokerConfigs { name, configs });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! OffsetCommit (8), v1–9: keep how far a group has read. Retention per request (v2–4), leader epoch (KIP-320), static
+//! members (KIP-345). Answered when the records are committed.
+
+use std::sync::Arc;
+
+use protocol::ErrorCode;
+use protocol::messages::offset_commit::{
+    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic, OffsetCommitResponse,
+    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+
+use crate::broker::Broker;
+use crate::clock;
+use crate::dispatch::{RequestContext, Served, served};
+use crate::group::wire::{owned, owned_option};
+use crate::group::{OffsetAndMetadata, OffsetCommit, TopicPartition};
+use crate::handlers::to_code::ToCode;
+
+/// How this key is served.
+pub const SERVED: Served = served!(OffsetCommit, 1..=9, handle);
+
+/// On the wire: the broker's retention, the broker's time, no leader epoch.
+const DEFAULT: i64 = -1;
+
+async fn handle(broker: &Arc<Broker>, _context: &RequestContext, request: OffsetCommitRequest) -> OffsetCommitResponse {
+    let now_ms = clock::now_ms();
+    let expire_timestamp_ms =
+        (request.retention_time_ms != DEFAULT).then(|| now_ms.saturating_add(request.retention_time_ms));
+    let mut offsets = Vec::new();
+    // Every partition is refused unless the group says something else about it.
+    let mut response = OffsetCommitResponse {
+        topics: Vec::with_capacity(request.topics.len()),
+        ..Default::default()
+    };
+    let mut existing = Vec::new();
+    for (at_topic, topic) in request.topics.iter().enumerate() {
+        let name = owned(&topic.name);
+        for (at, partition) in topic.partitions.iter().enumerate() {
+            if broker.metadata.contains(&name, partition.partition_index) {
+                let of = TopicPartition {
+                    topic: name.clone(),
+                    partition: partition.partition_index,
+                };
+                offsets.push((of, offset(partition, now_ms, expire_timestamp_ms)));
+                existing.push((at_topic, at));
+            }
+        }
+        response.topics.push(refused(topic));
+    }
+    if offsets.is_empty() {
+        return response;
+    }
+    let commit = OffsetCommit {
+        member_id: owned(&request.member_id),
+        instance_id: owned_option(&request.group_instance_id),
+        generation_id: request.generation_id_or_member_epoch,
+        offsets,
+    };
+    let results = broker.groups.commit_offsets(&request.group_id, commit).await;
+    for (nth, (topic, partition)) in existing.into_iter().enumerate() {
+        response.topics[topic].partitions[partition].error_code = match &results {
+            Ok(results) => results[nth]
+                .err()
+                .map_or(ErrorCode::NONE, |rejection| rejection.to_code()),
+            Err(rejection) => rejection.to_code(),
+        };
+    }
+    response
+}
+
+fn refused(topic: &OffsetCommitRequestTopic) -> OffsetCommitResponseTopic {
+    let partition = |partition: &OffsetCommitRequestPartition| OffsetCommitResponsePartition {
+        partition_index: partition.partition_index,
+        error_code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+    };
+    OffsetCommitResponseTopic {
+        name: topic.name.clone(),
+        partitions: topic.partitions.iter().map(partition).collect(),
+        ..Default::default()
+    }
+}
+
+fn offset(
+    partition: &OffsetCommitRequestPartition,
+    now_ms: i64,
+    expire_timestamp_ms: Option<i64>,
+) -> OffsetAndMetadata {
+    OffsetAndMetadata {
+        offset: partition.committed_offset,
+        leader_epoch: (i64::from(partition.committed_leader_epoch) != DEFAULT)
+            .then_some(partition.committed_leader_epoch),
+        metadata: Box::from(partition.committed_metadata.as_deref().unwrap_or("")),
+        commit_timestamp_ms: match partition.commit_timestamp {
+            DEFAULT => now_ms,
+            // Version 1 alone.
+            given => given,
+        },
+        expire_timestamp_ms,
+    }
+}
