@@ -326,7 +326,8 @@ fn record_errors(error: &ValidateError) -> &[RecordError] {
         }
         ValidateError::CorruptMessage { .. }
         | ValidateError::RecordTooLarge { .. }
-        | ValidateError::UnsupportedCompressionType { .. } => &[],
+        | ValidateError::UnsupportedCompressionType { .. }
+        | ValidateError::Undecodable { .. } => &[],
     }
 }
 

@@ -59,6 +59,7 @@ impl ToCode for ValidateError {
             ValidateError::CorruptMessage { .. } => ErrorCode::CORRUPT_MESSAGE,
             ValidateError::RecordTooLarge { .. } => ErrorCode::MESSAGE_TOO_LARGE,
             ValidateError::UnsupportedCompressionType { .. } => ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
+            ValidateError::Undecodable { .. } => ErrorCode::UNKNOWN_SERVER_ERROR,
         }
     }
 }

@@ -94,6 +94,7 @@ impl Partition {
     pub fn validate(&self, records: Bytes, version: i16) -> Result<ValidatedBatch, ValidateError> {
         let config = self.config.read().log.clone();
         let options = ValidateOptions {
+            partition: &self.topic_partition,
             config: &config,
             produce_version: version,
         };

@@ -6,6 +6,8 @@ use crate::producer_state::EndTxnMarker;
 pub const BATCH_HEADER_LEN: usize = 61;
 /// Bytes in front of what the batch's length counts: base offset and the length itself.
 pub const LOG_OVERHEAD: usize = 12;
+/// Where the checksum is.
+pub const CRC_AT: usize = 17;
 /// Where the checksummed part begins.
 pub const ATTRIBUTES_AT: usize = 21;
 
@@ -82,6 +84,11 @@ impl BatchHeader {
     /// Whether an idempotent producer wrote it.
     pub fn has_producer_id(&self) -> bool {
         self.producer_id > -1
+    }
+
+    /// Whether its records are compressed, so that validating them means inflating them.
+    pub fn is_compressed(&self) -> bool {
+        self.attributes & 0x07 != 0
     }
 
     /// Whether it belongs to a transaction.

@@ -318,6 +318,15 @@ impl Segment {
             .map(u64::from)
     }
 
+    /// A position at or before the first record that is not older than `timestamp` nor below `offset`, from the indexes.
+    pub(crate) fn position_for_timestamp(&self, timestamp: i64, offset: i64) -> io::Result<u64> {
+        self.with_indexes(|indexes| {
+            let entry = indexes.time.lookup(timestamp)?;
+            indexes.offset.lookup(entry.offset.max(offset))
+        })
+        .map(u64::from)
+    }
+
     /// Where the first batch whose last offset is not below `offset` begins and ends, where the newest batches tell.
     pub(crate) fn recent_position(&self, offset: i64) -> Option<(u64, u64)> {
         let state = self.state.lock();

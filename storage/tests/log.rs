@@ -10,7 +10,9 @@ use support::{Spec, TempDir, batch, open, options};
 
 fn append(log: &mut Log, spec: Spec) -> storage::AppendInfo {
     let config = log.config().clone();
+    let partition = log.partition().clone();
     let options = ValidateOptions {
+        partition: &partition,
         config: &config,
         produce_version: 9,
     };
