@@ -110,7 +110,7 @@ typed_config! {
         zookeeper_session_timeout_ms: i32 = "zookeeper.session.timeout.ms",
         zookeeper_set_acl: bool = "zookeeper.set.acl",
     }
-    derived {
+    derived Rest {
         /// `broker.id`, or `node.id` in its place. `None` where the id is generated (-1): an id found in `meta.properties`
         /// wins; otherwise the lowest free one above `reserved.broker.max.id`, see [`BrokerConfig::first_generated_id`].
         broker_id: Option<i32>,
@@ -205,19 +205,19 @@ impl BrokerConfig {
     pub(crate) fn new(values: BTreeMap<String, ConfigValue>, derived: Derived, topic_defaults: TopicDefaults) -> Self {
         // The values are moved into the struct that is read from them, so they are copied once.
         let read = values.clone();
-        Self::assemble(
-            |key| &read[key].value,
-            derived.broker_id,
-            derived.listeners,
-            derived.advertised_listeners,
-            derived.inter_broker_listener_name,
-            derived.log_dirs,
-            derived.metadata_log_dir,
-            derived.max_connections_per_ip_overrides,
-            derived.zookeeper_connection_timeout_ms,
-            Arc::new(topic_defaults),
+        let rest = Rest {
+            broker_id: derived.broker_id,
+            listeners: derived.listeners,
+            advertised_listeners: derived.advertised_listeners,
+            inter_broker_listener_name: derived.inter_broker_listener_name,
+            log_dirs: derived.log_dirs,
+            metadata_log_dir: derived.metadata_log_dir,
+            max_connections_per_ip_overrides: derived.max_connections_per_ip_overrides,
+            zookeeper_connection_timeout_ms: derived.zookeeper_connection_timeout_ms,
+            topic_defaults: Arc::new(topic_defaults),
             values,
-        )
+        };
+        Self::assemble(|key| &read[key].value, rest)
     }
 
     /// The lowest id that is generated where `broker.id` is -1: one above `reserved.broker.max.id`, as in Kafka.

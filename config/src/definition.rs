@@ -272,32 +272,35 @@ impl Definition {
 
 impl Valid {
     fn check(self, value: &Value) -> Result<(), InvalidValue> {
+        let invalid = |reason: String| Err(InvalidValue::new(value.to_text().unwrap_or_default(), reason));
+        let number = value.as_number();
         match (self, value) {
-            (Self::AtLeast(min), _) => at_least(value, min),
-            (Self::Between(min, max), _) => at_least(value, min).and_then(|()| at_most(value, max)),
-            (Self::GzipLevel, Value::Int(-1 | 1..=9)) => Ok(()),
-            (Self::GzipLevel, _) => Err(InvalidValue::new("Value must be between 1 and 9 or equal to -1")),
-            (Self::PositiveOrMinusOne, Value::Int(-1 | 1..)) => Ok(()),
-            (Self::PositiveOrMinusOne, _) => Err(InvalidValue::new("Value can be either -1 or greater than 0")),
+            (Self::AtLeast(min) | Self::Between(min, _), _) if number.is_some_and(|number| number < min) => {
+                invalid(format!("Value must be at least {min}"))
+            }
+            (Self::Between(_, max), _) if number.is_some_and(|number| number > max) => {
+                invalid(format!("Value must be no more than {max}"))
+            }
+            (Self::GzipLevel, Value::Int(..=-2 | 0 | 10..)) => {
+                invalid("Value must be between 1 and 9 or equal to -1".to_owned())
+            }
+            (Self::PositiveOrMinusOne, Value::Int(..=-2 | 0)) => {
+                invalid("Value can be -1 or greater than 0".to_owned())
+            }
             (Self::OneOf(texts), Value::String(text)) => one_of(texts, text),
             (Self::OneOf(texts), Value::List(elements)) => elements.iter().try_for_each(|text| one_of(texts, text)),
-            (Self::OneOfAnyCase(texts), Value::String(text)) => {
-                if texts.iter().any(|valid| valid.eq_ignore_ascii_case(text)) {
-                    return Ok(());
-                }
-                let reason = format!("String must be one of (case insensitive): {}", texts.join(", "));
-                Err(InvalidValue::new(reason))
+            (Self::OneOfAnyCase(texts), Value::String(text))
+                if !texts.iter().any(|valid| valid.eq_ignore_ascii_case(text)) =>
+            {
+                invalid(format!(
+                    "String must be one of (case insensitive): {}",
+                    texts.join(", ")
+                ))
             }
-            (Self::NonEmpty, Value::String(text)) if text.is_empty() => {
-                Err(InvalidValue::new("String must be non-empty"))
+            (Self::NonEmpty, Value::String(text)) if text.is_empty() => invalid("String must be non-empty".to_owned()),
+            (Self::MetadataVersion, Value::String(text)) if metadata_version::find(text).is_none() => {
+                invalid(format!("Version {text} is not a valid version"))
             }
-            (Self::NonEmptyList, Value::List(elements)) if elements.iter().any(String::is_empty) => {
-                Err(InvalidValue::new("List must not hold an empty element"))
-            }
-            (Self::MetadataVersion, Value::String(text)) => match metadata_version::find(text) {
-                Some(_) => Ok(()),
-                None => Err(InvalidValue::new(format!("Version {text} is not a valid version"))),
-            },
             (Self::ThrottledReplicas, Value::List(elements)) => throttled_replicas(elements),
             _ => Ok(()),
         }
@@ -322,28 +325,14 @@ impl Valid {
     }
 }
 
-fn at_least(value: &Value, min: f64) -> Result<(), InvalidValue> {
-    match value.as_number() {
-        Some(number) if number < min => Err(InvalidValue::new(format!("Value must be at least {min}"))),
-        _ => Ok(()),
-    }
-}
-
-fn at_most(value: &Value, max: f64) -> Result<(), InvalidValue> {
-    match value.as_number() {
-        Some(number) if number > max => Err(InvalidValue::new(format!("Value must be no more than {max}"))),
-        _ => Ok(()),
-    }
-}
-
 fn one_of(texts: &[&str], text: &str) -> Result<(), InvalidValue> {
     if texts.contains(&text) {
         return Ok(());
     }
-    Err(InvalidValue::new(format!(
-        "String must be one of: {}",
-        texts.join(", ")
-    )))
+    Err(InvalidValue::new(
+        text,
+        format!("String must be one of: {}", texts.join(", ")),
+    ))
 }
 
 fn throttled_replicas(elements: &[String]) -> Result<(), InvalidValue> {
@@ -357,10 +346,9 @@ fn throttled_replicas(elements: &[String]) -> Result<(), InvalidValue> {
     if none || all || elements.iter().all(pair) {
         return Ok(());
     }
-    Err(InvalidValue::new(
-        "must be the literal '*' or a list of replicas in the following format: \
-        [partitionId]:[brokerId],[partitionId]:[brokerId],...",
-    ))
+    let reason = "must be the literal '*' or a list of replicas in the following format: \
+                  [partitionId]:[brokerId],[partitionId]:[brokerId],...";
+    Err(InvalidValue::new(format!("[{}]", elements.join(", ")), reason))
 }
 
 macro_rules! constructors {

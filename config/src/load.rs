@@ -132,8 +132,8 @@ impl Loading {
                     },
                 );
             }
-            Err(reason) => {
-                self.error(&key, reason.to_string());
+            Err(invalid) => {
+                self.error(&key, invalid.reason);
                 self.faulty.insert(key);
             }
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::broker::ConfigValue;
 use crate::keys;
+use crate::metadata_version;
 use crate::topic::TopicDefaults;
 use crate::value::Value;
 
@@ -129,6 +130,7 @@ pub(crate) fn topic_defaults(values: &BTreeMap<String, ConfigValue>) -> TopicDef
                     retention => retention,
                 }
             }
+            "message.format.version" => message_format_version(values, definition.default_value()),
             name => match of_topic_key(name).first() {
                 Some(broker_key) => value(broker_key),
                 None => definition.default_value(),
@@ -150,4 +152,18 @@ fn in_milliseconds(values: &BTreeMap<String, ConfigValue>, milliseconds: &str, o
         }
     }
     Value::Null
+}
+
+/// From protocol 3.0 on the old key counts no more, whatever it is set to.
+fn message_format_version(values: &BTreeMap<String, ConfigValue>, default: Value) -> Value {
+    let place = |key: &str| match &values[key].value {
+        Value::String(version) => metadata_version::find(version),
+        _ => None,
+    };
+    match place("log.message.format.version") {
+        Some(version) if place("inter.broker.protocol.version") < metadata_version::find("3.0-IV1") => {
+            Value::String(metadata_version::NAMES[version].to_owned())
+        }
+        _ => default,
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::definition::Valid;
 use crate::keys;
 use crate::typed::typed_config;
 use crate::value::{FromValue, InvalidValue, Value};
@@ -109,7 +110,7 @@ typed_config! {
         leader_replication_throttled_replicas: Vec<String> = "leader.replication.throttled.replicas",
         follower_replication_throttled_replicas: Vec<String> = "follower.replication.throttled.replicas",
     }
-    derived {
+    derived Rest {
         /// How much older than the broker's clock a record's timestamp may be, in milliseconds:
         /// `message.timestamp.before.max.ms`, or where that is not limited the older
         /// `message.timestamp.difference.max.ms`.
@@ -187,12 +188,16 @@ impl TopicConfig {
             let Some(text) = overrides.get(definition.name) else {
                 continue;
             };
-            let invalid = |reason: InvalidValue| InvalidTopicConfig::InvalidValue {
+            let refused = |invalid: InvalidValue| InvalidTopicConfig::InvalidValue {
                 key: definition.name,
-                value: text.clone(),
-                reason: reason.to_string(),
+                value: invalid.value,
+                reason: match definition.valid {
+                    // Kafka names the key once more there.
+                    Valid::ThrottledReplicas => format!("{} {}", definition.name, invalid.reason),
+                    _ => invalid.reason,
+                },
             };
-            values.insert(definition.name, definition.parse(text).map_err(invalid)?);
+            values.insert(definition.name, definition.parse(text).map_err(refused)?);
         }
         Ok(values)
     }
@@ -201,9 +206,12 @@ impl TopicConfig {
         let long = |key: &str| crate::typed::field::<i64>(|key| &values[key], key);
         let difference = long("message.timestamp.difference.max.ms");
         let limit = |key: &str| if long(key) == i64::MAX { difference } else { long(key) };
-        let before = limit("message.timestamp.before.max.ms");
-        let after = limit("message.timestamp.after.max.ms");
-        Self::assemble(|key| &values[key], before, after, overrides)
+        let rest = Rest {
+            message_timestamp_before_max_ms: limit("message.timestamp.before.max.ms"),
+            message_timestamp_after_max_ms: limit("message.timestamp.after.max.ms"),
+            overrides,
+        };
+        Self::assemble(|key| &values[key], rest)
     }
 
     fn validate(&self, values: &BTreeMap<&'static str, Value>) -> Result<(), InvalidTopicConfig> {

@@ -7,7 +7,7 @@ macro_rules! typed_config {
         pub struct $name:ident {
             $($field:ident : $type:ty = $key:literal),+ $(,)?
         }
-        derived { $($(#[$derived_meta:meta])* $derived:ident : $derived_type:ty),* $(,)? }
+        derived $rest:ident { $($(#[$derived_meta:meta])* $derived:ident : $derived_type:ty),* $(,)? }
     ) => {
         $(#[$meta])*
         pub struct $name {
@@ -18,10 +18,15 @@ macro_rules! typed_config {
             $($(#[$derived_meta])* pub $derived: $derived_type,)*
         }
 
+        /// The fields that stand for no single key.
+        struct $rest {
+            $($derived: $derived_type,)*
+        }
+
         impl $name {
             /// Reads every field from the value of its key, which `value` finds.
-            fn assemble<'a>(value: impl Fn(&str) -> &'a crate::value::Value, $($derived: $derived_type),*) -> Self {
-                Self { $($field: crate::typed::field(&value, $key),)+ $($derived),* }
+            fn assemble<'a>(value: impl Fn(&str) -> &'a crate::value::Value, rest: $rest) -> Self {
+                Self { $($field: crate::typed::field(&value, $key),)+ $($derived: rest.$derived),* }
             }
         }
     };

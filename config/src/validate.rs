@@ -105,7 +105,7 @@ fn check_numbers(loading: &mut Loading) {
     loading.require(
         &["log.cleaner.dedupe.buffer.size", "log.cleaner.threads"],
         |loading| match loading.get::<i32>("log.cleaner.threads") {
-            0 => true,
+            0 => false,
             threads => loading.get::<i64>("log.cleaner.dedupe.buffer.size") / i64::from(threads) > 1024 * 1024,
         },
         "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.",
@@ -120,6 +120,7 @@ fn check_numbers(loading: &mut Loading) {
     );
     check_replication(loading);
     check_connections(loading);
+    check_group_bounds(loading);
 }
 
 fn check_replication(loading: &mut Loading) {
@@ -166,6 +167,46 @@ fn check_replication(loading: &mut Loading) {
         },
         "Disabling the 'classic' protocol is not supported.",
     );
+}
+
+/// What a group may choose lies between a smallest and a largest value.
+fn check_group_bounds(loading: &mut Loading) {
+    const BOUNDED: &[[&str; 3]] = &[
+        [
+            "group.consumer.min.heartbeat.interval.ms",
+            "group.consumer.heartbeat.interval.ms",
+            "group.consumer.max.heartbeat.interval.ms",
+        ],
+        [
+            "group.consumer.min.session.timeout.ms",
+            "group.consumer.session.timeout.ms",
+            "group.consumer.max.session.timeout.ms",
+        ],
+        [
+            "group.share.min.heartbeat.interval.ms",
+            "group.share.heartbeat.interval.ms",
+            "group.share.max.heartbeat.interval.ms",
+        ],
+        [
+            "group.share.min.session.timeout.ms",
+            "group.share.session.timeout.ms",
+            "group.share.max.session.timeout.ms",
+        ],
+        [
+            "group.share.min.record.lock.duration.ms",
+            "group.share.record.lock.duration.ms",
+            "group.share.max.record.lock.duration.ms",
+        ],
+    ];
+    for [min, chosen, max] in BOUNDED {
+        for (larger, smaller) in [(max, min), (chosen, min), (max, chosen)] {
+            loading.require(
+                &[larger, smaller],
+                |loading| loading.get::<i32>(larger) >= loading.get(smaller),
+                &format!("{larger} must be greater than or equals to {smaller}"),
+            );
+        }
+    }
 }
 
 fn check_connections(loading: &mut Loading) {
@@ -344,14 +385,17 @@ fn listeners(
     protocols: &BTreeMap<String, Option<SecurityProtocol>>,
     controller_names: &BTreeSet<String>,
 ) -> Vec<Listener> {
-    let mut listeners = Vec::new();
+    let (mut listeners, mut faulty) = (Vec::new(), false);
     for endpoint in endpoints(loading, "listeners", true) {
         if controller_names.contains(&endpoint.name) {
             continue;
         }
         let security_protocol = match protocols.get(&endpoint.name) {
             Some(Some(protocol)) => *protocol,
-            Some(None) => continue,
+            Some(None) => {
+                faulty = true;
+                continue;
+            }
             None => {
                 let reason = format!(
                     "No security protocol defined for listener {}: name it in listener.security.protocol.map",
@@ -385,10 +429,9 @@ fn listeners(
             security_protocol,
         });
     }
-    if listeners.is_empty()
-        && !loading.faulty.contains("listeners")
-        && loading.errors.iter().all(|error| error.key != "listeners")
-    {
+    let said =
+        faulty || loading.faulty.contains("listeners") || loading.errors.iter().any(|error| error.key == "listeners");
+    if listeners.is_empty() && !said {
         loading.error(
             "listeners",
             "There must be at least one listener for brokers and clients.",
@@ -404,7 +447,7 @@ fn advertised_listeners(
     listeners: &[Listener],
 ) -> Vec<AdvertisedListener> {
     const KEY: &str = "advertised.listeners";
-    if loading.get::<Option<String>>(KEY).is_none_or(|text| text.is_empty()) {
+    if loading.values[KEY].value == Value::Null {
         return Vec::new();
     }
     let mut advertised = endpoints(loading, KEY, false);

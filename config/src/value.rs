@@ -6,12 +6,21 @@ use crate::definition::ValueType;
 
 /// Why a text is no valid value of a key, in the words of Kafka's `ConfigException`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct InvalidValue(String);
+#[error("{reason}")]
+pub struct InvalidValue {
+    /// What Kafka shows as the value: the text as it was given where it is not of the type, the value as it was read where it
+    /// is out of range, of a list the element at fault.
+    pub value: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
 
 impl InvalidValue {
-    pub(crate) fn new(reason: impl Into<String>) -> Self {
-        Self(reason.into())
+    pub(crate) fn new(value: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self {
+            value: value.into(),
+            reason: reason.into(),
+        }
     }
 }
 
@@ -40,13 +49,14 @@ pub enum Value {
 
 impl Value {
     /// Reads a value of a type, without asking whether the key takes it.
-    pub fn parse(value_type: ValueType, text: &str) -> Result<Self, InvalidValue> {
-        let text = text.trim();
-        let not_a_number = || InvalidValue(format!("Not a number of type {}", value_type.name()));
+    pub fn parse(value_type: ValueType, given: &str) -> Result<Self, InvalidValue> {
+        // Java trims every control character, too.
+        let text = given.trim_matches(|character| character <= ' ');
+        let not_a_number = || InvalidValue::new(given, format!("Not a number of type {}", value_type.name()));
         Ok(match value_type {
             ValueType::Boolean if text.eq_ignore_ascii_case("true") => Self::Boolean(true),
             ValueType::Boolean if text.eq_ignore_ascii_case("false") => Self::Boolean(false),
-            ValueType::Boolean => return Err(InvalidValue::new("Expected value to be either true or false")),
+            ValueType::Boolean => return Err(InvalidValue::new(given, "Expected value to be either true or false")),
             ValueType::Short => Self::Short(text.parse().map_err(|_| not_a_number())?),
             ValueType::Int => Self::Int(text.parse().map_err(|_| not_a_number())?),
             ValueType::Long => Self::Long(text.parse().map_err(|_| not_a_number())?),

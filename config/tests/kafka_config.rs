@@ -9,14 +9,24 @@ use config::{Definition, Valid, keys, synonyms};
 #[test]
 fn keys_types_defaults_and_update_modes_are_kafkas() {
     let answers = support::ask("definitions", &[support::question("definitions", &[])]);
-    let ours = rows("broker", keys::broker()).chain(rows("topic", keys::topic())).chain(synonym_rows());
+    let ours = rows("broker", keys::broker())
+        .chain(rows("topic", keys::topic()))
+        .chain(synonym_rows());
     let ours: BTreeSet<Vec<String>> = ours.collect();
     let kafkas: BTreeSet<Vec<String>> = answers[0].iter().cloned().map(comparable).collect();
     assert!(kafkas.len() > 350, "Kafka answered {kafkas:?}");
     let only = |left: &BTreeSet<Vec<String>>, right: &BTreeSet<Vec<String>>| {
-        left.difference(right).map(|row| row.join(" | ")).collect::<Vec<_>>().join("\n")
+        left.difference(right)
+            .map(|row| row.join(" | "))
+            .collect::<Vec<_>>()
+            .join("\n")
     };
-    assert!(ours == kafkas, "only ours:\n{}\nonly Kafka's:\n{}", only(&ours, &kafkas), only(&kafkas, &ours));
+    assert!(
+        ours == kafkas,
+        "only ours:\n{}\nonly Kafka's:\n{}",
+        only(&ours, &kafkas),
+        only(&kafkas, &ours)
+    );
 }
 
 fn rows(kind: &str, definitions: impl Iterator<Item = &'static Definition>) -> impl Iterator<Item = Vec<String>> {
@@ -52,9 +62,15 @@ fn comparable(mut row: Vec<String>) -> Vec<String> {
         if valid.starts_with("The default value of -1 means") {
             *valid = Valid::PositiveOrMinusOne.describe();
         }
-        if let Some(texts) = valid.strip_prefix("(case insensitive) [").and_then(|rest| rest.strip_suffix(']')) {
+        if let Some(texts) = valid
+            .strip_prefix("(case insensitive) [")
+            .and_then(|rest| rest.strip_suffix(']'))
+        {
             let texts: BTreeSet<&str> = texts.split(", ").collect();
-            *valid = format!("(case insensitive) [{}]", texts.into_iter().collect::<Vec<_>>().join(", "));
+            *valid = format!(
+                "(case insensitive) [{}]",
+                texts.into_iter().collect::<Vec<_>>().join(", ")
+            );
         }
     }
     row
@@ -65,10 +81,23 @@ fn every_key_is_defined_once_and_documented() {
     for definitions in [keys::broker().collect::<Vec<_>>(), keys::topic().collect()] {
         let mut names = BTreeMap::new();
         for definition in definitions {
-            assert_eq!(names.insert(definition.name, ()), None, "{} is defined twice", definition.name);
-            assert!(definition.doc.ends_with('.'), "{} has no documentation", definition.name);
+            assert_eq!(
+                names.insert(definition.name, ()),
+                None,
+                "{} is defined twice",
+                definition.name
+            );
+            assert!(
+                definition.doc.ends_with('.'),
+                "{} has no documentation",
+                definition.name
+            );
             if let Some(default) = definition.default {
-                assert!(definition.parse(default).is_ok(), "the default of {} is not valid", definition.name);
+                assert!(
+                    definition.parse(default).is_ok(),
+                    "the default of {} is not valid",
+                    definition.name
+                );
             }
         }
     }

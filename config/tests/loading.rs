@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use config::{BrokerConfig, ConfigError, Entry, Loaded, Origin, Strictness, TopicConfig, TopicDefaults, load};
+use config::{
+    AdvertisedListener, BrokerConfig, ConfigError, Entry, Listener, Loaded, Origin, SecurityProtocol, Strictness,
+    TopicConfig, TopicDefaults, load,
+};
 
 fn entries(pairs: &[(&str, &str)], origin: &Origin) -> Vec<Entry> {
     let entry = |(key, value): &(&str, &str)| Entry {
@@ -11,6 +14,13 @@ fn entries(pairs: &[(&str, &str)], origin: &Origin) -> Vec<Entry> {
         origin: origin.clone(),
     };
     pairs.iter().map(entry).collect()
+}
+
+fn properties() -> Origin {
+    Origin::Properties {
+        file: "server.properties".into(),
+        line: 3,
+    }
 }
 
 fn load_overrides(pairs: &[(&str, &str)]) -> Result<Loaded, Vec<ConfigError>> {
@@ -24,6 +34,18 @@ fn loaded(pairs: &[(&str, &str)]) -> BrokerConfig {
     }
 }
 
+/// The keys at fault, each with its reason.
+fn refused(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    let errors = load_overrides(pairs).expect_err(&format!("{pairs:?} is accepted"));
+    errors.into_iter().map(|error| (error.key, error.reason)).collect()
+}
+
+fn assert_refused(pairs: &[(&str, &str)], key: &str, reason: &str) {
+    let errors = refused(pairs);
+    let found = errors.len() == 1 && errors[0].0 == key && errors[0].1.contains(reason);
+    assert!(found, "{pairs:?} gives {errors:?} and not {key}: …{reason}…");
+}
+
 #[test]
 fn defaults_are_kafkas() {
     let config = BrokerConfig::default();
@@ -31,16 +53,434 @@ fn defaults_are_kafkas() {
     assert_eq!(config.first_generated_id(), 1001);
     assert_eq!(config.log_dirs, [PathBuf::from("/tmp/kafka-logs")]);
     assert_eq!(config.metadata_log_dir, PathBuf::from("/tmp/kafka-logs"));
-    assert_eq!(config.listeners.len(), 1);
-    assert_eq!(
-        (config.listeners[0].name.as_str(), config.listeners[0].host.as_str()),
-        ("PLAINTEXT", "")
-    );
-    assert_eq!(config.listeners[0].port, 9092);
+    let listener = Listener {
+        name: "PLAINTEXT".to_owned(),
+        host: String::new(),
+        port: 9092,
+        security_protocol: SecurityProtocol::Plaintext,
+        max_connections: i32::MAX,
+        max_connection_creation_rate: i32::MAX,
+    };
+    assert_eq!(config.listeners, [listener]);
     assert_eq!(config.inter_broker_listener_name, "PLAINTEXT");
     assert!(config.advertised_listeners.is_empty());
     assert_eq!(config.message_max_bytes, 1_048_588);
     assert_eq!(config.zookeeper_connection_timeout_ms, 18_000);
     assert_eq!(*config.topic_defaults, TopicDefaults::default());
     assert_eq!(TopicConfig::default().retention_ms, 7 * 24 * 60 * 60 * 1000);
+    assert!(!config.is_set("broker.id"));
+}
+
+#[test]
+fn the_later_entry_wins() {
+    let mut all = entries(&[("num.partitions", "2"), ("num.partitions", "3")], &properties());
+    all.extend(entries(&[("num.partitions", "4")], &Origin::Override));
+    assert_eq!(load(all, Strictness::Lenient).expect("valid").config.num_partitions, 4);
+    let faulty_then_right = [("num.partitions", "x"), ("num.partitions", "3")];
+    assert_eq!(loaded(&faulty_then_right).num_partitions, 3);
+}
+
+#[test]
+fn an_explicit_null_leaves_the_default() {
+    let null = Entry {
+        key: "num.partitions".to_owned(),
+        value: None,
+        origin: Origin::Override,
+    };
+    let config = load(vec![null], Strictness::Lenient).expect("valid").config;
+    assert_eq!(config.num_partitions, 1);
+    assert!(!config.is_set("num.partitions"));
+}
+
+#[test]
+fn listeners_have_names_hosts_and_ports() {
+    let config = loaded(&[
+        ("listeners", "PLAINTEXT://:0, internal://127.0.0.1:9093,V6://[::1]:9093"),
+        (
+            "listener.security.protocol.map",
+            "PLAINTEXT:PLAINTEXT,INTERNAL:plaintext,V6:PLAINTEXT",
+        ),
+        (
+            "advertised.listeners",
+            "PLAINTEXT://broker.example:19092,V6://[fe80::1]:0",
+        ),
+        ("listener.name.internal.max.connections", "7"),
+    ]);
+    let shown: Vec<_> = config
+        .listeners
+        .iter()
+        .map(|l| (l.name.as_str(), l.host.as_str(), l.port))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("PLAINTEXT", "", 0),
+            ("INTERNAL", "127.0.0.1", 9093),
+            ("V6", "::1", 9093)
+        ]
+    );
+    assert_eq!(config.listeners[1].max_connections, 7);
+    assert_eq!(config.listeners[0].max_connections, i32::MAX);
+    let advertised = |name: &str, host: &str, port| AdvertisedListener {
+        name: name.to_owned(),
+        host: host.to_owned(),
+        port,
+    };
+    let expected = [
+        advertised("PLAINTEXT", "broker.example", 19092),
+        advertised("V6", "fe80::1", 0),
+    ];
+    assert_eq!(config.advertised_listeners, expected);
+}
+
+#[test]
+fn listeners_of_a_raft_controller_are_not_opened() {
+    let pairs = [
+        ("process.roles", "broker,controller"),
+        ("node.id", "1"),
+        ("controller.quorum.voters", "1@localhost:9093"),
+        ("listeners", "PLAINTEXT://:9092,CONTROLLER://:9093"),
+        (
+            "advertised.listeners",
+            "PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093",
+        ),
+        ("controller.listener.names", "CONTROLLER"),
+        (
+            "listener.security.protocol.map",
+            "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL",
+        ),
+    ];
+    let loaded = load_overrides(&pairs).expect("Kafka's own file for its Raft mode is accepted");
+    assert_eq!(loaded.config.broker_id, Some(1));
+    assert_eq!(loaded.config.listeners.len(), 1);
+    assert_eq!(loaded.config.advertised_listeners.len(), 1);
+    let warned: Vec<&str> = loaded.warnings.iter().map(|warning| warning.key.as_str()).collect();
+    assert_eq!(
+        warned,
+        ["process.roles", "controller.quorum.voters", "controller.listener.names"]
+    );
+}
+
+#[test]
+fn listeners_are_refused_where_they_contradict_each_other() {
+    let map = (
+        "listener.security.protocol.map",
+        "A:PLAINTEXT,B:PLAINTEXT,PLAINTEXT:PLAINTEXT,S:SSL",
+    );
+    assert_refused(
+        &[("listeners", "PLAINTEXT://:1,PLAINTEXT://:2")],
+        "listeners",
+        "different name",
+    );
+    assert_refused(
+        &[("listeners", "PLAINTEXT://:1,A://:1"), map],
+        "listeners",
+        "different port",
+    );
+    assert_refused(
+        &[("listeners", "PLAINTEXT://:1,S://:2"), map],
+        "listeners",
+        "PLAINTEXT only",
+    );
+    assert_refused(
+        &[("listeners", "PLAINTEXT://:1,C://:2")],
+        "listeners",
+        "No security protocol defined for listener C",
+    );
+    assert_refused(&[("listeners", "PLAINTEXT://:65536")], "listeners", "is no port");
+    assert_refused(
+        &[("listeners", "PLAINTEXT://[::1:9092")],
+        "listeners",
+        "NAME://host:port",
+    );
+    assert_refused(
+        &[("listeners", "PLAINTEXT://[zz]:9092")],
+        "listeners",
+        "no IPv6 address",
+    );
+    assert_refused(&[("listeners", "")], "listeners", "at least one listener");
+    assert_refused(
+        &[("advertised.listeners", "PLAINTEXT://0.0.0.0:1")],
+        "advertised.listeners",
+        "nonroutable",
+    );
+    assert_refused(&[("advertised.listeners", "")], "advertised.listeners", "at least one");
+    let subset = [
+        ("listeners", "PLAINTEXT://:1"),
+        ("advertised.listeners", "PLAINTEXT://h:1,A://h:2"),
+        map,
+    ];
+    assert_refused(&subset, "advertised.listeners", "Found A. The valid options");
+    let inter_broker = [("listeners", "A://:1"), map];
+    assert_refused(
+        &inter_broker,
+        "inter.broker.listener.name",
+        "must be a listener name defined in advertised.listeners",
+    );
+    assert_refused(
+        &[("inter.broker.listener.name", "Z")],
+        "inter.broker.listener.name",
+        "not found in",
+    );
+    let both = [
+        ("inter.broker.listener.name", "PLAINTEXT"),
+        ("security.inter.broker.protocol", "PLAINTEXT"),
+    ];
+    assert_refused(&both, "inter.broker.listener.name", "Only one of");
+    assert_refused(
+        &[("listener.security.protocol.map", "PLAINTEXT:P")],
+        "listener.security.protocol.map",
+        "`P`",
+    );
+}
+
+#[test]
+fn every_faulty_listener_is_named() {
+    let errors = refused(&[("listeners", "PLAINTEXT://:x,what,A://:1:2:3")]);
+    assert_eq!(errors.len(), 3, "{errors:?}");
+}
+
+#[test]
+fn numbers_are_refused_where_they_contradict_each_other() {
+    assert_refused(&[("log.retention.ms", "0")], "log.retention.ms", "unlimited (-1)");
+    assert_refused(&[("log.roll.ms", "0")], "log.roll.ms", "greater than or equal to 1");
+    assert_refused(
+        &[("log.roll.jitter.ms", "-1")],
+        "log.roll.jitter.ms",
+        "greater than or equal to 0",
+    );
+    assert_refused(
+        &[("log.cleaner.threads", "200")],
+        "log.cleaner.dedupe.buffer.size",
+        "1MB per cleaner thread",
+    );
+    assert_refused(
+        &[
+            ("replica.fetch.wait.max.ms", "30001"),
+            ("replica.lag.time.max.ms", "40000"),
+        ],
+        "replica.fetch.wait.max.ms",
+        "replica.socket.timeout.ms should",
+    );
+    assert_refused(
+        &[("replica.lag.time.max.ms", "499")],
+        "replica.fetch.wait.max.ms",
+        "changes in ISR",
+    );
+    assert_refused(
+        &[("offsets.commit.required.acks", "4")],
+        "offsets.commit.required.acks",
+        "between 0 and",
+    );
+    assert_refused(
+        &[("offsets.topic.compression.codec", "5")],
+        "offsets.topic.compression.codec",
+        "4 (zstd)",
+    );
+    assert_refused(
+        &[("group.min.session.timeout.ms", "1800001")],
+        "group.min.session.timeout.ms",
+        "must not be above",
+    );
+    assert_refused(
+        &[("queued.max.request.bytes", "100")],
+        "queued.max.request.bytes",
+        "larger or equal",
+    );
+    assert_refused(
+        &[("max.connections.per.ip", "0")],
+        "max.connections.per.ip",
+        "can be set to zero only if",
+    );
+    assert_refused(
+        &[("max.connections.per.ip.overrides", "a:b")],
+        "max.connections.per.ip.overrides",
+        "host:count",
+    );
+    assert_refused(
+        &[("connections.max.idle.ms", "100")],
+        "connection.failed.authentication.delay.ms",
+        "always be less",
+    );
+    assert_refused(&[("socket.send.buffer.bytes", "0")], "socket.send.buffer.bytes", "-1");
+    assert_refused(
+        &[("inter.broker.protocol.version", "2.7")],
+        "inter.broker.protocol.version",
+        "before 2.8",
+    );
+    assert_refused(
+        &[("inter.broker.protocol.version", "4.0")],
+        "inter.broker.protocol.version",
+        "after 3.9",
+    );
+    assert_refused(
+        &[("group.share.session.timeout.ms", "1")],
+        "group.share.session.timeout.ms",
+        "greater than or equals",
+    );
+}
+
+#[test]
+fn a_faulty_value_is_not_reported_a_second_time_by_a_rule() {
+    let errors = refused(&[("socket.request.max.bytes", "many"), ("queued.max.request.bytes", "1")]);
+    assert_eq!(
+        errors,
+        [(
+            "socket.request.max.bytes".to_owned(),
+            "Not a number of type INT".to_owned()
+        )]
+    );
+}
+
+#[test]
+fn broker_ids() {
+    assert_eq!(loaded(&[("broker.id", "7")]).broker_id, Some(7));
+    assert_eq!(loaded(&[("node.id", "8")]).broker_id, Some(8));
+    assert_eq!(loaded(&[("reserved.broker.max.id", "50")]).first_generated_id(), 51);
+    assert_refused(
+        &[("broker.id", "1"), ("node.id", "2")],
+        "node.id",
+        "same value as `broker.id`",
+    );
+    assert_refused(&[("broker.id", "1001")], "broker.id", "reserved.broker.max.id");
+    assert_refused(
+        &[("broker.id.generation.enable", "false")],
+        "broker.id",
+        "greater than or equal to 0",
+    );
+    assert_eq!(
+        loaded(&[("broker.id.generation.enable", "false"), ("broker.id", "1001")]).broker_id,
+        Some(1001)
+    );
+    assert_eq!(
+        loaded(&[("process.roles", "broker"), ("node.id", "3000")]).broker_id,
+        Some(3000)
+    );
+}
+
+#[test]
+fn log_directories() {
+    let config = loaded(&[("log.dirs", "/a, /b"), ("log.dir", "/c"), ("metadata.log.dir", "/m")]);
+    assert_eq!(config.log_dirs, [PathBuf::from("/a"), PathBuf::from("/b")]);
+    assert_eq!(config.metadata_log_dir, PathBuf::from("/m"));
+    assert_eq!(loaded(&[("log.dir", "/c")]).metadata_log_dir, PathBuf::from("/c"));
+    assert_refused(&[("log.dirs", " , ")], "log.dirs", "At least one log directory");
+    assert_refused(&[("log.dirs", "/a,/b,/a")], "log.dirs", "/a is named twice");
+}
+
+#[test]
+fn one_directory_takes_the_place_of_all() {
+    let mut config = loaded(&[("log.dirs", "/a,/b"), ("metadata.log.dir", "/m")]);
+    config.use_directory("/t");
+    assert_eq!(
+        (config.log_dirs.as_slice(), &config.metadata_log_dir),
+        (&["/t".into()][..], &"/t".into())
+    );
+    let shown = config
+        .describe()
+        .into_iter()
+        .find(|entry| entry.name == "log.dirs")
+        .expect("shown");
+    assert_eq!(shown.value.as_deref(), Some("/t"));
+}
+
+#[test]
+fn internal_topics_need_no_more_replicas_than_there_are_brokers() {
+    let config = BrokerConfig::default();
+    assert_eq!(config.offsets_topic_replication_factor, 3);
+    let replicas = |brokers| config.offsets_topic_replication_factor_for(brokers);
+    assert_eq!(
+        [replicas(0), replicas(1), replicas(2), replicas(3), replicas(9)],
+        [1, 1, 2, 3, 3]
+    );
+    let config = loaded(&[("offsets.topic.replication.factor", "3")]);
+    assert_eq!(
+        config.offsets_topic_replication_factor_for(1),
+        3,
+        "what was asked for is not made less"
+    );
+}
+
+#[test]
+fn an_unknown_key_is_an_error_or_a_warning_by_its_source() {
+    let pairs = [("num.io.thread", "3")];
+    let yaml = Origin::Yaml {
+        file: "sordini.yaml".into(),
+        line: Some(4),
+    };
+    let errors = load(entries(&pairs, &yaml), Strictness::Lenient).expect_err("unknown in YAML");
+    let expected = "sordini.yaml:4: num.io.thread=3: unknown key; the nearest known key is num.io.threads";
+    assert_eq!(errors[0].to_string(), expected);
+    assert!(load(entries(&pairs, &Origin::Override), Strictness::Lenient).is_err());
+
+    let loaded = load(entries(&pairs, &properties()), Strictness::Lenient).expect("a warning in properties");
+    let expected = "server.properties:3: num.io.thread=3: unknown key; the nearest known key is num.io.threads";
+    assert_eq!(loaded.warnings[0].to_string(), expected);
+    assert_eq!(loaded.config.num_io_threads, 8);
+    assert!(
+        load(entries(&pairs, &properties()), Strictness::Strict).is_err(),
+        "--strict makes errors of warnings"
+    );
+}
+
+#[test]
+fn a_key_without_effect_is_a_warning_only_if_it_is_changed() {
+    let loaded =
+        load_overrides(&[("auto.include.jmx.reporter", "false"), ("ssl.protocol", "TLSv1.2")]).expect("warnings");
+    let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+    let expected = [
+        "--override: auto.include.jmx.reporter=false: has no effect here: there is no JMX",
+        "--override: ssl.protocol=TLSv1.2: has no effect yet: TLS",
+    ];
+    assert_eq!(warnings, expected);
+    let defaults = [("auto.include.jmx.reporter", "TRUE"), ("ssl.protocol", "TLSv1.3")];
+    assert_eq!(load_overrides(&defaults).expect("defaults").warnings, []);
+}
+
+#[test]
+fn what_this_version_cannot_do_safely_is_refused() {
+    assert_refused(
+        &[("zookeeper.connect", "localhost:2181")],
+        "zookeeper.connect",
+        "embedded metadata store",
+    );
+    assert_refused(
+        &[("authorizer.class.name", "kafka.security.authorizer.AclAuthorizer")],
+        "authorizer.class.name",
+        "everybody",
+    );
+    assert_refused(
+        &[("process.roles", "controller"), ("node.id", "1")],
+        "process.roles",
+        "a controller without a broker",
+    );
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let pairs = [
+        ("ssl.key.password", "hunter2"),
+        ("ssl.key.passwort", "hunter2"),
+        ("my.secret", "hunter2"),
+    ];
+    let errors = load_overrides(&pairs).expect_err("two keys are unknown");
+    assert!(!format!("{errors:?}").contains("hunter2"), "{errors:?}");
+    let loaded = load(entries(&pairs, &properties()), Strictness::Lenient).expect("warnings");
+    assert!(!format!("{:?}", loaded.warnings).contains("hunter2"));
+    assert!(!format!("{:?}", loaded.config.values["ssl.key.password"]).contains("hunter2"));
+    assert!(!format!("{:?}", loaded.config.describe()).contains("hunter2"));
+}
+
+#[test]
+fn keys_of_one_listener_are_judged_by_their_base() {
+    assert_refused(
+        &[("listener.name.plaintext.max.connections", "x")],
+        "listener.name.plaintext.max.connections",
+        "INT",
+    );
+    let errors = load_overrides(&[("listener.name.plaintext.max.connection", "5")]).expect_err("no such base");
+    assert_eq!(errors[0].reason, "unknown key");
+    let per_mechanism = [("listener.name.sasl.plain.sasl.jaas.config", "x")];
+    let loaded = load_overrides(&per_mechanism).expect("known");
+    assert_eq!(loaded.warnings[0].value.as_deref(), Some("[hidden]"));
 }

@@ -50,12 +50,15 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
         }
         while is_continued(&logical) {
             logical.pop();
+            // A backslash alone continues nothing: Java begins anew, so that a comment may follow.
+            if logical.is_empty() {
+                break;
+            }
             match lines.next() {
                 Some((_, next)) => logical.push_str(next.trim_start_matches(is_space)),
                 None => break,
             }
         }
-        // A line of nothing but a backslash continues into nothing.
         if !logical.is_empty() {
             logical_lines.push((index + 1, logical));
         }

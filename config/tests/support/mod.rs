@@ -38,9 +38,20 @@ pub fn ask(name: &str, questions: &[Vec<String>]) -> Vec<Answer> {
 
 fn class_path() -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/kafka-jars");
-    let output = Command::new(script).arg(KAFKA).stderr(Stdio::inherit()).output().expect("scripts/kafka-jars runs");
-    assert!(output.status.success(), "scripts/kafka-jars {KAFKA} ended with {}", output.status);
-    String::from_utf8(output.stdout).expect("a class path").trim().to_owned()
+    let output = Command::new(script)
+        .arg(KAFKA)
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("scripts/kafka-jars runs");
+    assert!(
+        output.status.success(),
+        "scripts/kafka-jars {KAFKA} ended with {}",
+        output.status
+    );
+    String::from_utf8(output.stdout)
+        .expect("a class path")
+        .trim()
+        .to_owned()
 }
 
 /// Each test compiles for itself, so that tests that run side by side do not see half a class file.
@@ -59,7 +70,10 @@ fn compile(name: &str, class_path: &str) -> PathBuf {
 
 fn join(parts: &[String]) -> String {
     let escape = |part: &String| {
-        part.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n").replace('\r', "\\r")
+        part.replace('\\', "\\\\")
+            .replace('\t', "\\t")
+            .replace('\n', "\\n")
+            .replace('\r', "\\r")
     };
     parts.iter().map(escape).collect::<Vec<_>>().join("\t")
 }
@@ -99,6 +113,8 @@ fn unescape(part: &str) -> String {
 
 /// A question from its kind and pairs of key and value.
 pub fn question(kind: &str, pairs: &[(&str, &str)]) -> Vec<String> {
-    let pairs = pairs.iter().flat_map(|(key, value)| [(*key).to_owned(), (*value).to_owned()]);
+    let pairs = pairs
+        .iter()
+        .flat_map(|(key, value)| [(*key).to_owned(), (*value).to_owned()]);
     std::iter::once(kind.to_owned()).chain(pairs).collect()
 }
