@@ -50,39 +50,49 @@ pub enum StartError {
     },
 }
 
-/// A store on which a broker is about to start. Steps, in this order: [`cluster_id`](Bootstrap::cluster_id), a broker id
+/// A store on which a broker is about to start. Steps, in this order: [`cluster_id`](Bootstrap::cluster_id), then a broker id
 /// (configured, or [generated](Bootstrap::generate_broker_id)), listeners bound, [`crate::driver::start`].
 pub struct Bootstrap {
     pub(crate) store: Arc<dyn Store>,
+    /// Top-level znodes to be created.
+    missing: Vec<&'static str>,
 }
 
 impl Bootstrap {
-    /// Makes sure of the top-level znodes.
+    /// Looks at what is there; nothing is written yet.
     pub async fn new(store: Arc<dyn Store>) -> Result<Bootstrap, StartError> {
         let paths: Vec<String> = znodes::TOP_LEVEL.iter().map(|&path| path.to_owned()).collect();
         let found = store.get_many(paths).await?;
         let missing = znodes::TOP_LEVEL.iter().zip(found).filter(|(_, znode)| znode.is_none());
-        // Each on its own, as other brokers may be creating the same; they share a commit all the same.
-        let created: Vec<_> = missing
-            .map(|(&path, _)| store.multi(vec![Op::create(path, "")]))
-            .collect();
-        for created in created {
-            unless_there(created.await)?;
-        }
-        Ok(Bootstrap { store })
+        Ok(Bootstrap {
+            missing: missing.map(|(&path, _)| path).collect(),
+            store,
+        })
     }
 
-    /// The cluster's id, created if there is none: then `expected`, or a random one. `expected` is what `meta.properties`
-    /// in the log directories says.
+    /// Makes sure of the top-level znodes and of the cluster's id: if there is none yet, it becomes `expected`, or a random
+    /// one. `expected` is what `meta.properties` in the log directories says.
     pub async fn cluster_id(&self, expected: Option<&str>) -> Result<String, StartError> {
         let proposed = expected.map_or_else(|| random_cluster_id(random_bytes()), str::to_owned);
-        let created = self.store.multi(vec![Op::create(
-            znodes::CLUSTER_ID,
-            znodes::encode_cluster_id(&proposed),
-        )]);
-        let kept = self.store.get(znodes::CLUSTER_ID);
-        unless_there(created.await)?;
-        let found = znodes::decode_cluster_id(&kept.await?.0)?;
+        let top_level = self
+            .missing
+            .iter()
+            .map(|&path| Op::create(path, znodes::first_contents(path)));
+        let id = Op::create(znodes::CLUSTER_ID, znodes::encode_cluster_id(&proposed));
+        let ops: Vec<Op> = top_level.chain([id]).collect();
+        let found = self
+            .store
+            .get_many(vec![znodes::CLUSTER_ID.to_owned()])
+            .await?
+            .pop()
+            .flatten();
+        // All in one write, unless other brokers are creating the same.
+        if (found.is_none() || !self.missing.is_empty()) && !unless_there(self.store.multi(ops.clone()).await)? {
+            for op in ops {
+                unless_there(self.store.multi(vec![op]).await)?;
+            }
+        }
+        let found = znodes::decode_cluster_id(&self.store.get(znodes::CLUSTER_ID).await?.0)?;
         match expected {
             Some(expected) if expected != found => Err(StartError::InconsistentClusterId {
                 expected: expected.to_owned(),
@@ -123,10 +133,11 @@ pub(crate) fn random_bytes() -> [u8; 16] {
     bytes
 }
 
-fn unless_there<T>(created: Result<T, StoreError>) -> Result<(), StoreError> {
+/// Whether it was done; `false` where a znode was there already.
+fn unless_there<T>(created: Result<T, StoreError>) -> Result<bool, StoreError> {
     match created {
-        Ok(_) => Ok(()),
-        Err(error) if matches!(error.cause(), StoreError::NodeExists { .. }) => Ok(()),
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.cause(), StoreError::NodeExists { .. }) => Ok(false),
         Err(error) => Err(error),
     }
 }
@@ -146,29 +157,25 @@ pub(crate) async fn register_and_elect(
     now_ms: i64,
 ) -> Result<Elected, StartError> {
     let id = registration.id;
-    let before = store
-        .get_many(vec![znodes::CONTROLLER_EPOCH.to_owned()])
-        .await?
-        .pop()
-        .flatten();
-    let (epoch, version) = match &before {
-        Some((data, stat)) => (znodes::decode_controller_epoch(data)?, stat.version),
-        None => (ControllerEpoch(0), 0),
-    };
-    let first = Op::create(znodes::CONTROLLER_EPOCH, znodes::encode_controller_epoch(epoch));
-    let created = before.is_none().then(|| store.multi(vec![first]));
+    let found = store
+        .get_many(vec![znodes::CONTROLLER_EPOCH.to_owned(), znodes::FEATURE.to_owned()])
+        .await?;
+    let path = znodes::CONTROLLER_EPOCH.to_owned();
+    let (data, stat) = found[0].as_ref().ok_or(StoreError::NoNode { path })?;
+    let (epoch, version) = (znodes::decode_controller_epoch(data)?, stat.version);
     let registered = store.multi(registration_ops(registration, now_ms));
     let elected = store.multi(election_ops(id, epoch.next(), version, now_ms));
-    if let Some(created) = created {
-        created.await?;
-    }
-    let broker_epoch = match registered
-        .await
-        .map_err(|error| (matches!(error.cause(), StoreError::NodeExists { .. }), error))
-    {
+    // The controller creates /feature if nobody has yet.
+    let features = Op::create(znodes::FEATURE, znodes::encode_features(&BTreeMap::new()));
+    let features = found[1]
+        .is_none()
+        .then(|| store.multi(vec![check(version + 1), features]));
+    let broker_epoch = match registered.await {
         Ok(results) => created_in(&results),
-        Err((true, _)) => return Err(StartError::BrokerIdInUse { id }),
-        Err((false, error)) => return Err(error.into()),
+        Err(error) if matches!(error.cause(), StoreError::NodeExists { .. }) => {
+            return Err(StartError::BrokerIdInUse { id });
+        }
+        Err(error) => return Err(error.into()),
     };
     if let Err(error) = elected.await {
         if matches!(error.cause(), StoreError::NodeExists { .. }) {
@@ -225,7 +232,7 @@ pub(crate) async fn load(
     })?;
     let mut state = ControllerState::new(znodes::decode_cluster_id(&data)?, controller_id, controller_epoch);
     load_producer_ids(&mut state, controller_id, single[1].as_ref())?;
-    load_features(store, &mut state, single[2].as_ref(), controller_epoch_version).await?;
+    load_features(&mut state, single[2].as_ref())?;
     load_brokers(store, &mut state, brokers.await?).await?;
     load_topics(
         store,
@@ -263,28 +270,14 @@ fn load_producer_ids(state: &mut ControllerState, broker: BrokerId, znode: Optio
     Ok(())
 }
 
-/// The controller creates `/feature` if nobody has yet.
-async fn load_features(
-    store: &dyn Store,
-    state: &mut ControllerState,
-    znode: Option<&Znode>,
-    controller_epoch_version: i32,
-) -> Result<(), StartError> {
-    let (finalized, version) = match znode {
-        Some((data, stat)) => (znodes::decode_features(data)?, stat.version),
-        None => {
-            let none = BTreeMap::new();
-            let check = Op::Check {
-                path: znodes::CONTROLLER_EPOCH.to_owned(),
-                version: controller_epoch_version,
-            };
-            store
-                .multi(vec![check, Op::create(znodes::FEATURE, znodes::encode_features(&none))])
-                .await?;
-            (none, 0)
-        }
-    };
-    state.apply(Record::Features { finalized, version });
+fn load_features(state: &mut ControllerState, znode: Option<&Znode>) -> Result<(), StartError> {
+    if let Some((data, stat)) = znode {
+        let finalized = znodes::decode_features(data)?;
+        state.apply(Record::Features {
+            finalized,
+            version: stat.version,
+        });
+    }
     Ok(())
 }
 

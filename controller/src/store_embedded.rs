@@ -241,9 +241,6 @@ impl Owner {
             None if !numbers.is_empty() => return Err(corrupted(&"it has no format version")),
             _ => {}
         }
-        if found.is_none() {
-            create_tables(&database).map_err(|error| corrupted(&error))?;
-        }
         let base = Durable::read(&database).map_err(|error| corrupted(&error))?;
         let ephemerals = read_ephemerals(&database).map_err(|error| corrupted(&error))?;
         let zxid = numbers.get(NUMBER_ZXID).copied().unwrap_or(0) as i64;
@@ -408,6 +405,7 @@ impl Owner {
                 }
             }
             let mut numbers = transaction.open_table(NUMBERS)?;
+            numbers.insert(NUMBER_FORMAT, FORMAT_VERSION)?;
             numbers.insert(NUMBER_ZXID, self.tree.zxid() as u64)?;
             numbers.insert(NUMBER_SESSION, self.session_id as u64)?;
         }
@@ -446,24 +444,10 @@ fn open_database(path: &Path) -> Result<Database, OpenError> {
     }
 }
 
-fn create_tables(database: &Database) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
-    {
-        transaction.open_table(ZNODES)?;
-        transaction.open_table(EPHEMERALS)?;
-        transaction.open_table(NUMBERS)?.insert(NUMBER_FORMAT, FORMAT_VERSION)?;
-    }
-    transaction.commit()?;
-    Ok(())
-}
-
 fn read_numbers(database: &Database) -> Result<HashMap<String, u64>, redb::Error> {
     use redb::ReadableTable;
-    let transaction = database.begin_read()?;
-    let table = match transaction.open_table(NUMBERS) {
-        Ok(table) => table,
-        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(HashMap::new()),
-        Err(error) => return Err(error.into()),
+    let Some(table) = existing(database.begin_read()?.open_table(NUMBERS))? else {
+        return Ok(HashMap::new());
     };
     let mut numbers = HashMap::new();
     for entry in table.iter()? {
@@ -475,8 +459,9 @@ fn read_numbers(database: &Database) -> Result<HashMap<String, u64>, redb::Error
 
 fn read_ephemerals(database: &Database) -> Result<BTreeSet<String>, redb::Error> {
     use redb::ReadableTable;
-    let transaction = database.begin_read()?;
-    let table = transaction.open_table(EPHEMERALS)?;
+    let Some(table) = existing(database.begin_read()?.open_table(EPHEMERALS))? else {
+        return Ok(BTreeSet::new());
+    };
     let mut paths = BTreeSet::new();
     for entry in table.iter()? {
         paths.insert(entry?.0.value().to_owned());
@@ -484,15 +469,24 @@ fn read_ephemerals(database: &Database) -> Result<BTreeSet<String>, redb::Error>
     Ok(paths)
 }
 
+/// A new file has no tables before its first commit.
+fn existing<T>(table: Result<T, redb::TableError>) -> Result<Option<T>, redb::Error> {
+    match table {
+        Ok(table) => Ok(Some(table)),
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// The last committed state of the file.
 struct Durable {
-    znodes: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    znodes: Option<ReadOnlyTable<&'static [u8], &'static [u8]>>,
 }
 
 impl Durable {
     fn read(database: &Database) -> Result<Durable, redb::Error> {
         Ok(Durable {
-            znodes: database.begin_read()?.open_table(ZNODES)?,
+            znodes: existing(database.begin_read()?.open_table(ZNODES))?,
         })
     }
 }
@@ -505,13 +499,16 @@ fn failed(error: redb::StorageError) -> StoreError {
 
 impl Base for Durable {
     fn node(&self, key: &Key) -> Result<Option<Node>, StoreError> {
-        let value = self.znodes.get(key.0.as_slice()).map_err(failed)?;
+        let Some(znodes) = &self.znodes else { return Ok(None) };
+        let value = znodes.get(key.0.as_slice()).map_err(failed)?;
         value.map(|value| decode(key, value.value())).transpose()
     }
 
     fn keys(&self, first: &Key, end: &Key) -> Result<Vec<Key>, StoreError> {
-        let range = self
-            .znodes
+        let Some(znodes) = &self.znodes else {
+            return Ok(Vec::new());
+        };
+        let range = znodes
             .range::<&[u8]>(first.0.as_slice()..end.0.as_slice())
             .map_err(failed)?;
         range

@@ -38,7 +38,7 @@ pub const PRODUCER_ID_BLOCK: &str = "/latest_producer_id_block";
 pub const FEATURE: &str = "/feature";
 
 /// Persistent znodes that every broker makes sure of when it starts, parents first.
-pub const TOP_LEVEL: [&str; 18] = [
+pub const TOP_LEVEL: [&str; 19] = [
     "/consumers",
     "/brokers",
     BROKER_IDS,
@@ -57,7 +57,13 @@ pub const TOP_LEVEL: [&str; 18] = [
     BROKER_CONFIGS,
     "/config/ips",
     "/cluster",
+    CONTROLLER_EPOCH,
 ];
+
+/// What a top-level znode holds at first: nothing, or epoch 0 before the first controller.
+pub fn first_contents(path: &str) -> &'static str {
+    if path == CONTROLLER_EPOCH { "0" } else { "" }
+}
 
 /// A znode that holds something else than it should.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
