@@ -1,11 +1,15 @@
 //! One file per API key. Each states the versions that it serves, and nothing else does: ApiVersions lists what is here.
 
 pub mod api_versions;
+pub mod create_topics;
 pub mod delete_groups;
+pub mod delete_topics;
+pub mod describe_cluster;
 pub mod describe_groups;
 pub mod fetch;
 pub mod find_coordinator;
 pub mod heartbeat;
+pub mod init_producer_id;
 pub mod join_group;
 pub mod leave_group;
 pub mod list_groups;
@@ -36,8 +40,12 @@ pub static SERVED: &[&Served] = &[
     &describe_groups::SERVED,
     &list_groups::SERVED,
     &api_versions::SERVED,
+    &create_topics::SERVED,
+    &delete_topics::SERVED,
+    &init_producer_id::SERVED,
     &delete_groups::SERVED,
     &offset_delete::SERVED,
+    &describe_cluster::SERVED,
 ];
 
 /// How `key` is served, if it is.
