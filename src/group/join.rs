@@ -128,15 +128,15 @@ impl Group {
         let member = self.validate_member(&join.member_id, join.instance_id.as_deref())?;
         let unchanged = member.protocols == join.protocols;
         match self.state {
-            GroupState::PreparingRebalance => Ok(self.update_member(join, member, config, now)),
+            GroupState::PreparingRebalance => Ok(self.rejoin_member(join, member, config, now)),
             // The member may have missed the first answer.
             GroupState::CompletingRebalance if unchanged => Ok(Decision::respond(self.current_generation(member))),
-            GroupState::CompletingRebalance => Ok(self.update_member(join, member, config, now)),
+            GroupState::CompletingRebalance => Ok(self.rejoin_member(join, member, config, now)),
             // A leader rejoins to have a rebalance, for example because there are new partitions.
             GroupState::Stable if unchanged && !self.is_leader(&member.member_id) => {
                 Ok(Decision::respond(self.current_generation(member)))
             }
-            GroupState::Stable => Ok(self.update_member(join, member, config, now)),
+            GroupState::Stable => Ok(self.rejoin_member(join, member, config, now)),
             GroupState::Empty | GroupState::Dead => Err(Rejection::UnknownMemberId),
         }
     }
@@ -170,7 +170,7 @@ impl Group {
         decision
     }
 
-    fn update_member(&self, join: &Join, member: &Member, config: &GroupConfig, now: Now) -> Decision<JoinAnswer> {
+    fn rejoin_member(&self, join: &Join, member: &Member, config: &GroupConfig, now: Now) -> Decision<JoinAnswer> {
         let mut decision = Decision::default();
         // Its earlier JoinGroup came over a connection that it has given up, or else it would not ask again.
         if let Some(superseded) = member.awaiting_join {

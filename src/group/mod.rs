@@ -26,6 +26,8 @@ mod settle;
 mod state;
 mod subscription;
 mod sync;
+#[cfg(test)]
+mod tests;
 mod timers;
 pub mod wire;
 mod writer;

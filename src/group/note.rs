@@ -1,6 +1,11 @@
 //! How a group changes: `apply` for what the log holds, `note` for everything else.
 
-use super::decision::{Note, Now};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::decision::{Note, Now, TopicPartition};
+use super::member::{Member, Protocol};
 use super::record::Record;
 use super::state::{Group, GroupState, Rebalance};
 
@@ -18,9 +23,7 @@ impl Group {
                 self.pending_members.insert(member_id, deadline_ms);
                 self.watch(deadline_ms);
             }
-            Note::PendingMemberRemoved(member_id) => {
-                self.pending_members.remove(&member_id);
-            }
+            Note::PendingMemberRemoved(member_id) => drop(self.pending_members.remove(&member_id)),
             Note::MemberAdded { member, protocol_type } => {
                 // More members are coming, so a first rebalance may wait longer.
                 self.new_member_added |= self.state == GroupState::PreparingRebalance && self.generation_id == 0;
@@ -33,14 +36,8 @@ impl Group {
                 session_timeout_ms,
                 waiter,
             } => {
-                if let Some(member) = self.members.get_mut(&member_id) {
-                    let before = std::mem::replace(&mut member.protocols, protocols.clone());
-                    member.rebalance_timeout_ms = rebalance_timeout_ms;
-                    member.session_timeout_ms = session_timeout_ms;
-                    self.uncount_protocols(&before);
-                    self.count_protocols(&protocols);
-                    self.set_awaiting_join(&member_id, waiter);
-                }
+                self.update_member(&member_id, protocols, rebalance_timeout_ms, session_timeout_ms);
+                self.set_awaiting_join(&member_id, waiter);
             }
             Note::MemberRemoved(member_id) => self.remove(&member_id),
             Note::StaticMemberReplaced {
@@ -49,30 +46,9 @@ impl Group {
                 new_member_id,
                 deadline_ms,
             } => {
-                self.set_awaiting_join(&old_member_id, None);
-                if let Some(mut member) = self.members.remove(&old_member_id) {
-                    member.member_id = new_member_id.clone();
-                    member.awaiting_sync = None;
-                    member.session_deadline_ms = deadline_ms;
-                    self.members.insert(new_member_id.clone(), member);
-                    if self.is_leader(&old_member_id) {
-                        self.leader = Some(new_member_id.clone());
-                    }
-                    if self.pending_sync.remove(&old_member_id) {
-                        self.pending_sync.insert(new_member_id.clone());
-                    }
-                    self.static_members.insert(instance_id, new_member_id);
-                    self.watch(deadline_ms);
-                }
+                self.rename_static(instance_id, &old_member_id, new_member_id, deadline_ms);
             }
-            Note::SessionRenewed { member_id, deadline_ms } => {
-                // The deadline only moves away, so `earliest_deadline_ms` stays a lower bound, unless the session
-                // timeout has become shorter.
-                if let Some(member) = self.members.get_mut(&member_id) {
-                    member.session_deadline_ms = deadline_ms;
-                    self.watch(deadline_ms);
-                }
-            }
+            Note::SessionRenewed { member_id, deadline_ms } => self.set_session_deadline(&member_id, deadline_ms),
             Note::SyncAwaited { member_id, waiter } => {
                 self.synced(&member_id);
                 if let Some(member) = self.members.get_mut(&member_id) {
@@ -85,19 +61,10 @@ impl Group {
                 initial,
                 now,
             } => {
-                if self.state == GroupState::CompletingRebalance {
-                    self.reset_assignments(now);
-                }
-                self.pending_sync.clear();
-                self.sync_deadline_ms = None;
-                self.rebalance = Some(Rebalance { deadline_ms, initial });
-                self.transition_to(GroupState::PreparingRebalance, now);
-                self.watch(deadline_ms);
+                self.enter_rebalance(Rebalance { deadline_ms, initial }, now);
             }
             Note::JoinExtended { deadline_ms, initial } => {
-                if initial.is_some() {
-                    self.new_member_added = false;
-                }
+                self.new_member_added &= initial.is_none();
                 self.rebalance = Some(Rebalance { deadline_ms, initial });
                 self.watch(deadline_ms);
             }
@@ -108,17 +75,7 @@ impl Group {
                 now,
             } => {
                 self.leader = Some(leader);
-                self.protocol_name = Some(protocol_name);
-                self.next_generation(GroupState::CompletingRebalance, now);
-                self.start_sessions(now, |_| true);
-                self.members_awaiting_join = 0;
-                for member in self.members.values_mut() {
-                    member.awaiting_join = None;
-                    member.is_new = false;
-                }
-                self.pending_sync = self.members.keys().cloned().collect();
-                self.sync_deadline_ms = Some(sync_deadline_ms);
-                self.watch(sync_deadline_ms);
+                self.enter_generation(protocol_name, sync_deadline_ms, now);
             }
             Note::GenerationEmptied { now } => {
                 self.protocol_name = None;
@@ -132,27 +89,105 @@ impl Group {
                 self.transition_to(GroupState::Stable, now);
             }
             Note::JoinAnswered(member_id) => self.set_awaiting_join(&member_id, None),
-            Note::OffsetsPending(partitions) => {
-                for partition in partitions {
-                    *self.offsets_in_flight.entry(partition).or_default() += 1;
-                }
-            }
-            Note::OffsetsSettled(partitions) => {
-                for partition in partitions {
-                    if let Some(count) = self.offsets_in_flight.get_mut(&partition) {
-                        *count -= 1;
-                        if *count == 0 {
-                            self.offsets_in_flight.remove(&partition);
-                        }
-                    }
-                }
-            }
+            Note::OffsetsPending(partitions) => self.add_in_flight(partitions),
+            Note::OffsetsSettled(partitions) => self.remove_in_flight(&partitions),
             Note::Dead { now } => {
                 self.rebalance = None;
                 self.transition_to(GroupState::Dead, now);
             }
             Note::Revived { now } => self.transition_to(GroupState::Empty, now),
             Note::Committed { high_watermark } => self.persisted.commit_through(high_watermark),
+        }
+    }
+
+    fn update_member(
+        &mut self,
+        member_id: &str,
+        protocols: Vec<Protocol>,
+        rebalance_timeout_ms: i32,
+        session_timeout_ms: i32,
+    ) {
+        let Some(member) = self.members.get_mut(member_id) else {
+            return;
+        };
+        member.rebalance_timeout_ms = rebalance_timeout_ms;
+        member.session_timeout_ms = session_timeout_ms;
+        let before = std::mem::replace(&mut member.protocols, protocols.clone());
+        self.uncount_protocols(&before);
+        self.count_protocols(&protocols);
+    }
+
+    fn rename_static(&mut self, instance_id: Arc<str>, old_id: &str, new_id: Arc<str>, deadline_ms: i64) {
+        self.set_awaiting_join(old_id, None);
+        let Some(mut member) = self.members.remove(old_id) else {
+            return;
+        };
+        member.member_id = new_id.clone();
+        member.awaiting_sync = None;
+        member.session_deadline_ms = deadline_ms;
+        self.members.insert(new_id.clone(), member);
+        if self.is_leader(old_id) {
+            self.leader = Some(new_id.clone());
+        }
+        if self.pending_sync.remove(old_id) {
+            self.pending_sync.insert(new_id.clone());
+        }
+        self.static_members.insert(instance_id, new_id);
+        self.watch(deadline_ms);
+    }
+
+    /// The deadline mostly moves away, and `earliest_deadline_ms` stays a lower bound; it moves closer where the session
+    /// timeout has become shorter.
+    fn set_session_deadline(&mut self, member_id: &str, deadline_ms: i64) {
+        if let Some(member) = self.members.get_mut(member_id) {
+            member.session_deadline_ms = deadline_ms;
+            self.watch(deadline_ms);
+        }
+    }
+
+    fn enter_rebalance(&mut self, rebalance: Rebalance, now: Now) {
+        if self.state == GroupState::CompletingRebalance {
+            // The assignment did not come about: nobody has one, nobody waits for one.
+            self.members
+                .values_mut()
+                .for_each(|member| member.assignment = Bytes::new());
+            self.end_syncs(now);
+        }
+        self.pending_sync.clear();
+        self.sync_deadline_ms = None;
+        self.rebalance = Some(rebalance);
+        self.transition_to(GroupState::PreparingRebalance, now);
+        self.watch(rebalance.deadline_ms);
+    }
+
+    fn enter_generation(&mut self, protocol_name: Arc<str>, sync_deadline_ms: i64, now: Now) {
+        self.protocol_name = Some(protocol_name);
+        self.next_generation(GroupState::CompletingRebalance, now);
+        self.start_sessions(now, |_| true);
+        self.members_awaiting_join = 0;
+        for member in self.members.values_mut() {
+            member.awaiting_join = None;
+            member.is_new = false;
+        }
+        self.pending_sync = self.members.keys().cloned().collect();
+        self.sync_deadline_ms = Some(sync_deadline_ms);
+        self.watch(sync_deadline_ms);
+    }
+
+    fn add_in_flight(&mut self, partitions: Vec<TopicPartition>) {
+        for partition in partitions {
+            *self.offsets_in_flight.entry(partition).or_default() += 1;
+        }
+    }
+
+    fn remove_in_flight(&mut self, partitions: &[TopicPartition]) {
+        for partition in partitions {
+            if let Some(count) = self.offsets_in_flight.get_mut(partition) {
+                *count -= 1;
+                if *count == 0 {
+                    self.offsets_in_flight.remove(partition);
+                }
+            }
         }
     }
 
@@ -165,14 +200,6 @@ impl Group {
         self.transition_to(state, now);
     }
 
-    /// The assignment did not come about: nobody has one, nobody waits for one.
-    fn reset_assignments(&mut self, now: Now) {
-        for member in self.members.values_mut() {
-            member.assignment = bytes::Bytes::new();
-        }
-        self.end_syncs(now);
-    }
-
     /// Members whose SyncGroup is answered could not send heartbeats while it was parked: their sessions start anew.
     fn end_syncs(&mut self, now: Now) {
         self.start_sessions(now, |member| member.awaiting_sync.is_some());
@@ -181,7 +208,7 @@ impl Group {
         }
     }
 
-    pub(super) fn start_sessions(&mut self, now: Now, of: impl Fn(&super::member::Member) -> bool) {
+    pub(super) fn start_sessions(&mut self, now: Now, of: impl Fn(&Member) -> bool) {
         let mut earliest = i64::MAX;
         for member in self.members.values_mut().filter(|member| of(member)) {
             member.session_deadline_ms = now.monotonic_ms + i64::from(member.session_timeout_ms);

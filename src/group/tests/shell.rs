@@ -1,0 +1,1 @@
+//! The coordinator over a log in memory.
