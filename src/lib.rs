@@ -7,6 +7,7 @@ pub mod auto_topic_creation;
 pub mod broker;
 pub mod cli;
 pub mod clock;
+pub mod config_resources;
 pub mod dispatch;
 pub mod fetch_session;
 pub mod group;

@@ -1,14 +1,18 @@
 //! One file per API key. Each states the versions that it serves, and nothing else does: ApiVersions lists what is here.
 
+pub mod alter_configs;
 pub mod api_versions;
+pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_groups;
 pub mod delete_topics;
 pub mod describe_cluster;
+pub mod describe_configs;
 pub mod describe_groups;
 pub mod fetch;
 pub mod find_coordinator;
 pub mod heartbeat;
+pub mod incremental_alter_configs;
 pub mod init_producer_id;
 pub mod join_group;
 pub mod leave_group;
@@ -43,7 +47,11 @@ pub static SERVED: &[&Served] = &[
     &create_topics::SERVED,
     &delete_topics::SERVED,
     &init_producer_id::SERVED,
+    &describe_configs::SERVED,
+    &alter_configs::SERVED,
+    &create_partitions::SERVED,
     &delete_groups::SERVED,
+    &incremental_alter_configs::SERVED,
     &offset_delete::SERVED,
     &describe_cluster::SERVED,
 ];

@@ -1,0 +1,104 @@
+//! CreatePartitions (37), v0–3 (KIP-195): more partitions for topics that exist.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use controller::NewPartitions;
+use protocol::messages::create_partitions::{
+    CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitionsTopic, CreatePartitionsTopicResult,
+};
+use protocol::wire::Utf8Bytes;
+
+use crate::api_error::{ApiError, code_and_message};
+use crate::ask_controller::ask_controller;
+use crate::broker::Broker;
+use crate::dispatch::{RequestContext, Served, served};
+
+pub const SERVED: Served = served!(CreatePartitions, 0..=3, handle);
+
+async fn handle(
+    broker: &Arc<Broker>,
+    context: &RequestContext,
+    request: CreatePartitionsRequest,
+) -> CreatePartitionsResponse {
+    let (once, duplicates) = split_duplicates(request.topics);
+    let asked: Vec<NewPartitions> = once.iter().map(new_partitions).collect();
+    let (count, validate_only) = (asked.len(), request.validate_only);
+    let asked = broker.controller.create_partitions(asked, validate_only);
+    let outcomes = ask_controller(count, request.timeout_ms, validate_only, asked).await;
+    let mut results = Vec::with_capacity(once.len() + duplicates.len());
+    for (topic, outcome) in once.into_iter().zip(outcomes) {
+        match &outcome {
+            Ok(()) if validate_only => {}
+            Ok(()) => log::info!(
+                "client {:?} raised the partitions of topic {} to {}",
+                context.client_id(),
+                topic.name,
+                topic.count
+            ),
+            Err(error) => log::info!(
+                "client {:?} could not raise the partitions of topic {} to {}: {} {}",
+                context.client_id(),
+                topic.name,
+                topic.count,
+                error.code.name(),
+                error.message.as_deref().unwrap_or("")
+            ),
+        }
+        results.push(result(topic.name, outcome));
+    }
+    for name in duplicates {
+        results.push(result(
+            name,
+            Err(ApiError::invalid_request("Duplicate topic in request.")),
+        ));
+    }
+    CreatePartitionsResponse {
+        results,
+        ..Default::default()
+    }
+}
+
+/// A topic that stands in the request more than once is refused, and named once in the answer.
+fn split_duplicates(topics: Vec<CreatePartitionsTopic>) -> (Vec<CreatePartitionsTopic>, BTreeSet<Utf8Bytes>) {
+    let mut times: HashMap<Utf8Bytes, usize> = HashMap::new();
+    for topic in &topics {
+        *times.entry(topic.name.clone()).or_default() += 1;
+    }
+    let (once, more): (Vec<_>, Vec<_>) = topics.into_iter().partition(|topic| times[&topic.name] == 1);
+    (once, more.into_iter().map(|topic| topic.name).collect())
+}
+
+fn new_partitions(topic: &CreatePartitionsTopic) -> NewPartitions {
+    let assignments = topic.assignments.as_ref();
+    NewPartitions {
+        topic: topic.name.to_string(),
+        count: topic.count,
+        assignments: assignments.map(|all| all.iter().map(|a| a.broker_ids.clone()).collect()),
+    }
+}
+
+fn result(name: Utf8Bytes, outcome: Result<(), ApiError>) -> CreatePartitionsTopicResult {
+    let (error_code, error_message) = code_and_message(&outcome);
+    CreatePartitionsTopicResult {
+        name,
+        error_code,
+        error_message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn duplicates_are_refused_once() {
+        let topic = |name: &'static str| CreatePartitionsTopic {
+            name: Utf8Bytes::from_static(name),
+            ..Default::default()
+        };
+        let (once, duplicates) = split_duplicates(vec![topic("a"), topic("b"), topic("a")]);
+        assert_eq!(once, [topic("b")]);
+        assert_eq!(duplicates, BTreeSet::from([Utf8Bytes::from_static("a")]));
+    }
+}

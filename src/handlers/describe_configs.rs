@@ -1,0 +1,228 @@
+//! DescribeConfigs (32), v0–4: topics, this broker, its logger. Sources and synonyms since v1 (KIP-226), types and documentation
+//! since v3 (KIP-569).
+
+use std::sync::Arc;
+
+use config::{ConfigEntry, ConfigSource};
+use protocol::ErrorCode;
+use protocol::messages::describe_configs::{
+    DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResponse,
+    DescribeConfigsResult, DescribeConfigsSynonym,
+};
+use protocol::wire::Utf8Bytes;
+
+use crate::api_error::ApiError;
+use crate::broker::Broker;
+use crate::config_resources::{ROOT_LOGGER, ResourceType, check_broker_id, level_name};
+use crate::dispatch::{RequestContext, Served, served};
+use crate::topics::is_valid_name;
+
+pub const SERVED: Served = served!(DescribeConfigs, 0..=4, handle);
+
+/// `DYNAMIC_BROKER_LOGGER_CONFIG`
+const LOGGER_SOURCE: i8 = 6;
+
+/// What the request wants to see of each key.
+#[derive(Clone, Copy)]
+struct Shown {
+    version: i16,
+    synonyms: bool,
+    documentation: bool,
+}
+
+async fn handle(
+    broker: &Arc<Broker>,
+    context: &RequestContext,
+    request: DescribeConfigsRequest,
+) -> DescribeConfigsResponse {
+    let shown = Shown {
+        version: context.version,
+        synonyms: request.include_synonyms,
+        documentation: request.include_documentation,
+    };
+    // As in Kafka a type that does not exist spoils the whole request.
+    let unknown = request
+        .resources
+        .iter()
+        .find(|r| ResourceType::from_wire(r.resource_type).is_none());
+    let refusal = unknown.map(|r| {
+        let message = format!(
+            "Unexpected resource type {} for resource {}",
+            r.resource_type, r.resource_name
+        );
+        ApiError::invalid_request(message)
+    });
+    let results = request.resources.into_iter().map(|resource| {
+        let described = match &refusal {
+            Some(refusal) => Err(refusal.clone()),
+            None => describe(broker, &resource, shown),
+        };
+        result(resource, described)
+    });
+    DescribeConfigsResponse {
+        results: results.collect(),
+        ..Default::default()
+    }
+}
+
+fn describe(
+    broker: &Broker,
+    resource: &DescribeConfigsResource,
+    shown: Shown,
+) -> Result<Vec<DescribeConfigsResourceResult>, ApiError> {
+    let name = &*resource.resource_name;
+    let entries = match ResourceType::from_wire(resource.resource_type) {
+        Some(ResourceType::Topic) => topic_entries(broker, name)?,
+        // What is set for all brokers: nothing can be yet.
+        Some(ResourceType::Broker) if name.is_empty() => Vec::new(),
+        Some(ResourceType::Broker) => {
+            check_broker_id(name, broker.id)?;
+            let mut entries = broker.config.describe();
+            // Kafka changes some keys while it runs; here none does so yet.
+            entries.iter_mut().for_each(|entry| entry.read_only = true);
+            entries
+        }
+        Some(ResourceType::BrokerLogger) if name.is_empty() => {
+            return Err(ApiError::invalid_request("Broker id must not be empty"));
+        }
+        Some(ResourceType::BrokerLogger) => {
+            check_broker_id(name, broker.id)?;
+            let wanted = |key: &&str| is_wanted(resource, key);
+            return Ok([ROOT_LOGGER].into_iter().filter(wanted).map(logger_entry).collect());
+        }
+        Some(ResourceType::ClientMetrics) if name.is_empty() => {
+            return Err(ApiError::invalid_request(
+                "Client metrics subscription name must not be empty",
+            ));
+        }
+        Some(ResourceType::ClientMetrics) | None => {
+            // The code is the one that Kafka with ZooKeeper gives.
+            let message = "Subscriptions to client metrics are not part of this broker.";
+            return Err(ApiError::new(ErrorCode::UNKNOWN_SERVER_ERROR, message));
+        }
+    };
+    let wanted = entries.into_iter().filter(|entry| is_wanted(resource, &entry.name));
+    Ok(wanted.map(|entry| config_entry(entry, shown)).collect())
+}
+
+/// No keys, null or none at all, mean every key.
+fn is_wanted(resource: &DescribeConfigsResource, key: &str) -> bool {
+    match resource.configuration_keys.as_deref() {
+        None | Some([]) => true,
+        Some(keys) => keys.iter().any(|wanted| &**wanted == key),
+    }
+}
+
+fn topic_entries(broker: &Broker, topic: &str) -> Result<Vec<ConfigEntry>, ApiError> {
+    if !is_valid_name(topic) {
+        let message = format!("{topic:?} is no name that a topic can have.");
+        return Err(ApiError::new(ErrorCode::INVALID_TOPIC_EXCEPTION, message));
+    }
+    let Some(overrides) = broker.metadata.topic_configs(topic) else {
+        return Err(ApiError::unknown_topic(topic));
+    };
+    let described = broker.config.describe_topic(&overrides);
+    described.map_err(|e| ApiError::new(ErrorCode::INVALID_CONFIG, e.to_string()))
+}
+
+fn config_entry(entry: ConfigEntry, shown: Shown) -> DescribeConfigsResourceResult {
+    let synonyms = if shown.synonyms { entry.synonyms } else { Vec::new() };
+    let documentation = if shown.documentation { entry.doc } else { None };
+    DescribeConfigsResourceResult {
+        name: entry.name.into(),
+        value: entry.value.map(Utf8Bytes::from),
+        read_only: entry.read_only,
+        // Version 0 knows no sources.
+        is_default: shown.version == 0 && entry.source == ConfigSource::Default,
+        config_source: entry.source.wire_id(),
+        is_sensitive: entry.sensitive,
+        synonyms: synonyms
+            .into_iter()
+            .map(|synonym| DescribeConfigsSynonym {
+                name: synonym.name.into(),
+                value: synonym.value.map(Utf8Bytes::from),
+                source: synonym.source.wire_id(),
+            })
+            .collect(),
+        config_type: entry.value_type.map_or(0, |value_type| value_type.wire_id()),
+        documentation: documentation.map(Utf8Bytes::from_static),
+    }
+}
+
+fn logger_entry(name: &'static str) -> DescribeConfigsResourceResult {
+    DescribeConfigsResourceResult {
+        name: Utf8Bytes::from_static(name),
+        value: Some(Utf8Bytes::from_static(level_name(log::max_level()))),
+        config_source: LOGGER_SOURCE,
+        documentation: None,
+        ..Default::default()
+    }
+}
+
+fn result(
+    resource: DescribeConfigsResource,
+    described: Result<Vec<DescribeConfigsResourceResult>, ApiError>,
+) -> DescribeConfigsResult {
+    let named = DescribeConfigsResult {
+        resource_type: resource.resource_type,
+        resource_name: resource.resource_name,
+        ..Default::default()
+    };
+    match described {
+        Ok(configs) => DescribeConfigsResult { configs, ..named },
+        Err(error) => DescribeConfigsResult {
+            error_code: error.code,
+            error_message: error.message.map(Utf8Bytes::from),
+            ..named
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use config::BrokerConfig;
+
+    use super::*;
+
+    fn resource(keys: Option<Vec<&'static str>>) -> DescribeConfigsResource {
+        DescribeConfigsResource {
+            configuration_keys: keys.map(|keys| keys.into_iter().map(Utf8Bytes::from_static).collect()),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn no_keys_are_all_keys() {
+        assert!(is_wanted(&resource(None), "a"));
+        assert!(is_wanted(&resource(Some(Vec::new())), "a"));
+        assert!(is_wanted(&resource(Some(vec!["b", "a"])), "a"));
+        assert!(!is_wanted(&resource(Some(vec!["b"])), "a"));
+    }
+
+    #[test]
+    fn each_version_shows_what_it_knows() {
+        let shown = |version, synonyms, documentation| {
+            let entries = BrokerConfig::default().describe();
+            let entry = entries.into_iter().find(|e| e.name == "num.partitions").unwrap();
+            config_entry(
+                entry,
+                Shown {
+                    version,
+                    synonyms,
+                    documentation,
+                },
+            )
+        };
+        assert!(shown(0, false, false).is_default && !shown(1, false, false).is_default);
+        let quiet = shown(4, false, false);
+        assert_eq!(
+            (quiet.synonyms.len(), quiet.documentation, quiet.config_source),
+            (0, None, 5)
+        );
+        let full = shown(4, true, true);
+        assert_eq!(
+            (full.synonyms.len(), full.documentation.is_some(), full.config_type),
+            (1, true, 3)
+        );
+    }
+}
