@@ -2,21 +2,27 @@
 
 pub mod api_error;
 pub mod ask_controller;
+pub mod assembly;
 pub mod authorized_operations;
 pub mod auto_topic_creation;
+pub mod background;
 pub mod broker;
 pub mod cli;
 pub mod clock;
 pub mod config_resources;
+pub mod control;
 pub mod dispatch;
+pub mod ephemeral;
 pub mod fetch_session;
 pub mod group;
 pub mod handlers;
 pub mod log_config;
+pub mod log_dirs;
 pub mod logging;
 pub mod logs;
 pub mod metadata_cache;
 pub mod network;
+pub mod offsets_topic;
 pub mod partition;
 pub mod producer_ids;
 pub mod random;

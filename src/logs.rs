@@ -1,15 +1,21 @@
 //! All logs of this broker, over its log directories. Kafka's `LogManager`.
 
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::BrokerConfig;
+use controller::ConfigMap;
+use parking_lot::Mutex;
 use protocol::wire::TopicId;
-use storage::{Log, LogDirFailure, LogDirHealth, LogOptions, OpenError, OpenFiles, RealDisk, TopicPartition};
+use storage::checkpoint::OffsetCheckpoint;
+use storage::{Log, LogDir, LogDirFailure, OpenError, TopicPartition};
 
 use crate::clock;
 use crate::log_config::PartitionConfig;
+use crate::log_dirs::LogDirs;
 use crate::partition::Partition;
+use crate::random;
 
 /// Why a log could not be opened, created or deleted.
 #[derive(Debug, thiserror::Error)]
@@ -20,24 +26,90 @@ pub enum LogsError {
     /// Its directory is offline.
     #[error(transparent)]
     LogDir(#[from] LogDirFailure),
+    /// No directory is left for a new log.
+    #[error("{partition}: no log directory is online")]
+    NoDirectory {
+        /// The partition.
+        partition: TopicPartition,
+    },
+    /// The log in the directory is of another topic with the same name.
+    #[error("{partition}: its log belongs to the topic with id {found}, but the topic now has id {expected}")]
+    TopicId {
+        /// The partition.
+        partition: TopicPartition,
+        /// In `partition.metadata`.
+        found: TopicId,
+        /// Of the topic.
+        expected: TopicId,
+    },
+}
+
+/// A log that was found when the broker started and that no partition has taken yet.
+struct Found {
+    log: Log,
+    high_watermark: i64,
+}
+
+struct Directory {
+    dir: LogDir,
+    /// Partitions in it; new ones go where there are fewest.
+    partitions: Mutex<usize>,
+    /// Directories of deleted partitions, and when their files go.
+    deleted: Mutex<Vec<(i64, PathBuf)>>,
 }
 
 /// The logs.
 pub struct Logs {
     config: Arc<BrokerConfig>,
-    open_files: Arc<OpenFiles>,
-    health: Arc<LogDirHealth>,
+    directories: Vec<Directory>,
+    found: Mutex<HashMap<TopicPartition, Found>>,
 }
 
 impl Logs {
-    /// Over the directories of `log.dirs`.
-    pub fn new(config: Arc<BrokerConfig>) -> Arc<Self> {
-        let health = LogDirHealth::new(&config.log_dirs[0]);
-        Arc::new(Self {
-            config,
-            open_files: OpenFiles::new(1000),
-            health,
-        })
+    /// Opens every log in the directories, and recovers those that were not closed.
+    ///
+    /// # Errors
+    /// The directory's failure, if it was the only one.
+    pub fn load(
+        config: Arc<BrokerConfig>,
+        dirs: LogDirs,
+        topic_configs: &BTreeMap<String, ConfigMap>,
+    ) -> Result<Arc<Self>, OpenError> {
+        let mut configs: HashMap<Arc<str>, PartitionConfig> = HashMap::new();
+        let mut found = HashMap::new();
+        let mut directories = Vec::new();
+        let none = ConfigMap::new();
+        let threads = usize::try_from(config.num_recovery_threads_per_data_dir).unwrap_or(1);
+        let only_one = dirs.online.len() == 1;
+        for dir in dirs.online {
+            for partition in dir.partitions() {
+                configs.entry(partition.topic.clone()).or_insert_with(|| {
+                    let overrides = topic_configs.get(&*partition.topic).unwrap_or(&none);
+                    PartitionConfig::new(&config, &partition.topic, overrides)
+                });
+            }
+            let logs = match dir.load_logs(|partition| configs[&partition.topic].log.clone(), threads, clock::now_ms()) {
+                Ok(logs) => logs,
+                Err(e) if only_one => return Err(e),
+                Err(e) => {
+                    log::error!("{e}");
+                    continue;
+                }
+            };
+            let high_watermarks = dir.read_checkpoint(OffsetCheckpoint::Replication);
+            let count = logs.len();
+            for log in logs {
+                let high_watermark = high_watermarks.get(log.partition()).copied().unwrap_or(0);
+                found.insert(log.partition().clone(), Found { log, high_watermark });
+            }
+            let now_ms = clock::now_ms();
+            let deleted = dir.deleted_dirs().iter().map(|path| (now_ms, path.clone())).collect();
+            for path in dir.left_alone() {
+                log::warn!("{} is left alone: this version knows no such copies", path.display());
+            }
+            directories.push(Directory { dir, partitions: Mutex::new(count), deleted: Mutex::new(deleted) });
+        }
+        Ok(Arc::new(Self { config, directories, found: Mutex::new(found) }))
     }
 
     /// The broker's configuration.
@@ -45,17 +117,18 @@ impl Logs {
         &self.config
     }
 
-    /// Whether a partition's log lies in a directory that is offline.
-    pub fn is_offline(&self, _partition: &TopicPartition) -> bool {
-        self.health.failure().is_some()
+    /// The directories that were online at the start, with what took one offline since.
+    pub fn directories(&self) -> Vec<(PathBuf, Option<LogDirFailure>)> {
+        let state = |d: &Directory| (d.dir.path().to_path_buf(), d.dir.health().failure().cloned());
+        self.directories.iter().map(state).collect()
     }
 
-    /// Takes a directory offline; false if it was already.
-    pub fn set_offline(&self, _dir: &Path) -> bool {
-        true
+    /// Whether any directory is offline, so that a partition that is missing may lie there.
+    pub fn any_offline(&self) -> bool {
+        self.directories.iter().any(|d| d.dir.health().failure().is_some())
     }
 
-    /// The log of a partition and its checkpointed high watermark.
+    /// The log of a partition and its checkpointed high watermark; created where there is none.
     ///
     /// # Errors
     /// [`LogsError`]
@@ -65,34 +138,142 @@ impl Logs {
         topic_id: TopicId,
         config: &PartitionConfig,
     ) -> Result<(Log, i64), LogsError> {
-        let log = Log::open(
-            LogOptions {
-                partition: partition.clone(),
-                dir: self.config.log_dirs[0].join(partition.dir_name()),
-                topic_id: Some(topic_id),
-                config: config.log.clone(),
-                disk: Arc::new(RealDisk),
-                open_files: self.open_files.clone(),
-                health: self.health.clone(),
-                log_start_offset: 0,
-                recovery_point: 0,
-                clean_shutdown: false,
-            },
-            clock::now_ms(),
-        )?;
-        let end = log.log_end_offset();
-        Ok((log, end))
+        if let Some(Found { mut log, high_watermark }) = self.found.lock().remove(partition) {
+            if let Some(found) = log.topic_id().filter(|found| *found != topic_id && !topic_id.is_zero()) {
+                self.found.lock().insert(partition.clone(), Found { log, high_watermark });
+                return Err(LogsError::TopicId { partition: partition.clone(), found, expected: topic_id });
+            }
+            log.set_config(config.log.clone());
+            return Ok((log, high_watermark));
+        }
+        let online = self.directories.iter().filter(|d| d.dir.health().failure().is_none());
+        let Some(directory) = online.min_by_key(|d| *d.partitions.lock()) else {
+            return Err(LogsError::NoDirectory { partition: partition.clone() });
+        };
+        let id = (!topic_id.is_zero()).then_some(topic_id);
+        let log = directory.dir.create_log(partition, id, config.log.clone(), clock::now_ms())?;
+        *directory.partitions.lock() += 1;
+        Ok((log, 0))
     }
 
-    /// Deletes a partition's log.
+    /// Deletes a partition's log: at once from sight, its files after `file.delete.delay.ms`.
     ///
     /// # Errors
-    /// [`LogsError`]
-    pub fn delete(&self, partition: &TopicPartition, _open: Option<&Partition>) -> Result<(), LogsError> {
-        let dir = self.config.log_dirs[0].join(partition.dir_name());
-        if let Err(e) = std::fs::remove_dir_all(&dir) {
-            log::error!("{}: {e}", dir.display());
+    /// The directory's failure.
+    pub fn delete(&self, partition: &TopicPartition, open: Option<&Partition>) -> Result<(), LogsError> {
+        if let Some(open) = open {
+            return Ok(self.delete_log(&open.log())?);
         }
+        match self.found.lock().remove(partition) {
+            Some(found) => Ok(self.delete_log(&found.log)?),
+            None => Ok(()),
+        }
+    }
+
+    fn delete_log(&self, log: &Log) -> Result<(), LogDirFailure> {
+        let dir = log.dir();
+        let Some(directory) = self.directories.iter().find(|d| dir.starts_with(d.dir.path())) else { return Ok(()) };
+        let delay_ms = log.config().file_delete_delay_ms;
+        let renamed = directory.dir.delete_log(log, u128::from_ne_bytes(random::bytes()))?;
+        directory.deleted.lock().push((clock::now_ms() + delay_ms, renamed));
+        let mut partitions = directory.partitions.lock();
+        *partitions = partitions.saturating_sub(1);
         Ok(())
+    }
+
+    /// Logs that were found at the start and belong to no topic: named once, kept.
+    pub fn report_strays(&self) {
+        let found = self.found.lock();
+        if !found.is_empty() {
+            let names: Vec<String> = found.keys().take(10).map(ToString::to_string).collect();
+            log::warn!("{} logs belong to no topic and are left alone, among them {}", found.len(), names.join(", "));
+        }
+    }
+
+    /// Removes what deleted partitions have left, when its time has come.
+    pub fn remove_deleted(&self) {
+        let now_ms = clock::now_ms();
+        for directory in &self.directories {
+            let due: Vec<PathBuf> = {
+                let mut deleted = directory.deleted.lock();
+                let (due, later) = deleted.drain(..).partition(|(due_ms, _)| *due_ms <= now_ms);
+                *deleted = later;
+                due.into_iter().map(|(_, path): (i64, PathBuf)| path).collect()
+            };
+            for path in due {
+                if let Err(failure) = directory.dir.remove_dir(&path) {
+                    log::error!("{failure}");
+                }
+            }
+        }
+    }
+
+    /// Writes the recovery points of all logs.
+    pub fn checkpoint_recovery_points(&self, partitions: &[Arc<Partition>]) {
+        self.checkpoint(OffsetCheckpoint::RecoveryPoint, partitions, |p| Some(p.log().recovery_point()));
+    }
+
+    /// Writes the log start offsets of those logs whose first segment does not say them.
+    pub fn checkpoint_log_start_offsets(&self, partitions: &[Arc<Partition>]) {
+        self.checkpoint(OffsetCheckpoint::LogStartOffset, partitions, |p| {
+            Some(p.log_start_offset()).filter(|offset| *offset > 0)
+        });
+    }
+
+    /// Writes the high watermarks of all partitions.
+    pub fn checkpoint_high_watermarks(&self, partitions: &[Arc<Partition>]) {
+        self.checkpoint(OffsetCheckpoint::Replication, partitions, |p| Some(p.high_watermark()));
+    }
+
+    fn checkpoint(
+        &self,
+        checkpoint: OffsetCheckpoint,
+        partitions: &[Arc<Partition>],
+        offset: impl Fn(&Partition) -> Option<i64>,
+    ) {
+        for directory in &self.directories {
+            if directory.dir.health().failure().is_some() {
+                continue;
+            }
+            let here: Vec<(&TopicPartition, i64)> = partitions
+                .iter()
+                .filter(|p| p.log_dir() == directory.dir.path())
+                .filter_map(|p| Some((&p.topic_partition, offset(p)?)))
+                .collect();
+            if let Err(failure) = directory.dir.write_checkpoint(checkpoint, here.into_iter()) {
+                log::error!("{failure}");
+            }
+        }
+    }
+
+    /// Closes every log, writes the checkpoints, and marks each directory whose logs are all closed as cleanly left.
+    ///
+    /// # Errors
+    /// The first directory's failure; the others are closed all the same.
+    pub fn close(&self, partitions: &[Arc<Partition>]) -> Result<(), LogDirFailure> {
+        let mut first_failure = None;
+        for partition in partitions {
+            if let Err(failure) = partition.close() {
+                log::error!("{}: {failure}", partition.topic_partition);
+                first_failure.get_or_insert(failure);
+            }
+        }
+        self.checkpoint_recovery_points(partitions);
+        self.checkpoint_log_start_offsets(partitions);
+        self.checkpoint_high_watermarks(partitions);
+        for directory in &self.directories {
+            if directory.dir.health().failure().is_none()
+                && let Err(failure) = directory.dir.mark_clean_shutdown(-1)
+            {
+                log::error!("{failure}");
+                first_failure.get_or_insert(failure);
+            }
+        }
+        first_failure.map_or(Ok(()), Err)
+    }
+
+    /// Whether `dir` is one of the directories.
+    pub fn has_directory(&self, dir: &Path) -> bool {
+        self.directories.iter().any(|d| d.dir.path() == dir)
     }
 }

@@ -27,7 +27,8 @@ struct Image {
     features: FinalizedFeatures,
 }
 
-/// The cache. Reads take a shared lock for as long as it takes to clone a few pointers.
+/// The cache, empty at first. Reads take a shared lock for as long as it takes to clone a few pointers.
+#[derive(Default)]
 pub struct MetadataCache {
     image: RwLock<Image>,
 }
@@ -46,29 +47,20 @@ fn find_partition(topic: &TopicState, partition: i32) -> Option<&PartitionState>
 }
 
 impl MetadataCache {
-    /// A cache of what the controller knew when it started.
-    pub fn new(snapshot: MetadataSnapshot) -> Self {
-        let topics: BTreeMap<_, _> = snapshot
-            .topics
-            .into_iter()
-            .map(|t| (t.topic.clone(), Arc::new(t)))
-            .collect();
-        Self {
-            image: RwLock::new(Image {
-                cluster_id: snapshot.cluster_id,
-                controller_id: snapshot.controller_id,
-                brokers: snapshot.brokers.into_iter().map(|b| (b.registration.id, b)).collect(),
-                names: topics
-                    .values()
-                    .map(|t| (wire_id(t.topic_id), t.topic.clone()))
-                    .collect(),
-                topics,
-                features: FinalizedFeatures {
-                    levels: snapshot.finalized_features,
-                    epoch: snapshot.finalized_features_epoch,
-                },
-            }),
-        }
+    /// Takes over all that the controller knew when it started.
+    pub fn set_snapshot(&self, snapshot: MetadataSnapshot) {
+        let topics: BTreeMap<_, _> = snapshot.topics.into_iter().map(|t| (t.topic.clone(), Arc::new(t))).collect();
+        *self.image.write() = Image {
+            cluster_id: snapshot.cluster_id,
+            controller_id: snapshot.controller_id,
+            brokers: snapshot.brokers.into_iter().map(|b| (b.registration.id, b)).collect(),
+            names: topics.values().map(|t| (wire_id(t.topic_id), t.topic.clone())).collect(),
+            topics,
+            features: FinalizedFeatures {
+                levels: snapshot.finalized_features,
+                epoch: snapshot.finalized_features_epoch,
+            },
+        };
     }
 
     /// Takes in what concerns the cache; other effects pass by.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use controller::{
     Applied, BoxFuture, Effect, EffectSink, FailedReplica, PartitionState, StopReplicaPartition, TopicState,
@@ -10,10 +11,12 @@ use parking_lot::RwLock;
 use protocol::ErrorCode;
 use storage::{LogDirFailure, TopicPartition};
 
+use crate::group::GroupCoordinator;
 use crate::log_config::PartitionConfig;
 use crate::logs::Logs;
 use crate::metadata_cache::MetadataCache;
 use crate::partition::Partition;
+use crate::topics::CONSUMER_OFFSETS;
 
 type OfTopic = BTreeMap<i32, Arc<Partition>>;
 
@@ -22,6 +25,8 @@ pub struct Replicas {
     broker_id: i32,
     logs: Arc<Logs>,
     topics: RwLock<HashMap<Arc<str>, OfTopic>>,
+    /// Set once any partition has a finite `flush.messages`, so that nobody else pays for asking.
+    any_flushes_by_messages: AtomicBool,
 }
 
 impl Replicas {
@@ -31,6 +36,7 @@ impl Replicas {
             broker_id,
             logs,
             topics: RwLock::default(),
+            any_flushes_by_messages: AtomicBool::new(false),
         })
     }
 
@@ -53,37 +59,46 @@ impl Replicas {
             .unwrap_or_default()
     }
 
+    /// Whether any partition here ever had a finite `flush.messages`.
+    pub fn any_flushes_by_messages(&self) -> bool {
+        self.any_flushes_by_messages.load(Ordering::Relaxed)
+    }
+
+    fn note_config(&self, config: &PartitionConfig) {
+        if config.log.flush_messages != i64::MAX {
+            self.any_flushes_by_messages.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// The code for a partition that exists but is not here.
-    pub fn missing_code(&self, topic: &str, partition: i32) -> ErrorCode {
-        match self.logs.is_offline(&TopicPartition::new(topic, partition)) {
+    pub fn missing_code(&self) -> ErrorCode {
+        match self.logs.any_offline() {
             true => ErrorCode::KAFKA_STORAGE_ERROR,
             false => ErrorCode::NOT_LEADER_OR_FOLLOWER,
         }
     }
 
-    /// A log directory has failed: every partition in it goes offline.
+    /// A log directory has failed: every partition in it goes offline. The first who sees it says so.
     pub fn log_dir_failed(&self, partition: &Partition, failure: &LogDirFailure) {
-        if !self.logs.set_offline(&failure.dir) {
-            return;
-        }
-        log::error!(
-            "{failure}: its partitions go offline (first seen on {})",
-            partition.topic_partition
-        );
-        let mut topics = self.topics.write();
-        for of_topic in topics.values_mut() {
+        let mut offline = 0;
+        for of_topic in self.topics.write().values_mut() {
             of_topic.retain(|_, partition| {
                 let stays = partition.log_dir() != failure.dir;
                 if !stays {
+                    offline += 1;
                     partition.waiters.wake_all();
                 }
                 stays
             });
         }
+        if offline > 0 {
+            log::error!("{failure}; {offline} partitions go offline, first seen on {}", partition.topic_partition);
+        }
     }
 
     fn lead_or_follow(&self, topic: &TopicState, failed: &mut Vec<FailedReplica>) {
         let config = PartitionConfig::new(self.logs.broker_config(), &topic.topic, &topic.configs);
+        self.note_config(&config);
         for state in &topic.partitions {
             if let Err(failure) = self.take_over(topic, state, &config) {
                 log::error!("{}-{}: {failure}", topic.topic, state.partition);
@@ -161,6 +176,7 @@ impl Replicas {
             }
             Effect::TopicConfigChanged { topic, configs } => {
                 let config = PartitionConfig::new(self.logs.broker_config(), topic, configs);
+                self.note_config(&config);
                 for partition in self.of_topic(topic) {
                     partition.set_config(config.clone());
                 }
@@ -175,19 +191,51 @@ impl Replicas {
 pub struct ApplyEffects {
     /// The partitions.
     pub replicas: Arc<Replicas>,
-    /// The cache; `None` until the controller's first snapshot made it.
+    /// The cache.
     pub metadata: Arc<MetadataCache>,
+    /// Groups live where their partition of `__consumer_offsets` is led.
+    pub groups: Arc<GroupCoordinator>,
+}
+
+impl ApplyEffects {
+    fn tell_groups(replicas: &Replicas, groups: &GroupCoordinator, effect: &Effect) {
+        match effect {
+            Effect::LeaderAndIsr { topics, .. } => {
+                let of_offsets = topics.iter().filter(|t| &*t.topic == CONSUMER_OFFSETS).flat_map(|t| &t.partitions);
+                for state in of_offsets {
+                    match state.leader == replicas.broker_id {
+                        true => groups.on_elected(state.partition, state.leader_epoch.0),
+                        false => groups.on_resigned(state.partition, Some(state.leader_epoch.0)),
+                    }
+                }
+            }
+            Effect::StopReplica { delete, partitions, .. } => {
+                for stopped in partitions.iter().filter(|p| &*p.topic == CONSUMER_OFFSETS) {
+                    groups.on_resigned(stopped.partition, None);
+                }
+                if *delete {
+                    let deleted = partitions.iter().map(|p| crate::group::TopicPartition {
+                        topic: p.topic.clone(),
+                        partition: p.partition,
+                    });
+                    groups.on_partitions_deleted(&deleted.collect::<Vec<_>>());
+                }
+            }
+            Effect::UpdateMetadata { .. } | Effect::TopicConfigChanged { .. } => {}
+        }
+    }
 }
 
 impl EffectSink for ApplyEffects {
     fn apply(&mut self, effects: Vec<Effect>) -> BoxFuture<'_, Applied> {
-        let (replicas, metadata) = (self.replicas.clone(), self.metadata.clone());
+        let (replicas, metadata, groups) = (self.replicas.clone(), self.metadata.clone(), self.groups.clone());
         Box::pin(async move {
             let applied = tokio::task::spawn_blocking(move || {
                 let mut failed = Vec::new();
                 for effect in &effects {
                     replicas.apply_one(effect, &mut failed);
                     metadata.apply(effect);
+                    Self::tell_groups(&replicas, &groups, effect);
                 }
                 Applied { failed }
             });

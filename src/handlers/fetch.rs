@@ -126,6 +126,7 @@ impl Fetch {
                 min_one_message: round.bytes == 0,
                 readable: self.readable,
                 current_leader_epoch: wanted.current_leader_epoch,
+                sendfile: true,
             };
             let data = match partition.read(&limits, mode) {
                 Ok(Some(read)) => {
@@ -171,7 +172,7 @@ impl Fetch {
             None if !broker.metadata.contains(&name, wanted.partition) => {
                 return Err((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, false));
             }
-            None => return Err((broker.replicas.missing_code(&name, wanted.partition), true)),
+            None => return Err((broker.replicas.missing_code(), true)),
         };
         if self.from_follower && !partition.state().replicas.contains(&self.replica_id) {
             // A replica that this leader does not know may know more than we do: by epoch, or just ask again.

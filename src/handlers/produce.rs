@@ -40,11 +40,11 @@ fn start(broker: &Arc<Broker>, context: RequestContext, mut reader: Reader) -> R
         broker: broker.clone(),
         context,
     };
-    if compressed_bytes(&request) <= INLINE_INFLATE_BYTES {
+    if compressed_bytes(&request) <= INLINE_INFLATE_BYTES && !produce.waits_for_the_disk(&request) {
         return Ok(produce.append(request));
     }
-    // Inflating much takes long: not in a task that serves other connections. What this connection sends next waits, so that
-    // its records keep their order.
+    // Inflating much takes long, and so does a flush: not in a task that serves other connections. What this connection sends
+    // next waits, so that its records keep their order.
     Ok(Started::Gated(Box::pin(async move {
         let appended = tokio::task::spawn_blocking(move || produce.append(request)).await;
         appended.unwrap_or_else(|e| {
@@ -108,6 +108,17 @@ enum Outcome {
 type Outcomes = Vec<(Utf8Bytes, Vec<Outcome>)>;
 
 impl Produce {
+    /// Whether a topic's `flush.messages` makes the append wait for an fsync.
+    fn waits_for_the_disk(&self, request: &ProduceRequest) -> bool {
+        self.broker.replicas.any_flushes_by_messages()
+            && request.topic_data.iter().any(|topic| {
+                topic.partition_data.iter().any(|data| {
+                    let partition = self.broker.replicas.get(&topic.name, data.index);
+                    partition.is_some_and(|partition| partition.flushes_by_messages())
+                })
+            })
+    }
+
     fn append(self, request: ProduceRequest) -> Started {
         let acks = request.acks;
         let refusal = refusal_of_all(&request);
@@ -143,7 +154,7 @@ impl Produce {
         }
         let Some(partition) = self.broker.replicas.get(topic, index) else {
             let code = match self.broker.metadata.contains(topic, index) {
-                true => self.broker.replicas.missing_code(topic, index),
+                true => self.broker.replicas.missing_code(),
                 false => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
             };
             return Outcome::Done(refused(index, code, None));

@@ -1,7 +1,7 @@
 //! Every internal error to its code on the wire. No `_` arm: a new error is a decision to be made here.
 
 use protocol::ErrorCode;
-use storage::{AppendError, ReadError, ValidateError};
+use storage::{AppendError, LogStartOffsetError, ReadError, ValidateError};
 
 use controller::{ControllerError, Rejection};
 
@@ -122,8 +122,8 @@ impl ToCode for DeleteRecordsError {
     fn to_code(&self) -> ErrorCode {
         match self {
             DeleteRecordsError::Leader(error) => error.to_code(),
-            DeleteRecordsError::OutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
-            DeleteRecordsError::LogDir(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+            DeleteRecordsError::Log(LogStartOffsetError::OffsetOutOfRange { .. }) => ErrorCode::OFFSET_OUT_OF_RANGE,
+            DeleteRecordsError::Log(LogStartOffsetError::LogDir(_)) => ErrorCode::KAFKA_STORAGE_ERROR,
         }
     }
 }

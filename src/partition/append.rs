@@ -121,6 +121,12 @@ impl Partition {
         Appended::Queued(PendingAppend(pending))
     }
 
+    /// Whether `flush.messages` may have an append wait for the disk. Whoever appends to such a partition does it where that delays
+    /// nobody else.
+    pub fn flushes_by_messages(&self) -> bool {
+        self.config.read().log.flush_messages != i64::MAX
+    }
+
     fn may_append(&self, acks: i16) -> Result<(), AppendFailure> {
         let state = self.leader_state()?;
         if acks != -1 {
@@ -159,18 +165,25 @@ impl Partition {
         }
     }
 
-    fn append_locked(&self, log: &mut Log, batch: ValidatedBatch) -> Result<AppendInfo, AppendFailure> {
+    fn append_locked(self: &Arc<Self>, log: &mut Log, batch: ValidatedBatch) -> Result<AppendInfo, AppendFailure> {
         // Leadership may have gone while the append was queued.
         let state = self.leader_state()?;
         let before = self.high_watermark();
         let bytes = batch.size_in_bytes();
-        let info = log.append_as_leader(batch, state.leader_epoch.0, clock::now_ms())?;
+        let now_ms = clock::now_ms();
+        let info = log.append_as_leader(batch, state.leader_epoch.0, now_ms)?;
+        if self.flushes_by_messages() && log.is_flush_due(now_ms) {
+            log.flush(now_ms).map_err(AppendError::LogDir)?;
+        }
         self.advance_high_watermark(log);
         if self.high_watermark() > before {
             self.waiters.became_readable(i64::try_from(bytes).unwrap_or(i64::MAX));
             if info.rolled {
                 self.waiters.wake_all();
             }
+        }
+        if info.rolled {
+            self.flush_rolled(log.active_segment_base_offset());
         }
         Ok(info)
     }

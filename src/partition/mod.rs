@@ -1,9 +1,11 @@
 //! One partition on this broker: its log, who leads it, who waits for it. Kafka's `Partition`.
 
 mod append;
+mod maintenance;
 mod read;
 mod waiters;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -11,7 +13,7 @@ use controller::ids::NO_LEADER;
 use controller::{LeaderRecoveryState, PartitionState};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use protocol::wire::TopicId;
-use storage::{Log, TopicPartition};
+use storage::{Log, LogStartOffsetError, TopicPartition};
 
 pub use append::{AppendFailure, Appended, PendingAppend};
 pub use read::{PartitionRead, ReadFailure, ReadLimits, Readable};
@@ -31,6 +33,7 @@ pub struct Partition {
     /// The topic's id.
     pub topic_id: TopicId,
     broker_id: i32,
+    log_dir: PathBuf,
     state: RwLock<Arc<PartitionState>>,
     log: Mutex<Log>,
     queue: AppendQueue,
@@ -87,6 +90,7 @@ impl Partition {
             topic_partition: log.partition().clone(),
             topic_id,
             broker_id,
+            log_dir: log.dir().parent().map(Path::to_path_buf).unwrap_or_default(),
             state: RwLock::new(Arc::new(nobody_leads(log.partition().partition))),
             high_watermark: AtomicI64::new(high_watermark.clamp(log.log_start_offset(), log.log_end_offset())),
             log_start_offset: AtomicI64::new(log.log_start_offset()),
@@ -114,7 +118,7 @@ impl Partition {
             old.leader != state.leader || old.leader_epoch != state.leader_epoch
         };
         if leads && is_new_epoch {
-            let _ = &mut log;
+            log.assign_leader_epoch(state.leader_epoch.0)?;
         }
         *self.state.write() = Arc::new(state);
         self.advance_high_watermark(&log);
@@ -173,8 +177,8 @@ impl Partition {
     }
 
     /// The log directory that it is in.
-    pub fn log_dir(&self) -> std::path::PathBuf {
-        std::path::PathBuf::new()
+    pub fn log_dir(&self) -> &Path {
+        &self.log_dir
     }
 
     /// The first offset that is readable.
@@ -221,14 +225,14 @@ impl Partition {
         let mut log = self.log.lock();
         let high_watermark = self.high_watermark();
         let to = if offset == -1 { high_watermark } else { offset };
-        if to < 0 || to > high_watermark {
-            return Err(DeleteRecordsError::OutOfRange {
+        if to < 0 {
+            return Err(DeleteRecordsError::Log(LogStartOffsetError::OffsetOutOfRange {
                 partition: self.topic_partition.clone(),
                 requested: offset,
                 high_watermark,
-            });
+            }));
         }
-        let _ = &mut log;
+        log.increment_log_start_offset(to, high_watermark)?;
         self.advance_high_watermark(&log);
         Ok(log.log_start_offset())
     }
@@ -257,17 +261,7 @@ pub enum DeleteRecordsError {
     /// Not the leader.
     #[error(transparent)]
     Leader(#[from] LeaderError),
-    /// `OFFSET_OUT_OF_RANGE`
-    #[error("{partition}: records before {requested} cannot be deleted; the high watermark is {high_watermark}")]
-    OutOfRange {
-        /// The partition.
-        partition: TopicPartition,
-        /// The offset asked for.
-        requested: i64,
-        /// The high watermark.
-        high_watermark: i64,
-    },
-    /// `KAFKA_STORAGE_ERROR`
+    /// The log refused.
     #[error(transparent)]
-    LogDir(#[from] storage::LogDirFailure),
+    Log(#[from] LogStartOffsetError),
 }

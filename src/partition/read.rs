@@ -32,6 +32,8 @@ pub struct ReadLimits {
     pub readable: Readable,
     /// The leader epoch that the client knows.
     pub current_leader_epoch: i32,
+    /// Whether records may come as a range of the file.
+    pub sendfile: bool,
 }
 
 /// What a fetch gets of one partition.
@@ -71,7 +73,8 @@ impl Partition {
         loop {
             let mark = self.waiters.mark();
             let (plan, read) = self.locate(limits, from_segment, mark)?;
-            match plan.run(mode, SENDFILE_MIN_BYTES)? {
+            let sendfile_min_bytes = if limits.sendfile { SENDFILE_MIN_BYTES } else { usize::MAX };
+            match plan.run(mode, sendfile_min_bytes)? {
                 ReadOutcome::Data(data) => {
                     return Ok(Some(PartitionRead {
                         records: chunk(data),
@@ -116,8 +119,8 @@ impl Partition {
 
 /// An incomplete first batch is of no use to a client that can be told so by an empty answer (Fetch v3 and later).
 fn chunk(data: FetchData) -> Chunk {
-    match data.records {
-        _ if data.first_entry_incomplete => Chunk::Memory(bytes::Bytes::new()),
-        records => records,
+    match data.first_entry_incomplete {
+        true => Chunk::Memory(bytes::Bytes::new()),
+        false => data.records,
     }
 }

@@ -1,0 +1,173 @@
+//! Puts the broker together: directories, metadata store, listeners, controller, partitions, in that order; and takes it apart.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use config::{BrokerConfig, TopicConfig};
+use controller::driver;
+use controller::startup::Bootstrap;
+use controller::store_embedded::EmbeddedStore;
+use controller::{BrokerRegistration, ConfigMap, Endpoint, TopicPolicy};
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use crate::background;
+use crate::broker::Broker;
+use crate::control::ControlThread;
+use crate::fetch_session::FetchSessionCache;
+use crate::group::{CoordinatorConfig, GroupCoordinator};
+use crate::log_dirs::LogDirs;
+use crate::logs::Logs;
+use crate::metadata_cache::MetadataCache;
+use crate::network::{BoundListener, Connections};
+use crate::offsets_topic::OffsetsTopic;
+use crate::producer_ids::ProducerIds;
+use crate::random;
+use crate::replicas::{ApplyEffects, Replicas};
+use crate::start;
+
+/// A broker that serves as soon as its listeners accept.
+pub struct Assembled {
+    /// What requests use.
+    pub broker: Arc<Broker>,
+    /// Bound, not yet accepting.
+    pub listeners: Vec<BoundListener>,
+    /// Where clients connect, in the order of `listeners`.
+    pub addresses: Vec<SocketAddr>,
+    /// Takes it apart.
+    pub stopper: Stopper,
+}
+
+/// Takes the broker apart.
+pub struct Stopper {
+    broker: Arc<Broker>,
+    logs: Arc<Logs>,
+    background: Vec<JoinHandle<()>>,
+    _control: ControlThread,
+}
+
+impl Stopper {
+    /// Stops what runs in the background, gives the registration back, and closes the logs so that nothing has to be recovered.
+    ///
+    /// # Errors
+    /// Whatever kept the stop from being clean.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.broker.groups.stop();
+        for task in &self.background {
+            task.abort();
+        }
+        let deregistered = self.broker.controller.shutdown().await.context("taking the registration back");
+        let (logs, replicas) = (self.logs, self.broker.replicas.clone());
+        tokio::task::spawn_blocking(move || logs.close(&replicas.all())).await.context("closing the logs")??;
+        deregistered
+    }
+}
+
+/// Assembles the broker.
+///
+/// # Errors
+/// One line for whatever is in the way.
+pub async fn assemble(config: Arc<BrokerConfig>) -> anyhow::Result<Assembled> {
+    if config.zookeeper_connect.is_some() {
+        anyhow::bail!("zookeeper.connect: this version has no ZooKeeper; without the key it uses its embedded store");
+    }
+    let mut dirs = LogDirs::open(&config)?;
+    let listeners = start::bind(&config)?;
+    let store = EmbeddedStore::open(&config.metadata_log_dir).context("the metadata store")?;
+    let bootstrap = Bootstrap::new(Arc::new(store)).await?;
+    let cluster_id = bootstrap.cluster_id(dirs.cluster_id().as_deref()).await?;
+    let id = match config.broker_id.or(dirs.broker_id()) {
+        Some(id) => id,
+        None => bootstrap.generate_broker_id(config.reserved_broker_max_id).await?,
+    };
+    dirs.identify(id, &cluster_id)?;
+    let logs = Logs::load(config.clone(), dirs, &bootstrap.topic_configs().await?)?;
+    let replicas = Replicas::new(id, logs.clone());
+    let metadata = Arc::new(MetadataCache::default());
+    let control = ControlThread::start().context("the control thread")?;
+    let offsets = OffsetsTopic { replicas: replicas.clone(), metadata: metadata.clone() };
+    let groups = Arc::new(GroupCoordinator::start(
+        CoordinatorConfig::new(&config),
+        Arc::new(offsets),
+        random::bytes,
+        Handle::current(),
+        control.handle(),
+    ));
+    let sink = ApplyEffects { replicas: replicas.clone(), metadata: metadata.clone(), groups: groups.clone() };
+    let policy = Arc::new(Policy { config: config.clone() });
+    let registration = registration(&config, id, &listeners);
+    let started = driver::start(bootstrap, registration, policy, Box::new(sink)).await?;
+    metadata.set_snapshot(started.snapshot);
+    logs.report_strays();
+    let background = background::start(&config, &replicas, &logs);
+    let broker = Arc::new(Broker {
+        id,
+        fetch_sessions: FetchSessionCache::new(
+            usize::try_from(config.max_incremental_fetch_session_cache_slots).unwrap_or(0),
+        ),
+        connections: Connections::new(start::limits(&config)),
+        config,
+        metadata,
+        replicas,
+        controller: started.handle,
+        groups,
+        producer_ids: ProducerIds::default(),
+        config_changes: tokio::sync::Mutex::default(),
+    });
+    let addresses = listeners.iter().map(|bound| bound.address).collect();
+    let stopper = Stopper { broker: broker.clone(), logs, background, _control: control };
+    Ok(Assembled { broker, listeners, addresses, stopper })
+}
+
+/// What other brokers and clients are told: the advertised listeners, or the ones that are bound.
+fn registration(config: &BrokerConfig, id: i32, listeners: &[BoundListener]) -> BrokerRegistration {
+    let endpoint = |bound: &BoundListener| {
+        let name = &bound.listener.name;
+        let advertised = config.advertised_listeners.iter().find(|a| a.name == *name);
+        let host = advertised.map(|a| a.host.as_str()).filter(|host| !host.is_empty());
+        let port = advertised.map(|a| a.port).filter(|port| *port != 0);
+        let bound_host = match bound.listener.host.as_str() {
+            "" => rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            host => host.to_string(),
+        };
+        Endpoint {
+            listener_name: name.clone(),
+            security_protocol: bound.listener.security_protocol.name().to_string(),
+            host: host.map_or(bound_host, str::to_string),
+            port: port.unwrap_or(bound.address.port()),
+        }
+    };
+    BrokerRegistration {
+        id,
+        endpoints: listeners.iter().map(endpoint).collect(),
+        rack: config.broker_rack.clone(),
+        jmx_port: -1,
+        features: BTreeMap::new(),
+        sordini: Some(env!("CARGO_PKG_VERSION").to_string()),
+    }
+}
+
+/// The broker's defaults, by which the controller judges topics.
+struct Policy {
+    config: Arc<BrokerConfig>,
+}
+
+impl TopicPolicy for Policy {
+    fn validate_configs(&self, _topic: &str, configs: &ConfigMap) -> Result<(), String> {
+        TopicConfig::new(&self.config.topic_defaults, configs).map(drop).map_err(|e| e.to_string())
+    }
+
+    fn num_partitions(&self) -> i32 {
+        self.config.num_partitions
+    }
+
+    fn default_replication_factor(&self) -> i32 {
+        self.config.default_replication_factor
+    }
+
+    fn delete_topic_enable(&self) -> bool {
+        self.config.delete_topic_enable
+    }
+}

@@ -1,0 +1,128 @@
+//! The directories of `log.dirs` before their logs are opened: whose they are.
+
+use std::sync::Arc;
+
+use config::BrokerConfig;
+use storage::checkpoint::MetaProperties;
+use storage::{LogDir, LogDirError, LogDirFailure, OpenFiles, RealDisk};
+
+/// Files that all logs together keep open, as a share of what the process may open; connections need the rest.
+const OPEN_FILES_SHARE: u64 = 2;
+
+/// The directories that can be used.
+pub struct LogDirs {
+    /// Locked.
+    pub online: Vec<LogDir>,
+}
+
+/// Why the directories cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LogDirsError {
+    /// One of them.
+    #[error(transparent)]
+    Directory(#[from] LogDirError),
+    /// Writing to one of them.
+    #[error(transparent)]
+    Failure(#[from] LogDirFailure),
+    /// Two directories, or a directory and the configuration, name different brokers.
+    #[error("{first} says broker.id {first_id}, but {second} says {second_id}")]
+    BrokerId {
+        /// Who says so.
+        first: String,
+        /// What.
+        first_id: i32,
+        /// Who says otherwise.
+        second: String,
+        /// What.
+        second_id: i32,
+    },
+    /// Two directories belong to different clusters.
+    #[error("{first} belongs to cluster {first_id}, but {second} to {second_id}")]
+    ClusterId {
+        /// One directory.
+        first: String,
+        /// Its cluster.
+        first_id: String,
+        /// The other.
+        second: String,
+        /// Its cluster.
+        second_id: String,
+    },
+}
+
+impl LogDirs {
+    /// Opens and locks the directories of `log.dirs`. One that cannot be used is left out if there are others.
+    ///
+    /// # Errors
+    /// [`LogDirsError`]
+    pub fn open(config: &BrokerConfig) -> Result<Self, LogDirsError> {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(1024);
+        let open_files = OpenFiles::new(usize::try_from(limit / OPEN_FILES_SHARE).unwrap_or(512).max(64));
+        let mut online = Vec::new();
+        for (index, path) in config.log_dirs.iter().enumerate() {
+            match LogDir::open(path, Arc::new(RealDisk), open_files.clone()) {
+                Ok(dir) => online.push(dir),
+                Err(e @ LogDirError::Unusable { .. }) if !online.is_empty() || index + 1 < config.log_dirs.len() => {
+                    log::error!("{e}; the broker goes on without it");
+                }
+                Err(e) => return Err(e.into()),
+            }
+        }
+        let dirs = Self { online };
+        dirs.agree(config)?;
+        Ok(dirs)
+    }
+
+    /// What the directories say, each with its name.
+    fn stated(&self) -> impl Iterator<Item = (String, &MetaProperties)> {
+        self.online.iter().filter_map(|dir| {
+            let meta = dir.meta_properties()?;
+            Some((dir.path().join("meta.properties").display().to_string(), meta))
+        })
+    }
+
+    fn agree(&self, config: &BrokerConfig) -> Result<(), LogDirsError> {
+        let mut broker = config.broker_id.map(|id| ("the configuration".to_string(), id));
+        let mut cluster: Option<(String, String)> = None;
+        for (file, meta) in self.stated() {
+            let (first, first_id) = broker.get_or_insert_with(|| (file.clone(), meta.broker_id)).clone();
+            if first_id != meta.broker_id {
+                return Err(LogDirsError::BrokerId { first, first_id, second: file, second_id: meta.broker_id });
+            }
+            let (first, first_id) = cluster.get_or_insert_with(|| (file.clone(), meta.cluster_id.clone())).clone();
+            if first_id != meta.cluster_id {
+                return Err(LogDirsError::ClusterId {
+                    first,
+                    first_id,
+                    second: file,
+                    second_id: meta.cluster_id.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The cluster that the directories belong to.
+    pub fn cluster_id(&self) -> Option<String> {
+        self.stated().next().map(|(_, meta)| meta.cluster_id.clone())
+    }
+
+    /// The broker that they belong to.
+    pub fn broker_id(&self) -> Option<i32> {
+        self.stated().next().map(|(_, meta)| meta.broker_id)
+    }
+
+    /// Writes down in each directory whose it is.
+    ///
+    /// # Errors
+    /// The directory's failure.
+    pub fn identify(&mut self, broker_id: i32, cluster_id: &str) -> Result<(), LogDirFailure> {
+        let meta = MetaProperties { broker_id, cluster_id: cluster_id.to_string() };
+        for dir in &mut self.online {
+            if dir.meta_properties() != Some(&meta) {
+                dir.write_meta_properties(&meta)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,137 @@
+//! `__consumer_offsets` as the group coordinator uses it: over the partitions of it that this broker leads.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use storage::{AppendError, ReadMode, ValidateError};
+
+use crate::group::{BoxFuture, OffsetsLog, OffsetsLogError};
+use crate::metadata_cache::MetadataCache;
+use crate::partition::{AppendFailure, Appended, LeaderError, NO_EPOCH, Partition, ReadFailure, ReadLimits, Readable};
+use crate::replicas::Replicas;
+use crate::topics::CONSUMER_OFFSETS;
+
+/// The newest version of Produce, by whose rules the coordinator's own batches are checked.
+const PRODUCE_VERSION: i16 = 11;
+/// `acks=all`
+const ACKS_ALL: i16 = -1;
+
+/// The topic.
+pub struct OffsetsTopic {
+    /// The partitions here.
+    pub replicas: Arc<Replicas>,
+    /// What there is at all.
+    pub metadata: Arc<MetadataCache>,
+}
+
+impl OffsetsTopic {
+    fn partition(&self, partition: i32) -> Result<Arc<Partition>, OffsetsLogError> {
+        match self.replicas.get(CONSUMER_OFFSETS, partition) {
+            Some(partition) => Ok(partition),
+            None if self.metadata.contains(CONSUMER_OFFSETS, partition) => Err(OffsetsLogError::NotLeader),
+            None => Err(OffsetsLogError::UnknownPartition),
+        }
+    }
+
+    async fn append_batch(&self, partition: i32, batch: Bytes) -> Result<i64, OffsetsLogError> {
+        let partition = self.partition(partition)?;
+        let batch = partition.validate(batch, PRODUCE_VERSION).map_err(|e| refused(&partition, &e))?;
+        let appended = match partition.flushes_by_messages() {
+            false => partition.append_as_leader(batch, ACKS_ALL),
+            true => {
+                let partition = partition.clone();
+                let append = tokio::task::spawn_blocking(move || partition.append_as_leader(batch, ACKS_ALL));
+                append.await.map_err(|_| OffsetsLogError::Storage)?
+            }
+        };
+        let outcome = match appended {
+            Appended::Done(outcome) => outcome,
+            Appended::Queued(pending) => pending.outcome().await.ok_or(OffsetsLogError::NotLeader)?,
+        };
+        outcome.map(|info| info.first_offset).map_err(|e| append_error(&partition, &e))
+    }
+}
+
+impl OffsetsLog for OffsetsTopic {
+    fn partition_count(&self) -> Option<i32> {
+        let topic = self.metadata.topic(CONSUMER_OFFSETS)?;
+        i32::try_from(topic.partitions.len()).ok()
+    }
+
+    fn append(&self, partition: i32, batch: Bytes) -> BoxFuture<'_, Result<i64, OffsetsLogError>> {
+        Box::pin(self.append_batch(partition, batch))
+    }
+
+    fn committed(&self, partition: i32, offset: i64) -> BoxFuture<'_, Result<i64, OffsetsLogError>> {
+        Box::pin(async move {
+            let partition = self.partition(partition)?;
+            partition.leader_state().map_err(|_| OffsetsLogError::NotLeader)?;
+            // This broker alone is in sync, so what is appended is committed.
+            match partition.high_watermark() {
+                high_watermark if high_watermark > offset => Ok(high_watermark),
+                _ => Err(OffsetsLogError::NotLeader),
+            }
+        })
+    }
+
+    fn bounds(&self, partition: i32) -> Result<(i64, i64), OffsetsLogError> {
+        let partition = self.partition(partition)?;
+        partition.leader_state().map_err(|_| OffsetsLogError::NotLeader)?;
+        let log = partition.log();
+        Ok((log.log_start_offset(), log.log_end_offset()))
+    }
+
+    fn read(&self, partition: i32, offset: i64, max_bytes: usize) -> BoxFuture<'_, Result<Bytes, OffsetsLogError>> {
+        Box::pin(async move {
+            let partition = self.partition(partition)?;
+            let read = tokio::task::spawn_blocking(move || read_whole_batches(&partition, offset, max_bytes));
+            read.await.unwrap_or(Err(OffsetsLogError::Storage))
+        })
+    }
+}
+
+fn read_whole_batches(partition: &Partition, offset: i64, max_bytes: usize) -> Result<Bytes, OffsetsLogError> {
+    let limits = ReadLimits {
+        fetch_offset: offset,
+        max_bytes,
+        min_one_message: true,
+        readable: Readable::LogEnd,
+        current_leader_epoch: NO_EPOCH,
+        sendfile: false,
+    };
+    match partition.read(&limits, ReadMode::Blocking) {
+        Ok(Some(read)) => Ok(read.records.as_memory().cloned().unwrap_or_default()),
+        Ok(None) => Ok(Bytes::new()),
+        Err(e) => {
+            log::error!("{}: cannot be read from offset {offset}: {e}", partition.topic_partition);
+            Err(match e {
+                ReadFailure::Leader(_) => OffsetsLogError::NotLeader,
+                ReadFailure::Log(_) => OffsetsLogError::Storage,
+            })
+        }
+    }
+}
+
+fn refused(partition: &Partition, error: &ValidateError) -> OffsetsLogError {
+    log::warn!("{}: a batch of the group coordinator was refused: {error}", partition.topic_partition);
+    match error {
+        ValidateError::RecordTooLarge { .. } => OffsetsLogError::TooLarge,
+        ValidateError::InvalidRecord { .. }
+        | ValidateError::InvalidTimestamp { .. }
+        | ValidateError::CorruptMessage { .. }
+        | ValidateError::UnsupportedCompressionType { .. } => OffsetsLogError::Refused,
+    }
+}
+
+fn append_error(partition: &Partition, failure: &AppendFailure) -> OffsetsLogError {
+    log::warn!("{}: an append of the group coordinator failed: {failure}", partition.topic_partition);
+    match failure {
+        AppendFailure::Leader(
+            LeaderError::NotLeader { .. } | LeaderError::Fenced { .. } | LeaderError::Unknown { .. },
+        ) => OffsetsLogError::NotLeader,
+        AppendFailure::NotEnoughReplicas { .. } => OffsetsLogError::NotEnoughReplicas,
+        AppendFailure::Log(AppendError::LogDir(_)) => OffsetsLogError::Storage,
+        AppendFailure::Log(AppendError::RecordBatchTooLarge { .. }) => OffsetsLogError::TooLarge,
+        AppendFailure::Log(_) => OffsetsLogError::Refused,
+    }
+}
