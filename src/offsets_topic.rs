@@ -119,6 +119,7 @@ fn refused(partition: &Partition, error: &ValidateError) -> OffsetsLogError {
         ValidateError::InvalidRecord { .. }
         | ValidateError::InvalidTimestamp { .. }
         | ValidateError::CorruptMessage { .. }
+        | ValidateError::Undecodable { .. }
         | ValidateError::UnsupportedCompressionType { .. } => OffsetsLogError::Refused,
     }
 }
