@@ -225,7 +225,8 @@ pub fn print_keys(format: KeysFormat, output: &mut impl Write) -> io::Result<()>
                     "type": definition.value_type.name().to_lowercase(),
                     "default": definition.default,
                     "valid": definition.valid.describe(),
-                    "update_mode": if scope == "topic" { "topic" } else { definition.update_mode.name() },
+                    "changes_while_running": scope == "topic",
+                    "kafka_update_mode": definition.update_mode.name(),
                     "importance": definition.importance.name().to_lowercase(),
                     "doc": definition.doc,
                     "note": note(definition),
@@ -253,9 +254,9 @@ fn print_key(definition: &Definition, update_mode: Option<&str>, output: &mut im
         valid => write!(output, ", valid {valid}")?,
     }
     match update_mode {
-        None => writeln!(output)?,
+        None => writeln!(output, ", changes while running")?,
         Some("read-only") => writeln!(output, ", changes by a restart")?,
-        Some(mode) => writeln!(output, ", changes while running ({mode})")?,
+        Some(mode) => writeln!(output, ", changes by a restart (in Kafka while running, too: {mode})")?,
     }
     writeln!(output, "    {}", definition.doc)?;
     match note(definition) {

@@ -21,6 +21,8 @@ use repeats::Repeats;
 
 /// How many lines may wait for the writing thread.
 const QUEUE_LINES: usize = 1024;
+/// Longer messages are cut, so that the queue is bounded in bytes, too.
+const MESSAGE_BYTES: usize = 4096;
 /// How long the end of the process waits for a stderr that is slow to take the last lines.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -78,7 +80,7 @@ impl Log for Logger {
             time: SystemTime::now(),
             level: record.level(),
             module: record.target().to_owned(),
-            message: record.args().to_string(),
+            message: cut(record.args().to_string()),
         };
         match self.queue.try_send(Message::Line(line)) {
             Ok(()) => {}
@@ -179,6 +181,17 @@ fn write_lines(lines: &Receiver<Message>, dropped: &AtomicU64, format: Format, o
     }
 }
 
+/// The message, or its beginning where it is too long.
+fn cut(mut message: String) -> String {
+    if message.len() > MESSAGE_BYTES {
+        let bytes = message.len();
+        message.truncate(message.floor_char_boundary(MESSAGE_BYTES));
+        message.shrink_to_fit();
+        message.push_str(&format!("… ({bytes} bytes)"));
+    }
+    message
+}
+
 fn lines_dropped(count: u64) -> Line {
     Line {
         time: SystemTime::now(),
@@ -223,6 +236,15 @@ mod tests {
         assert_eq!(messages[2], "two");
         assert!(messages[3].starts_with("two … repeated 2 times in "), "{text}");
         assert_eq!(messages.len(), 4);
+    }
+
+    #[test]
+    fn long_messages_are_cut_between_characters() {
+        assert_eq!(cut("short".to_owned()), "short");
+        let long = "é".repeat(MESSAGE_BYTES);
+        let expected = format!("{}… ({} bytes)", "é".repeat(MESSAGE_BYTES / 2), MESSAGE_BYTES * 2);
+        assert_eq!(cut(long), expected);
+        assert!(cut(format!("x{}", "é".repeat(MESSAGE_BYTES))).starts_with("xé"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::broker::{BrokerConfig, ConfigSource};
-use crate::definition::{Definition, UpdateMode, ValueType};
+use crate::definition::{Definition, ValueType};
 use crate::keys;
 use crate::synonyms;
 use crate::topic::{InvalidTopicConfig, TopicConfig};
@@ -54,7 +54,9 @@ impl BrokerConfig {
             let synonyms = self.synonyms(name, sensitive);
             ConfigEntry {
                 value: if sensitive { None } else { value.value.to_text() },
-                read_only: keys::find_broker(name).is_none_or(|known| known.update_mode == UpdateMode::ReadOnly),
+                // Whatever `Definition::update_mode` says of Kafka: in this version no key of the broker changes while it
+                // runs, and admin clients must not offer what would fail.
+                read_only: true,
                 source: synonyms.first().map_or(ConfigSource::Default, |synonym| synonym.source),
                 sensitive,
                 synonyms,

@@ -1,5 +1,8 @@
 //! Every key of Apache Kafka 3.9.1, in tables by subject. A test compares them with Kafka's own definitions.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use crate::definition::Definition;
 
 mod coordinators;
@@ -46,10 +49,16 @@ pub fn topic() -> impl Iterator<Item = &'static Definition> {
 
 /// The broker key of this name.
 pub fn find_broker(name: &str) -> Option<&'static Definition> {
-    broker().find(|definition| definition.name == name)
+    static BY_NAME: LazyLock<HashMap<&str, &Definition>> = LazyLock::new(|| by_name(broker()));
+    BY_NAME.get(name).copied()
 }
 
 /// The topic key of this name.
 pub fn find_topic(name: &str) -> Option<&'static Definition> {
-    topic().find(|definition| definition.name == name)
+    static BY_NAME: LazyLock<HashMap<&str, &Definition>> = LazyLock::new(|| by_name(topic()));
+    BY_NAME.get(name).copied()
+}
+
+fn by_name(definitions: impl Iterator<Item = &'static Definition>) -> HashMap<&'static str, &'static Definition> {
+    definitions.map(|definition| (definition.name, definition)).collect()
 }

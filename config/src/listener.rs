@@ -165,3 +165,76 @@ pub(crate) fn check_distinct(endpoints: &[EndPoint], ports: bool) -> Vec<String>
     }
     errors
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn endpoint(name: &str, host: &str, port: u16) -> EndPoint {
+        EndPoint {
+            name: name.to_owned(),
+            host: host.to_owned(),
+            port,
+        }
+    }
+
+    #[test]
+    fn endpoints_are_read() {
+        let cases = [
+            ("PLAINTEXT://:9092", endpoint("PLAINTEXT", "", 9092)),
+            (
+                "internal://broker-1.example:0",
+                endpoint("INTERNAL", "broker-1.example", 0),
+            ),
+            ("TC-0://0.0.0.0:1", endpoint("TC-0", "0.0.0.0", 1)),
+            ("A://[::1]:65535", endpoint("A", "::1", 65535)),
+            ("A://[fe80::1%eth0]:1", endpoint("A", "fe80::1%eth0", 1)),
+            ("A://::1:9092", endpoint("A", "::1", 9092)),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(EndPoint::parse(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_endpoint_is_refused() {
+        for text in [
+            "",
+            "A",
+            "A:9092",
+            "A://",
+            "A://h",
+            "://h:1",
+            "A://h:-1",
+            "A://h:65536",
+            "A://[::1]",
+            "A://[h]:1",
+            "A://a b:1",
+        ] {
+            assert!(EndPoint::parse(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_a_panic(text in any::<String>()) {
+            let _ = parse_list(&text);
+        }
+
+        #[test]
+        fn an_endpoint_is_read_back_from_its_text(
+            name in "[A-Z][A-Z0-9_-]{0,10}",
+            host in prop_oneof![
+                Just(String::new()),
+                "[a-z][a-z0-9.-]{0,20}",
+                any::<std::net::Ipv4Addr>().prop_map(|address| address.to_string()),
+                any::<Ipv6Addr>().prop_map(|address| address.to_string()),
+            ],
+            port in any::<u16>(),
+        ) {
+            let endpoint = EndPoint { name, host, port };
+            prop_assert_eq!(EndPoint::parse(&endpoint.to_string()), Ok(endpoint));
+        }
+    }
+}

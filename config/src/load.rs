@@ -10,6 +10,16 @@ use crate::synonyms::{listener_base_key, topic_defaults};
 use crate::validate;
 use crate::value::{HIDDEN, Value};
 
+/// What keys of plug-ins and of Kafka's configuration providers begin with, and why they have no effect.
+const WITHOUT_EFFECT: &[(&str, &str)] = &[
+    (
+        "config.providers",
+        "values of the form ${provider:path:key} are not resolved; write the value itself",
+    ),
+    ("rsm.config.", "Java classes are not loaded"),
+    ("rlmm.config.", "Java classes are not loaded"),
+];
+
 /// One entry of a configuration, as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -140,6 +150,10 @@ impl Loading {
     }
 
     fn read_unknown(&mut self, key: String, text: String, origin: Origin) {
+        if let Some((_, reason)) = WITHOUT_EFFECT.iter().find(|(prefix, _)| key.starts_with(prefix)) {
+            self.origins.insert(key.clone(), (HIDDEN.to_owned(), origin));
+            return self.warn(&key, format!("has no effect here: {reason}"));
+        }
         let nearest = nearest_key(&key);
         let secret = nearest.and_then(keys::find_broker).is_some_and(Definition::sensitive)
             || ["password", "secret", "jaas", "credential"]

@@ -151,3 +151,50 @@ impl<T: FromValue> FromValue for Option<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn doubles_are_written_as_java_writes_them() {
+        let cases = [
+            (0.0, "0.0"),
+            (0.5, "0.5"),
+            (1.0, "1.0"),
+            (0.001, "0.001"),
+            (0.0005, "5.0E-4"),
+            (9_999_999.0, "9999999.0"),
+            (1e7, "1.0E7"),
+            (-1.25e9, "-1.25E9"),
+            (f64::MAX, "1.7976931348623157E308"),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(java_double(value), expected);
+        }
+    }
+
+    fn value_types() -> impl Strategy<Value = ValueType> {
+        prop::sample::select(vec![
+            ValueType::Boolean,
+            ValueType::Int,
+            ValueType::Long,
+            ValueType::Short,
+            ValueType::Double,
+            ValueType::String,
+            ValueType::List,
+            ValueType::Class,
+        ])
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_is_read_back(value_type in value_types(), text in "[ -~]{0,12}|-?[0-9]{1,20}|-?[0-9]{1,9}\\.[0-9]{1,9}") {
+            if let Ok(value) = super::Value::parse(value_type, &text) {
+                let shown = value.to_text().unwrap_or_default();
+                prop_assert_eq!(super::Value::parse(value_type, &shown), Ok(value));
+            }
+        }
+    }
+}

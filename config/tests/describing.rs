@@ -54,7 +54,7 @@ fn a_default_of_the_broker() {
     assert_eq!(entry.value.as_deref(), Some("8"));
     assert_eq!(
         (entry.source, entry.read_only, entry.sensitive),
-        (ConfigSource::Default, false, false)
+        (ConfigSource::Default, true, false)
     );
     assert_eq!(entry.value_type, Some(ValueType::Int));
     assert_eq!(synonyms(&entry), ["DEFAULT_CONFIG:num.io.threads=8"]);

@@ -1,11 +1,13 @@
 //! Loading a configuration: defaults, typed fields, every rule between keys, errors and warnings.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use config::{
     AdvertisedListener, BrokerConfig, ConfigError, Entry, Listener, Loaded, Origin, SecurityProtocol, Strictness,
-    TopicConfig, TopicDefaults, load,
+    TopicConfig, TopicDefaults, keys, load,
 };
+use proptest::prelude::*;
 
 fn entries(pairs: &[(&str, &str)], origin: &Origin) -> Vec<Entry> {
     let entry = |(key, value): &(&str, &str)| Entry {
@@ -483,4 +485,34 @@ fn keys_of_one_listener_are_judged_by_their_base() {
     let per_mechanism = [("listener.name.sasl.plain.sasl.jaas.config", "x")];
     let loaded = load_overrides(&per_mechanism).expect("known");
     assert_eq!(loaded.warnings[0].value.as_deref(), Some("[hidden]"));
+}
+
+#[test]
+fn keys_of_plug_ins_have_no_effect() {
+    let loaded = load_overrides(&[("rsm.config.bucket", "b"), ("config.providers.file.class", "x")]).expect("warnings");
+    let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+    let expected = [
+        "--override: rsm.config.bucket=[hidden]: has no effect here: Java classes are not loaded",
+        "--override: config.providers.file.class=[hidden]: has no effect here: values of the form ${provider:path:key} are \
+         not resolved; write the value itself",
+    ];
+    assert_eq!(warnings, expected);
+}
+
+proptest! {
+    /// Whatever is set, loading ends with a configuration or with errors that name a key.
+    #[test]
+    fn any_values_of_any_keys_are_judged(
+        pairs in prop::collection::vec((0..keys::broker().count(), "[ -~]{0,12}|-?[0-9]{1,11}|[A-C]{1,2}://[a-z:\\[\\]]{0,6}:[0-9]{1,5}"), 0..6),
+    ) {
+        let names: Vec<&str> = keys::broker().map(|definition| definition.name).collect();
+        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(index, value)| (names[*index], value.as_str())).collect();
+        match load_overrides(&pairs) {
+            Ok(loaded) => {
+                prop_assert!(!loaded.config.log_dirs.is_empty() && !loaded.config.listeners.is_empty());
+                prop_assert!(TopicConfig::new(&loaded.config.topic_defaults, &BTreeMap::new()).is_ok());
+            }
+            Err(errors) => prop_assert!(!errors.is_empty() && errors.iter().all(|error| !error.key.is_empty())),
+        }
+    }
 }

@@ -123,7 +123,7 @@ fn keys_are_printed_for_people_and_machines() {
     let mut text = Vec::new();
     print_keys(KeysFormat::Text, &mut text).expect("a vector takes everything");
     let text = String::from_utf8(text).expect("text");
-    assert!(text.contains("num.io.threads  int, default 8, valid [1,...], changes while running (cluster-wide)\n"));
+    assert!(text.contains("num.partitions  int, default 1, valid [1,...], changes by a restart\n"));
     assert!(text.contains("log.dirs  string, no default, changes by a restart\n"));
     let mut json = Vec::new();
     print_keys(KeysFormat::Json, &mut json).expect("a vector takes everything");
