@@ -1,3 +1,4 @@
 //! What proves a broker from outside: one binary, so that it links once. `cargo test … clients::` and the like choose.
 
 mod clients;
+mod configuration;
