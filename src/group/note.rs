@@ -95,7 +95,10 @@ impl Group {
                 self.rebalance = None;
                 self.transition_to(GroupState::Dead, now);
             }
-            Note::Revived { now } => self.transition_to(GroupState::Empty, now),
+            Note::Revived { now } => {
+                self.transition_to(GroupState::Empty, now);
+                self.earliest_deadline_ms = self.earliest_of_all();
+            }
             Note::Committed { high_watermark } => self.persisted.commit_through(high_watermark),
         }
     }

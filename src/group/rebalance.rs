@@ -65,7 +65,7 @@ impl Group {
         None
     }
 
-    fn earliest_of_all(&self) -> i64 {
+    pub(super) fn earliest_of_all(&self) -> i64 {
         let members = self.members.values().filter_map(Member::expires_at_ms);
         let rebalance = self.rebalance.map(|rebalance| rebalance.deadline_ms);
         let deadlines = members
