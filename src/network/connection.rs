@@ -105,7 +105,7 @@ impl<S: Service> Connection<S> {
             if closing {
                 return End::Asked;
             }
-            if self.can_start() && self.reader_has_frame() {
+            if self.has_more_to_start() {
                 continue;
             }
             tokio::select! {
@@ -145,8 +145,12 @@ impl<S: Service> Connection<S> {
         self.can_start() || self.reader.buffered_bytes() < MAX_READ_AHEAD_BYTES
     }
 
-    fn reader_has_frame(&self) -> bool {
-        self.reader.has_frame()
+    /// Answers that were just written may have made room for what is here already.
+    fn has_more_to_start(&self) -> bool {
+        match self.held {
+            Some(_) => self.in_flight.is_empty(),
+            None => self.can_start() && self.reader.has_frame(),
+        }
     }
 
     fn start_what_is_here(&mut self) -> Result<(), FrameError> {
