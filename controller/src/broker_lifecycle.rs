@@ -153,13 +153,20 @@ pub(crate) fn take_offline(
                 changed.insert(number, next);
             }
         }
-        let topic = with(topic, &changed);
-        states.push(state.topic_state(&topic, numbers, false));
-        records.extend(elected_records(name, changed));
+        // What does not change is not told again: the broker that reports failures would only report them again.
+        if !changed.is_empty() {
+            states.push(state.topic_state(&with(topic, &changed), changed.keys().copied(), false));
+            records.extend(elected_records(name, changed));
+        }
     }
+    let effects = if states.is_empty() {
+        Vec::new()
+    } else {
+        state.tell_partitions(states)
+    };
     Decision {
         records,
-        effects: state.tell_partitions(states),
+        effects,
         response: Response::None,
     }
 }

@@ -10,6 +10,7 @@ pub mod effects;
 pub mod election;
 pub mod handle;
 pub mod ids;
+mod metadata_file;
 pub mod partitions;
 pub mod rejection;
 pub mod replicas;
@@ -19,6 +20,7 @@ pub mod state;
 pub mod store;
 pub mod store_embedded;
 pub mod topics;
+mod watches;
 mod znode_tree;
 pub mod znodes;
 

@@ -186,6 +186,9 @@ pub(crate) async fn register_and_elect(
         }
         return Err(error.into());
     }
+    if let Some(features) = features {
+        unless_there(features.await)?;
+    }
     Ok(Elected {
         broker_epoch,
         controller_epoch: epoch.next(),

@@ -4,76 +4,24 @@
 //! with one commit, and only then answers; so calls that meet share an fsync, and no async worker waits for a disk.
 //! A commit that fails is not tried again: from then on every call fails, as what is on disk is no longer known.
 
-use std::collections::{BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use redb::{Database, DatabaseError, ReadOnlyTable, ReadableDatabase, TableDefinition};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::metadata_file::{Durable, MetadataFile};
+pub use crate::metadata_file::{FILE_NAME, FORMAT_VERSION, OpenError};
 use crate::store::{
-    ANY_VERSION, BoxFuture, Op, OpResult, Stat, Store, StoreError, WatchEvent, WatchKind, WatchMode, WatchStream,
-    Watcher, Znode,
+    ANY_VERSION, BoxFuture, Op, OpResult, Stat, Store, StoreError, WatchMode, WatchStream, Watcher, Znode,
 };
-use crate::znode_tree::{Base, Key, Node, Tree};
-
-/// The file's name inside `metadata.log.dir`.
-pub const FILE_NAME: &str = "sordini.metadata";
-
-/// Version of the file's layout; a file with a higher one is refused.
-pub const FORMAT_VERSION: u64 = 1;
-
-/// Cache of the database in bytes; what is read often is small, and the tree's readers keep their own state.
-const CACHE_BYTES: usize = 1 << 20;
+use crate::watches::Watches;
+use crate::znode_tree::Tree;
 
 /// Operations that go into one commit at most.
 const OPS_PER_COMMIT: usize = 50_000;
-
-const ZNODES: TableDefinition<'static, &'static [u8], &'static [u8]> = TableDefinition::new("znodes");
-const EPHEMERALS: TableDefinition<'static, &'static str, ()> = TableDefinition::new("ephemerals");
-const NUMBERS: TableDefinition<'static, &'static str, u64> = TableDefinition::new("numbers");
-
-const NUMBER_FORMAT: &str = "format_version";
-const NUMBER_ZXID: &str = "zxid";
-const NUMBER_SESSION: &str = "session_id";
-
-/// Why the file cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OpenError {
-    /// Another process has it open.
-    #[error("{} is in use by another process", path.display())]
-    Locked {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A newer Sordini wrote it.
-    #[error("{} has format version {found}, but this release reads up to {FORMAT_VERSION}: use a newer release", path.display())]
-    NewerFormat {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        found: u64,
-    },
-    /// It is damaged, or not a metadata store.
-    #[error("{} is damaged or not a metadata store: {reason}", path.display())]
-    Corrupted {
-        /// The file.
-        path: PathBuf,
-        /// What the database said.
-        reason: String,
-    },
-    /// It cannot be opened, read or written.
-    #[error("{} cannot be opened: {reason}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the file system said.
-        reason: String,
-    },
-}
 
 enum Read {
     Get(String, oneshot::Sender<Result<Znode, StoreError>>),
@@ -214,9 +162,9 @@ type Answer = Box<dyn FnOnce(Option<&StoreError>) + Send>;
 
 /// What the thread owns.
 struct Owner {
-    // Before the database, so that its snapshot is gone when that closes.
+    // Before the file, so that its snapshot is gone when that closes.
     tree: Tree<Durable>,
-    database: Database,
+    file: MetadataFile,
     watches: Watches,
     session_id: i64,
     failed: Option<StoreError>,
@@ -224,37 +172,21 @@ struct Owner {
 
 impl Owner {
     fn open(path: &Path) -> Result<Owner, OpenError> {
-        let database = open_database(path)?;
-        let corrupted = |error: &dyn std::fmt::Display| OpenError::Corrupted {
+        let (file, left) = MetadataFile::open(path)?;
+        let corrupted = |error: StoreError| OpenError::Corrupted {
             path: path.to_owned(),
             reason: error.to_string(),
         };
-        let numbers = read_numbers(&database).map_err(|error| corrupted(&error))?;
-        let found = numbers.get(NUMBER_FORMAT).copied();
-        match found {
-            Some(found) if found > FORMAT_VERSION => {
-                return Err(OpenError::NewerFormat {
-                    path: path.to_owned(),
-                    found,
-                });
-            }
-            None if !numbers.is_empty() => return Err(corrupted(&"it has no format version")),
-            _ => {}
-        }
-        let base = Durable::read(&database).map_err(|error| corrupted(&error))?;
-        let ephemerals = read_ephemerals(&database).map_err(|error| corrupted(&error))?;
-        let zxid = numbers.get(NUMBER_ZXID).copied().unwrap_or(0) as i64;
-        let session_id = numbers.get(NUMBER_SESSION).copied().unwrap_or(0) as i64 + 1;
-        let tree = Tree::new(base, zxid, ephemerals).map_err(|error| corrupted(&error))?;
+        let tree = Tree::new(left.znodes, left.zxid, left.ephemerals).map_err(corrupted)?;
         let mut owner = Owner {
-            database,
             tree,
+            file,
             watches: Watches::default(),
-            session_id,
+            session_id: left.session_id + 1,
             failed: None,
         };
         // Not committed on its own: if the process ends before the first commit, the next one does the same again.
-        owner.delete_ephemerals().map_err(|error| corrupted(&error))?;
+        owner.delete_ephemerals().map_err(corrupted)?;
         Ok(owner)
     }
 
@@ -375,7 +307,7 @@ impl Owner {
         if self.failed.is_some() || self.tree.changes().is_empty() {
             return;
         }
-        match self.write().and_then(|()| Durable::read(&self.database)) {
+        match self.file.write(self.tree.changes(), self.tree.zxid(), self.session_id) {
             Ok(base) => self.tree.committed(base),
             Err(error) => {
                 self.failed = Some(StoreError::Failed {
@@ -384,189 +316,6 @@ impl Owner {
             }
         }
     }
-
-    fn write(&mut self) -> Result<(), redb::Error> {
-        let transaction = self.database.begin_write()?;
-        {
-            let mut znodes = transaction.open_table(ZNODES)?;
-            let mut ephemerals = transaction.open_table(EPHEMERALS)?;
-            for (key, node) in self.tree.changes() {
-                match node {
-                    Some(node) => {
-                        znodes.insert(key.0.as_slice(), encode(node).as_slice())?;
-                        if node.stat.ephemeral_owner != 0 {
-                            ephemerals.insert(key.path(), ())?;
-                        }
-                    }
-                    None => {
-                        znodes.remove(key.0.as_slice())?;
-                        ephemerals.remove(key.path())?;
-                    }
-                }
-            }
-            let mut numbers = transaction.open_table(NUMBERS)?;
-            numbers.insert(NUMBER_FORMAT, FORMAT_VERSION)?;
-            numbers.insert(NUMBER_ZXID, self.tree.zxid() as u64)?;
-            numbers.insert(NUMBER_SESSION, self.session_id as u64)?;
-        }
-        transaction.commit()?;
-        Ok(())
-    }
-}
-
-fn open_database(path: &Path) -> Result<Database, OpenError> {
-    let mut builder = Database::builder();
-    builder.set_cache_size(CACHE_BYTES);
-    // A damaged file can make the database panic instead of fail, so that is caught as well.
-    let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| builder.create(path)));
-    let path = path.to_owned();
-    match opened {
-        Ok(Ok(database)) => Ok(database),
-        Ok(Err(DatabaseError::DatabaseAlreadyOpen)) => Err(OpenError::Locked { path }),
-        Ok(Err(DatabaseError::Storage(redb::StorageError::Io(error)))) => match error.kind() {
-            std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof => Err(OpenError::Corrupted {
-                path,
-                reason: error.to_string(),
-            }),
-            _ => Err(OpenError::Io {
-                path,
-                reason: error.to_string(),
-            }),
-        },
-        Ok(Err(error)) => Err(OpenError::Corrupted {
-            path,
-            reason: error.to_string(),
-        }),
-        Err(_) => Err(OpenError::Corrupted {
-            path,
-            reason: "its pages contradict each other".to_owned(),
-        }),
-    }
-}
-
-fn read_numbers(database: &Database) -> Result<HashMap<String, u64>, redb::Error> {
-    use redb::ReadableTable;
-    let Some(table) = existing(database.begin_read()?.open_table(NUMBERS))? else {
-        return Ok(HashMap::new());
-    };
-    let mut numbers = HashMap::new();
-    for entry in table.iter()? {
-        let (name, number) = entry?;
-        numbers.insert(name.value().to_owned(), number.value());
-    }
-    Ok(numbers)
-}
-
-fn read_ephemerals(database: &Database) -> Result<BTreeSet<String>, redb::Error> {
-    use redb::ReadableTable;
-    let Some(table) = existing(database.begin_read()?.open_table(EPHEMERALS))? else {
-        return Ok(BTreeSet::new());
-    };
-    let mut paths = BTreeSet::new();
-    for entry in table.iter()? {
-        paths.insert(entry?.0.value().to_owned());
-    }
-    Ok(paths)
-}
-
-/// A new file has no tables before its first commit.
-fn existing<T>(table: Result<T, redb::TableError>) -> Result<Option<T>, redb::Error> {
-    match table {
-        Ok(table) => Ok(Some(table)),
-        Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// The last committed state of the file.
-struct Durable {
-    znodes: Option<ReadOnlyTable<&'static [u8], &'static [u8]>>,
-}
-
-impl Durable {
-    fn read(database: &Database) -> Result<Durable, redb::Error> {
-        Ok(Durable {
-            znodes: existing(database.begin_read()?.open_table(ZNODES))?,
-        })
-    }
-}
-
-fn failed(error: redb::StorageError) -> StoreError {
-    StoreError::Failed {
-        reason: error.to_string(),
-    }
-}
-
-impl Base for Durable {
-    fn node(&self, key: &Key) -> Result<Option<Node>, StoreError> {
-        let Some(znodes) = &self.znodes else { return Ok(None) };
-        let value = znodes.get(key.0.as_slice()).map_err(failed)?;
-        value.map(|value| decode(key, value.value())).transpose()
-    }
-
-    fn keys(&self, first: &Key, end: &Key) -> Result<Vec<Key>, StoreError> {
-        let Some(znodes) = &self.znodes else {
-            return Ok(Vec::new());
-        };
-        let range = znodes
-            .range::<&[u8]>(first.0.as_slice()..end.0.as_slice())
-            .map_err(failed)?;
-        range
-            .map(|entry| entry.map(|(key, _)| Key(key.value().to_vec())).map_err(failed))
-            .collect()
-    }
-}
-
-const STAT_BYTES: usize = 60;
-
-/// Stat and data: six numbers of 8 bytes, three of 4, big-endian, then the data.
-fn encode(node: &Node) -> Vec<u8> {
-    let stat = &node.stat;
-    let mut bytes = Vec::with_capacity(STAT_BYTES + node.data.len());
-    for number in [
-        stat.czxid,
-        stat.mzxid,
-        stat.pzxid,
-        stat.ctime_ms,
-        stat.mtime_ms,
-        stat.ephemeral_owner,
-    ] {
-        bytes.extend_from_slice(&number.to_be_bytes());
-    }
-    for number in [stat.version, stat.cversion, stat.num_children] {
-        bytes.extend_from_slice(&number.to_be_bytes());
-    }
-    bytes.extend_from_slice(&node.data);
-    bytes
-}
-
-fn decode(key: &Key, bytes: &[u8]) -> Result<Node, StoreError> {
-    let Some((head, data)) = bytes.split_at_checked(STAT_BYTES) else {
-        let reason = format!(
-            "the entry of {} has {} bytes, fewer than {STAT_BYTES}",
-            key.path(),
-            bytes.len()
-        );
-        return Err(StoreError::Failed { reason });
-    };
-    let long = |index: usize| i64::from_be_bytes(head[index * 8..index * 8 + 8].try_into().expect("8 bytes"));
-    let int = |index: usize| i32::from_be_bytes(head[48 + index * 4..52 + index * 4].try_into().expect("4 bytes"));
-    let stat = Stat {
-        czxid: long(0),
-        mzxid: long(1),
-        pzxid: long(2),
-        ctime_ms: long(3),
-        mtime_ms: long(4),
-        ephemeral_owner: long(5),
-        version: int(0),
-        cversion: int(1),
-        num_children: int(2),
-        data_length: data.len() as i32,
-    };
-    Ok(Node {
-        data: Bytes::copy_from_slice(data),
-        stat,
-    })
 }
 
 fn now_ms() -> i64 {
@@ -586,84 +335,4 @@ fn answer<T: Send + 'static>(reply: oneshot::Sender<Result<T, StoreError>>, resu
 /// Whoever no longer waits does not need the answer.
 fn send<T>(reply: oneshot::Sender<T>, value: T) {
     drop(reply.send(value));
-}
-
-#[derive(Default)]
-struct Watches {
-    data: HashMap<String, Vec<oneshot::Sender<WatchEvent>>>,
-    children: HashMap<String, Vec<oneshot::Sender<WatchEvent>>>,
-    staying: Vec<(String, WatchMode, mpsc::UnboundedSender<WatchEvent>)>,
-}
-
-impl Watches {
-    fn data(&mut self, path: String) -> Watcher {
-        watcher(self.data.entry(path.clone()).or_default(), path)
-    }
-
-    fn children(&mut self, path: String) -> Watcher {
-        watcher(self.children.entry(path.clone()).or_default(), path)
-    }
-
-    fn stay(&mut self, path: String, mode: WatchMode) -> WatchStream {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        self.staying.push((path, mode, sender));
-        WatchStream(receiver)
-    }
-
-    fn fire(&mut self, event: &WatchEvent) {
-        let once = match event.kind {
-            WatchKind::ChildrenChanged => [self.children.remove(&event.path), None],
-            WatchKind::Deleted => [self.data.remove(&event.path), self.children.remove(&event.path)],
-            _ => [self.data.remove(&event.path), None],
-        };
-        for sender in once.into_iter().flatten().flatten() {
-            send(sender, event.clone());
-        }
-        self.staying.retain(|(path, mode, sender)| {
-            let concerns = match mode {
-                WatchMode::Persistent => event.path == *path,
-                WatchMode::PersistentRecursive => {
-                    event.kind != WatchKind::ChildrenChanged && is_at_or_below(&event.path, path)
-                }
-            };
-            if concerns {
-                sender.send(event.clone()).is_ok()
-            } else {
-                !sender.is_closed()
-            }
-        });
-    }
-
-    fn end(&mut self) {
-        for (path, senders) in self.data.drain().chain(self.children.drain()) {
-            for sender in senders {
-                send(
-                    sender,
-                    WatchEvent {
-                        kind: WatchKind::SessionEnded,
-                        path: path.clone(),
-                    },
-                );
-            }
-        }
-        self.staying.clear();
-    }
-}
-
-fn watcher(senders: &mut Vec<oneshot::Sender<WatchEvent>>, path: String) -> Watcher {
-    let (sender, receiver) = oneshot::channel();
-    senders.retain(|sender| !sender.is_closed());
-    senders.push(sender);
-    let ended = WatchEvent {
-        kind: WatchKind::SessionEnded,
-        path,
-    };
-    Watcher(Box::pin(async move { receiver.await.unwrap_or(ended) }))
-}
-
-fn is_at_or_below(path: &str, root: &str) -> bool {
-    root == "/"
-        || path
-            .strip_prefix(root)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

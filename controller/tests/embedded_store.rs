@@ -266,6 +266,30 @@ fn files_that_cannot_be_used_are_refused_with_a_reason() {
     assert!(matches!(EmbeddedStore::open(&missing), Err(OpenError::Io { .. })));
 }
 
+#[test]
+fn a_flipped_bit_is_found_or_does_no_harm() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(directory.path());
+    let ops = (0..300).map(|number| Op::create(format!("/n{number}"), format!("data of {number}")));
+    wait(store.multi(ops.collect())).expect("created");
+    let expected = contents(&store);
+    drop(store);
+    let good = std::fs::read(directory.path().join(FILE_NAME)).expect("read");
+    let damaged = tempfile::tempdir().expect("a directory");
+    let mut found = 0;
+    for place in (0..good.len()).step_by(9973) {
+        let mut bytes = good.clone();
+        bytes[place] ^= 0x10;
+        std::fs::write(damaged.path().join(FILE_NAME), bytes).expect("written");
+        match EmbeddedStore::open(damaged.path()) {
+            Ok(store) => assert_eq!(contents(&store), expected, "byte {place}"),
+            Err(OpenError::Corrupted { .. } | OpenError::NewerFormat { .. }) => found += 1,
+            Err(other) => panic!("byte {place}: {other}"),
+        }
+    }
+    assert!(found > 0);
+}
+
 /// The tree as plainly as it can be put: what a model test compares with.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Model {

@@ -1,0 +1,684 @@
+//! Decisions: state and event in, records and effects out. No store, no thread. Whatever is decided here must also be
+//! writable: each test's records go through a plain map of znodes that knows versions.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use controller::core::{Decision, Event, Response, handle};
+use controller::ids::NO_LEADER;
+use controller::rejection::{InvalidReplicaAssignment, InvalidTopicName};
+use controller::replicas::Start;
+use controller::state::{ControllerState, Note, Record};
+use controller::store::{CreateMode, Op};
+use controller::{
+    BrokerEpoch, BrokerRegistration, ConfigMap, ControllerEpoch, Effect, LeaderEpoch, LiveBroker, NewPartitions,
+    NewTopic, PartitionEpoch, ProducerIdBlock, Rejection, TopicConfigChange, TopicId, TopicPolicy, TopicRef,
+};
+use proptest::prelude::*;
+
+struct Policy {
+    delete_topic_enable: bool,
+}
+
+const POLICY: Policy = Policy {
+    delete_topic_enable: true,
+};
+
+impl TopicPolicy for Policy {
+    fn validate_configs(&self, topic: &str, configs: &ConfigMap) -> Result<(), String> {
+        match configs.get("bad") {
+            Some(value) => Err(format!("{topic}: bad={value}")),
+            None => Ok(()),
+        }
+    }
+
+    fn num_partitions(&self) -> i32 {
+        3
+    }
+
+    fn default_replication_factor(&self) -> i32 {
+        1
+    }
+
+    fn delete_topic_enable(&self) -> bool {
+        self.delete_topic_enable
+    }
+
+    fn max_partitions(&self) -> usize {
+        100
+    }
+}
+
+/// The state, and what is written of it.
+struct World {
+    state: ControllerState,
+    written: BTreeMap<String, i32>,
+    ids: u8,
+}
+
+impl World {
+    fn of(brokers: &[i32]) -> World {
+        let mut state = ControllerState::new("cluster".into(), 1, ControllerEpoch(4));
+        for &id in brokers {
+            state.apply(Record::BrokerRegistered(live(id)));
+        }
+        state.apply(Record::ProducerIdBlock {
+            broker: 1,
+            block: None,
+            version: 0,
+        });
+        let written = [
+            "/brokers/topics",
+            "/config/topics",
+            "/config/changes",
+            "/admin/delete_topics",
+        ];
+        let mut written: BTreeMap<String, i32> = written.iter().map(|path| (path.to_string(), 0)).collect();
+        written.insert("/latest_producer_id_block".into(), 0);
+        World { state, written, ids: 0 }
+    }
+
+    fn decide(&mut self, event: Event) -> Result<Decision, Rejection> {
+        let decision = handle(&self.state, &POLICY, event)?;
+        for record in decision.records.clone() {
+            for op in self.state.ops(&record) {
+                self.write(op);
+            }
+            self.state.apply(record);
+        }
+        Ok(decision)
+    }
+
+    fn write(&mut self, op: Op) {
+        match op {
+            Op::Create {
+                path,
+                mode: CreateMode::PersistentSequential,
+                ..
+            } => {
+                self.written.insert(format!("{path}{:010}", self.written.len()), 0);
+            }
+            Op::Create { path, .. } => {
+                let parent = &path[..path.rfind('/').expect("a path")];
+                assert!(self.written.contains_key(parent), "{path} has no parent");
+                assert_eq!(self.written.insert(path.clone(), 0), None, "{path} is there already");
+            }
+            Op::Set { path, version, .. } => {
+                let found = self
+                    .written
+                    .get_mut(&path)
+                    .unwrap_or_else(|| panic!("{path} is not there"));
+                assert_eq!(*found, version, "{path}");
+                *found += 1;
+            }
+            Op::Delete { path, version } => {
+                let found = self
+                    .written
+                    .remove(&path)
+                    .unwrap_or_else(|| panic!("{path} is not there"));
+                assert!(
+                    version == -1 || version == found,
+                    "{path} has version {found}, not {version}"
+                );
+                let below = format!("{path}/");
+                assert!(
+                    !self.written.keys().any(|other| other.starts_with(&below)),
+                    "{path} has children"
+                );
+            }
+            Op::Check { .. } => {}
+        }
+    }
+
+    fn create(&mut self, topic: NewTopic) -> Result<Decision, Rejection> {
+        self.ids += 1;
+        let topic_id = controller::ids::random_topic_id([self.ids; 16]).expect("an id");
+        self.decide(Event::CreateTopic {
+            topic,
+            topic_id,
+            start: Start { index: 0, shift: 0 },
+            validate_only: false,
+        })
+    }
+
+    fn named(&mut self, name: &str) -> Result<Decision, Rejection> {
+        self.create(NewTopic::with_defaults(name))
+    }
+
+    fn delete(&mut self, name: &str) -> Result<Decision, Rejection> {
+        self.decide(Event::DeleteTopic {
+            topic: TopicRef::Name(name.to_owned()),
+        })
+    }
+
+    fn grow(&mut self, topic: &str, count: i32, assignments: Option<Vec<Vec<i32>>>) -> Result<Decision, Rejection> {
+        let partitions = NewPartitions {
+            topic: topic.to_owned(),
+            count,
+            assignments,
+        };
+        self.decide(Event::CreatePartitions {
+            partitions,
+            validate_only: false,
+        })
+    }
+}
+
+fn live(id: i32) -> LiveBroker {
+    let registration = BrokerRegistration {
+        id,
+        endpoints: Vec::new(),
+        rack: None,
+        jmx_port: -1,
+        features: BTreeMap::new(),
+        sordini: None,
+    };
+    LiveBroker {
+        registration,
+        broker_epoch: BrokerEpoch(id.into()),
+    }
+}
+
+fn assigned(name: &str, assignments: &[(i32, &[i32])]) -> NewTopic {
+    let assignments = assignments
+        .iter()
+        .map(|(partition, replicas)| (*partition, replicas.to_vec()))
+        .collect();
+    NewTopic {
+        assignments,
+        ..NewTopic::with_defaults(name)
+    }
+}
+
+#[test]
+fn a_new_topic_has_leaders_before_it_is_shown() {
+    let mut world = World::of(&[1, 2]);
+    let decision = world
+        .create(NewTopic {
+            replication_factor: 2,
+            ..NewTopic::with_defaults("t")
+        })
+        .expect("created");
+    let Response::Created(created) = &decision.response else {
+        panic!("{decision:?}")
+    };
+    assert_eq!((created.num_partitions, created.replication_factor), (3, 2));
+    let [
+        Effect::LeaderAndIsr { topics, .. },
+        Effect::UpdateMetadata {
+            topics: shown, brokers, ..
+        },
+    ] = &decision.effects[..]
+    else {
+        panic!("{:?}", decision.effects)
+    };
+    assert_eq!((topics, brokers.len()), (shown, 2));
+    let partitions: Vec<_> = topics[0]
+        .partitions
+        .iter()
+        .map(|it| (it.leader, it.isr.clone(), it.is_new))
+        .collect();
+    assert_eq!(
+        partitions,
+        [(1, vec![1, 2], true), (2, vec![2, 1], true), (1, vec![1, 2], true)]
+    );
+    assert!(
+        topics[0]
+            .partitions
+            .iter()
+            .all(|it| it.controller_epoch == ControllerEpoch(4))
+    );
+    assert_eq!(world.state.partition_count(), 3);
+}
+
+#[test]
+fn topics_that_kafka_refuses_are_refused() {
+    let mut world = World::of(&[1, 2]);
+    world.named("my.topic").expect("created");
+    let exists = Rejection::TopicExists {
+        topic: "my.topic".into(),
+    };
+    assert_eq!(world.named("my.topic").err(), Some(exists));
+    let collision = Rejection::TopicCollision {
+        topic: "my_topic".into(),
+        existing: vec!["my.topic".into()],
+    };
+    assert_eq!(world.named("my_topic").err(), Some(collision));
+    let long = "x".repeat(250);
+    let names = [
+        ("", InvalidTopicName::Empty),
+        (".", InvalidTopicName::Dots(".".into())),
+        ("..", InvalidTopicName::Dots("..".into())),
+        (&long, InvalidTopicName::TooLong(long.clone())),
+        ("a/b", InvalidTopicName::Characters("a/b".into())),
+        ("ä", InvalidTopicName::Characters("ä".into())),
+    ];
+    for (name, reason) in names {
+        assert_eq!(
+            world.named(name).err(),
+            Some(Rejection::InvalidTopicName { reason }),
+            "{name:?}"
+        );
+    }
+    world.named(&"x".repeat(249)).expect("just short enough");
+
+    let with = |num_partitions, replication_factor| NewTopic {
+        num_partitions,
+        replication_factor,
+        ..NewTopic::with_defaults("t")
+    };
+    assert_eq!(
+        world.create(with(0, 1)).err(),
+        Some(Rejection::InvalidPartitionCount { count: 0 })
+    );
+    let factor = |factor| Some(Rejection::InvalidReplicationFactor { factor, brokers: 2 });
+    assert_eq!(world.create(with(1, 0)).err(), factor(0));
+    assert_eq!(world.create(with(1, 3)).err(), factor(3));
+    let too_many = Rejection::TooManyPartitions {
+        requested: 95,
+        current: 6,
+        limit: 100,
+    };
+    assert_eq!(world.create(with(95, 1)).err(), Some(too_many));
+
+    let mut null = NewTopic::with_defaults("t");
+    null.configs = vec![("retention.ms".into(), None)];
+    assert_eq!(
+        world.create(null).err(),
+        Some(Rejection::NullConfigs {
+            keys: vec!["retention.ms".into()]
+        })
+    );
+    let mut bad = NewTopic::with_defaults("t");
+    bad.configs = vec![("bad".into(), Some("5".into()))];
+    assert_eq!(
+        world.create(bad).err(),
+        Some(Rejection::InvalidConfig {
+            message: "t: bad=5".into()
+        })
+    );
+}
+
+#[test]
+fn explicit_assignments_are_checked() {
+    use InvalidReplicaAssignment::*;
+    let mut world = World::of(&[1, 2]);
+    let both = NewTopic {
+        num_partitions: 1,
+        ..assigned("t", &[(0, &[1])])
+    };
+    assert_eq!(world.create(both).err(), Some(Rejection::CountsAndAssignments));
+    let mut refused = |assignments: &[(i32, &[i32])]| match world.create(assigned("t", assignments)) {
+        Err(Rejection::InvalidReplicaAssignment(reason)) => reason,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused(&[(0, &[1]), (1, &[1, 2])]), UnequalReplicationFactors);
+    assert_eq!(refused(&[(0, &[])]), NoReplicas { partition: 0 });
+    assert_eq!(
+        refused(&[(0, &[1, 1])]),
+        DuplicateBrokers {
+            partition: 0,
+            replicas: vec![1, 1]
+        }
+    );
+    assert_eq!(refused(&[(1, &[1])]), NotConsecutive);
+    assert_eq!(refused(&[(0, &[1]), (2, &[1])]), NotConsecutive);
+    assert_eq!(refused(&[(-1, &[1]), (0, &[1])]), NotConsecutive);
+    assert_eq!(refused(&[(0, &[9]), (1, &[1])]), UnknownBrokers { brokers: vec![9] });
+    world
+        .create(assigned("t", &[(1, &[2, 1]), (0, &[1, 2])]))
+        .expect("good");
+    assert_eq!(
+        world.state.topic("t").expect("there").partitions[&1]
+            .assignment
+            .replicas,
+        [2, 1]
+    );
+}
+
+#[test]
+fn partitions_are_added_where_the_topic_goes_on() {
+    use InvalidReplicaAssignment::*;
+    let mut world = World::of(&[1, 2, 3]);
+    world.create(assigned("t", &[(0, &[2])])).expect("created");
+    let decision = world.grow("t", 4, None).expect("grown");
+    let added: Vec<_> = (1..4)
+        .map(|number| {
+            world.state.topic("t").expect("there").partitions[&number]
+                .assignment
+                .replicas[0]
+        })
+        .collect();
+    assert_eq!(added, [3, 1, 2], "round from the broker of partition 0");
+    let [
+        Effect::LeaderAndIsr { topics: led, .. },
+        Effect::UpdateMetadata { topics: shown, .. },
+    ] = &decision.effects[..]
+    else {
+        panic!("{:?}", decision.effects)
+    };
+    let numbers = |topics: &[controller::TopicState]| {
+        topics[0]
+            .partitions
+            .iter()
+            .map(|state| state.partition)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(shown), [1, 2, 3]);
+    assert_eq!(numbers(led), [2], "this broker holds one of them");
+
+    let mut refused = |count, assignments| world.grow("t", count, assignments).expect_err("refused");
+    let not_more = |requested| Rejection::PartitionsNotIncreased {
+        topic: "t".into(),
+        current: 4,
+        requested,
+    };
+    assert_eq!(refused(4, None), not_more(4));
+    assert_eq!(refused(i32::MIN, None), not_more(i32::MIN));
+    let too_many = Rejection::TooManyPartitions {
+        requested: (i32::MAX - 4) as usize,
+        current: 4,
+        limit: 100,
+    };
+    assert_eq!(refused(i32::MAX, None), too_many);
+    assert_eq!(
+        refused(6, Some(vec![vec![1]])),
+        WrongCount {
+            increase: 2,
+            assignments: 1
+        }
+        .into()
+    );
+    assert_eq!(
+        refused(5, Some(vec![vec![7]])),
+        UnknownBrokers { brokers: vec![7] }.into()
+    );
+    assert_eq!(refused(5, Some(vec![vec![]])), NoReplicas { partition: 4 }.into());
+    let other = OtherReplicationFactor {
+        expected: 1,
+        partition: 4,
+        found: 2,
+    };
+    assert_eq!(refused(5, Some(vec![vec![1, 2]])), other.into());
+    assert_eq!(
+        world.grow("u", 5, None).err(),
+        Some(Rejection::UnknownTopic { topic: "u".into() })
+    );
+    world.grow("t", 5, Some(vec![vec![3]])).expect("explicit");
+    assert_eq!(world.state.topic("t").expect("there").version, 2);
+}
+
+#[test]
+fn a_topic_is_hidden_then_stopped_then_forgotten() {
+    let mut world = World::of(&[1]);
+    let before = world.written.clone();
+    let topic_id = match world.named("t").expect("created").response {
+        Response::Created(created) => created.topic_id,
+        other => panic!("{other:?}"),
+    };
+    let decision = world.delete("t").expect("marked");
+    let [
+        Effect::UpdateMetadata { topics, .. },
+        Effect::StopReplica {
+            delete: true,
+            partitions,
+            ..
+        },
+    ] = &decision.effects[..]
+    else {
+        panic!("{:?}", decision.effects)
+    };
+    assert!(topics[0].partitions.iter().all(|state| state.is_being_deleted()));
+    assert_eq!(partitions.len(), 3);
+    let marked = Rejection::TopicMarkedForDeletion { topic: "t".into() };
+    assert_eq!(world.named("t").err(), Some(marked));
+    assert_eq!(
+        world.grow("t", 9, None).err(),
+        Some(Rejection::UnknownTopic { topic: "t".into() })
+    );
+    assert!(world.delete("t").expect("asked again").records.is_empty());
+    assert_eq!(world.state.snapshot(BrokerEpoch(1)).topics, []);
+
+    let topic: Arc<str> = "t".into();
+    world
+        .decide(Event::ReplicasDeleted { topic: topic.clone() })
+        .expect("never refused");
+    assert_eq!(world.written, before, "nothing is left");
+    assert_eq!(
+        (world.state.partition_count(), world.state.topic_name(&topic_id)),
+        (0, None)
+    );
+    world.named("t").expect("created again");
+    assert!(
+        world
+            .decide(Event::ReplicasDeleted { topic })
+            .expect("never refused")
+            .records
+            .is_empty()
+    );
+
+    let disabled = Policy {
+        delete_topic_enable: false,
+    };
+    let event = Event::DeleteTopic {
+        topic: TopicRef::Name("t".into()),
+    };
+    assert_eq!(
+        handle(&world.state, &disabled, event),
+        Err(Rejection::TopicDeletionDisabled)
+    );
+    let unknown = TopicRef::Id(TopicId::METADATA_TOPIC_ID);
+    let refused = Rejection::UnknownTopicId {
+        topic_id: TopicId::METADATA_TOPIC_ID,
+    };
+    assert_eq!(world.decide(Event::DeleteTopic { topic: unknown }), Err(refused));
+}
+
+#[test]
+fn configurations_are_replaced_and_announced() {
+    let mut world = World::of(&[1]);
+    world.named("t").expect("created");
+    for (value, version) in [("1", 1), ("2", 2)] {
+        let configs = ConfigMap::from([("retention.ms".to_owned(), value.to_owned())]);
+        let change = TopicConfigChange {
+            topic: "t".into(),
+            configs: configs.clone(),
+        };
+        let decision = world
+            .decide(Event::AlterTopicConfigs {
+                change,
+                validate_only: false,
+            })
+            .expect("changed");
+        let told = Effect::TopicConfigChanged {
+            topic: "t".into(),
+            configs: Arc::new(configs),
+        };
+        assert_eq!(decision.effects, [told]);
+        assert_eq!(world.written["/config/topics/t"], version);
+    }
+    let changes = world
+        .written
+        .keys()
+        .filter(|path| path.starts_with("/config/changes/config_change_"))
+        .count();
+    assert_eq!(changes, 2);
+    let change = TopicConfigChange {
+        topic: "u".into(),
+        configs: ConfigMap::new(),
+    };
+    let refused = world.decide(Event::AlterTopicConfigs {
+        change,
+        validate_only: true,
+    });
+    assert_eq!(refused, Err(Rejection::UnknownTopic { topic: "u".into() }));
+}
+
+#[test]
+fn a_configuration_that_was_there_before_its_topic_is_replaced() {
+    let mut world = World::of(&[1]);
+    world.written.insert("/config/topics/t".into(), 5);
+    world.state.apply(Record::TopicConfigs {
+        topic: "t".into(),
+        configs: Arc::default(),
+        version: 5,
+    });
+    world.named("t").expect("created");
+    assert_eq!(world.written["/config/topics/t"], 6);
+    assert_eq!(world.state.topic("t").expect("there").configs_version, Some(6));
+}
+
+#[test]
+fn producer_ids_are_given_out_once() {
+    let mut world = World::of(&[1]);
+    for first in [0, 1000] {
+        let decision = world
+            .decide(Event::AllocateProducerIdBlock { broker: 1 })
+            .expect("given");
+        assert_eq!(
+            decision.response,
+            Response::Block(ProducerIdBlock {
+                first,
+                last: first + 999
+            })
+        );
+    }
+    let last = i64::MAX - 5;
+    let block = Some(ProducerIdBlock {
+        first: last - 999,
+        last,
+    });
+    world.state.apply(Record::ProducerIdBlock {
+        broker: 1,
+        block,
+        version: 2,
+    });
+    let refused = world.decide(Event::AllocateProducerIdBlock { broker: 1 });
+    assert_eq!(refused, Err(Rejection::ProducerIdsExhausted { last }));
+}
+
+/// A topic as an import or a crash may have left it: partition 0 led, 1 without leader, 2 without state.
+fn left_behind(world: &mut World) {
+    world
+        .create(assigned("t", &[(0, &[1]), (1, &[1]), (2, &[2])]))
+        .expect("created");
+    world.state.apply(Record::BrokerUnregistered { id: 2 });
+    world.state.note(Note::ReplicaOffline {
+        broker: 1,
+        topic: "t".into(),
+        partition: 1,
+    });
+    world
+        .decide(Event::ReplicasOffline {
+            partitions: vec![("t".into(), 1)],
+        })
+        .expect("never refused");
+}
+
+#[test]
+fn a_new_controller_elects_where_the_leader_is_gone_and_only_there() {
+    let mut world = World::of(&[1, 2]);
+    left_behind(&mut world);
+    let leader = |world: &World, number: i32| {
+        let state = world.state.topic("t").expect("there").partitions[&number]
+            .leader_and_isr
+            .clone()
+            .expect("written");
+        (state.leader, state.leader_epoch, state.partition_epoch)
+    };
+    assert_eq!(leader(&world, 1), (NO_LEADER, LeaderEpoch(1), PartitionEpoch(1)));
+    // The broker starts anew: its log directory is back.
+    world.state.apply(Record::BrokerRegistered(live(1)));
+    let decision = world.decide(Event::BecameController).expect("never refused");
+    assert_eq!(decision.records.len(), 1, "one election: {:?}", decision.records);
+    assert_eq!(
+        leader(&world, 0),
+        (1, LeaderEpoch(0), PartitionEpoch(0)),
+        "led all the time"
+    );
+    assert_eq!(leader(&world, 1), (1, LeaderEpoch(2), PartitionEpoch(2)), "back again");
+    assert_eq!(
+        leader(&world, 2),
+        (2, LeaderEpoch(0), PartitionEpoch(0)),
+        "nobody can lead it"
+    );
+    let Effect::UpdateMetadata { topics, .. } = &decision.effects[1] else {
+        panic!("{:?}", decision.effects)
+    };
+    assert_eq!(topics[0].partitions[2].offline_replicas, [2]);
+    let again = world.decide(Event::BecameController).expect("never refused");
+    assert!(again.records.is_empty(), "nothing is left to be elected");
+}
+
+#[test]
+fn failures_that_are_known_are_not_told_again() {
+    let mut world = World::of(&[1, 2]);
+    left_behind(&mut world);
+    let again = world.decide(Event::ReplicasOffline {
+        partitions: vec![("t".into(), 1), ("gone".into(), 0)],
+    });
+    assert_eq!(again, Ok(Decision::answer(Response::None)));
+}
+
+#[test]
+fn a_replica_out_of_sync_leads_only_where_the_topic_allows_it() {
+    let mut world = World::of(&[1, 2]);
+    let mut topic = assigned("t", &[(0, &[2, 1])]);
+    topic.configs = vec![("unclean.leader.election.enable".into(), Some("true".into()))];
+    world.create(topic).expect("created");
+    let shrunk = world.state.topic("t").expect("there").partitions[&0]
+        .leader_and_isr
+        .clone()
+        .expect("written");
+    let shrunk = shrunk.next(2, vec![2], ControllerEpoch(4));
+    world.state.apply(Record::Partition {
+        topic: "t".into(),
+        partition: 0,
+        state: shrunk,
+    });
+    world.state.apply(Record::BrokerUnregistered { id: 2 });
+    let decision = handle(&world.state, &POLICY, Event::BecameController).expect("never refused");
+    let [Record::Partition { state, .. }] = &decision.records[..] else {
+        panic!("{:?}", decision.records)
+    };
+    assert_eq!((state.leader, &state.isr), (1, &vec![1]));
+    assert_eq!(state.leader_recovery_state, controller::LeaderRecoveryState::Recovering);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is asked in whatever order: every write fits what was written before (`World::write` asserts that), and what
+    /// brokers are told is what the state holds.
+    #[test]
+    fn any_requests_fit_what_was_written(requests in prop::collection::vec((0..6u8, 0..3usize, 0..8i32), 1..60)) {
+        let mut world = World::of(&[1, 2]);
+        for (what, name, count) in requests {
+            let name = ["a", "b", "c.c"][name];
+            let result = match what {
+                0 => world.create(NewTopic { num_partitions: count, ..NewTopic::with_defaults(name) }),
+                1 => world.delete(name),
+                2 => world.decide(Event::ReplicasDeleted { topic: name.into() }),
+                3 => world.grow(name, count, None),
+                4 => {
+                    let configs = ConfigMap::from([("k".to_owned(), count.to_string())]);
+                    let change = TopicConfigChange { topic: name.into(), configs };
+                    world.decide(Event::AlterTopicConfigs { change, validate_only: false })
+                }
+                _ => world.decide(Event::AllocateProducerIdBlock { broker: 1 }),
+            };
+            for effect in result.iter().flat_map(|decision| &decision.effects) {
+                if let Effect::LeaderAndIsr { topics, .. } = effect {
+                    for told in topics {
+                        let known = world.state.topic(&told.topic).expect("a topic that is told exists");
+                        let numbers = told.partitions.iter().map(|partition| partition.partition);
+                        let state = world.state.topic_state(known, numbers, true);
+                        prop_assert_eq!(told, &state);
+                    }
+                }
+            }
+            let counted: usize = world.state.topics().map(|topic| topic.partitions.len()).sum();
+            prop_assert_eq!(world.state.partition_count(), counted);
+        }
+    }
+}
