@@ -49,6 +49,11 @@ pub struct Stopper {
 }
 
 impl Stopper {
+    /// Resolves when no log directory is left.
+    pub async fn all_offline(&self) {
+        self.logs.all_offline().await;
+    }
+
     /// Stops what runs in the background, gives the registration back, and closes the logs so that nothing has to be recovered.
     ///
     /// # Errors
@@ -58,9 +63,16 @@ impl Stopper {
         for task in &self.background {
             task.abort();
         }
-        let deregistered = self.broker.controller.shutdown().await.context("taking the registration back");
+        let deregistered = self
+            .broker
+            .controller
+            .shutdown()
+            .await
+            .context("taking the registration back");
         let (logs, replicas) = (self.logs, self.broker.replicas.clone());
-        tokio::task::spawn_blocking(move || logs.close(&replicas.all())).await.context("closing the logs")??;
+        tokio::task::spawn_blocking(move || logs.close(&replicas.all()))
+            .await
+            .context("closing the logs")??;
         deregistered
     }
 }
@@ -87,7 +99,10 @@ pub async fn assemble(config: Arc<BrokerConfig>) -> anyhow::Result<Assembled> {
     let replicas = Replicas::new(id, logs.clone());
     let metadata = Arc::new(MetadataCache::default());
     let control = ControlThread::start().context("the control thread")?;
-    let offsets = OffsetsTopic { replicas: replicas.clone(), metadata: metadata.clone() };
+    let offsets = OffsetsTopic {
+        replicas: replicas.clone(),
+        metadata: metadata.clone(),
+    };
     let groups = Arc::new(GroupCoordinator::start(
         CoordinatorConfig::new(&config),
         Arc::new(offsets),
@@ -95,7 +110,11 @@ pub async fn assemble(config: Arc<BrokerConfig>) -> anyhow::Result<Assembled> {
         Handle::current(),
         control.handle(),
     ));
-    let sink = ApplyEffects { replicas: replicas.clone(), metadata: metadata.clone(), groups: groups.clone() };
+    let sink = ApplyEffects {
+        replicas: replicas.clone(),
+        metadata: metadata.clone(),
+        groups: groups.clone(),
+    };
     let policy = Arc::new(Policy { config: config.clone() });
     let registration = registration(&config, id, &listeners);
     let started = driver::start(bootstrap, registration, policy, Box::new(sink)).await?;
@@ -117,8 +136,18 @@ pub async fn assemble(config: Arc<BrokerConfig>) -> anyhow::Result<Assembled> {
         config_changes: tokio::sync::Mutex::default(),
     });
     let addresses = listeners.iter().map(|bound| bound.address).collect();
-    let stopper = Stopper { broker: broker.clone(), logs, background, _control: control };
-    Ok(Assembled { broker, listeners, addresses, stopper })
+    let stopper = Stopper {
+        broker: broker.clone(),
+        logs,
+        background,
+        _control: control,
+    };
+    Ok(Assembled {
+        broker,
+        listeners,
+        addresses,
+        stopper,
+    })
 }
 
 /// What other brokers and clients are told: the advertised listeners, or the ones that are bound.
@@ -156,7 +185,9 @@ struct Policy {
 
 impl TopicPolicy for Policy {
     fn validate_configs(&self, _topic: &str, configs: &ConfigMap) -> Result<(), String> {
-        TopicConfig::new(&self.config.topic_defaults, configs).map(drop).map_err(|e| e.to_string())
+        TopicConfig::new(&self.config.topic_defaults, configs)
+            .map(drop)
+            .map_err(|e| e.to_string())
     }
 
     fn num_partitions(&self) -> i32 {

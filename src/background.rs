@@ -35,7 +35,12 @@ pub fn start(config: &BrokerConfig, replicas: &Arc<Replicas>, logs: &Arc<Logs>) 
     vec![
         every_partition("retention", initial, ms(config.log_retention_check_interval_ms), retain),
         every_partition("flushing by time", flush_check, flush_check, flush_if_due),
-        every_partition("removing deleted files", DELETED_FILES_CHECK, DELETED_FILES_CHECK, remove_deleted),
+        every_partition(
+            "removing deleted files",
+            DELETED_FILES_CHECK,
+            DELETED_FILES_CHECK,
+            remove_deleted,
+        ),
         every_partition(
             "forgetting idle producers",
             ms(i64::from(config.producer_id_expiration_check_interval_ms)),
@@ -59,7 +64,12 @@ pub fn start(config: &BrokerConfig, replicas: &Arc<Replicas>, logs: &Arc<Logs>) 
         ),
         {
             let logs = logs.clone();
-            every("removing deleted logs", DELETED_FILES_CHECK, DELETED_FILES_CHECK, move || logs.remove_deleted())
+            every(
+                "removing deleted logs",
+                DELETED_FILES_CHECK,
+                DELETED_FILES_CHECK,
+                move || logs.remove_deleted(),
+            )
         },
     ]
 }
@@ -77,7 +87,10 @@ fn every(
         loop {
             let work = work.clone();
             if let Err(e) = tokio::task::spawn_blocking(move || work()).await {
-                log::error!("{name} broke off and is tried again in {} ms: {e}", interval.as_millis());
+                log::error!(
+                    "{name} broke off and is tried again in {} ms: {e}",
+                    interval.as_millis()
+                );
             }
             tokio::time::sleep(interval).await;
         }

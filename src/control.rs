@@ -23,11 +23,17 @@ impl ControlThread {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel::<()>();
-        let thread = std::thread::Builder::new().name("sordini-control".to_string()).spawn(move || {
-            // An error means that the sender was dropped, which ends the thread as well.
-            let _ = runtime.block_on(ended);
-        })?;
-        Ok(Self { handle, end: Some(end), thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name("sordini-control".to_string())
+            .spawn(move || {
+                // An error means that the sender was dropped, which ends the thread as well.
+                let _ = runtime.block_on(ended);
+            })?;
+        Ok(Self {
+            handle,
+            end: Some(end),
+            thread: Some(thread),
+        })
     }
 
     /// To spawn on it.

@@ -56,7 +56,9 @@ impl LogDirs {
     /// # Errors
     /// [`LogDirsError`]
     pub fn open(config: &BrokerConfig) -> Result<Self, LogDirsError> {
-        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(1024);
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile)
+            .current
+            .unwrap_or(1024);
         let open_files = OpenFiles::new(usize::try_from(limit / OPEN_FILES_SHARE).unwrap_or(512).max(64));
         let mut online = Vec::new();
         for (index, path) in config.log_dirs.iter().enumerate() {
@@ -87,9 +89,16 @@ impl LogDirs {
         for (file, meta) in self.stated() {
             let (first, first_id) = broker.get_or_insert_with(|| (file.clone(), meta.broker_id)).clone();
             if first_id != meta.broker_id {
-                return Err(LogDirsError::BrokerId { first, first_id, second: file, second_id: meta.broker_id });
+                return Err(LogDirsError::BrokerId {
+                    first,
+                    first_id,
+                    second: file,
+                    second_id: meta.broker_id,
+                });
             }
-            let (first, first_id) = cluster.get_or_insert_with(|| (file.clone(), meta.cluster_id.clone())).clone();
+            let (first, first_id) = cluster
+                .get_or_insert_with(|| (file.clone(), meta.cluster_id.clone()))
+                .clone();
             if first_id != meta.cluster_id {
                 return Err(LogDirsError::ClusterId {
                     first,
@@ -117,7 +126,10 @@ impl LogDirs {
     /// # Errors
     /// The directory's failure.
     pub fn identify(&mut self, broker_id: i32, cluster_id: &str) -> Result<(), LogDirFailure> {
-        let meta = MetaProperties { broker_id, cluster_id: cluster_id.to_string() };
+        let meta = MetaProperties {
+            broker_id,
+            cluster_id: cluster_id.to_string(),
+        };
         for dir in &mut self.online {
             if dir.meta_properties() != Some(&meta) {
                 dir.write_meta_properties(&meta)?;

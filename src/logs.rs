@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use protocol::wire::TopicId;
 use storage::checkpoint::OffsetCheckpoint;
 use storage::{Log, LogDir, LogDirFailure, OpenError, TopicPartition};
+use tokio::sync::Notify;
 
 use crate::clock;
 use crate::log_config::PartitionConfig;
@@ -63,6 +64,7 @@ pub struct Logs {
     config: Arc<BrokerConfig>,
     directories: Vec<Directory>,
     found: Mutex<HashMap<TopicPartition, Found>>,
+    all_offline: Notify,
 }
 
 impl Logs {
@@ -88,7 +90,11 @@ impl Logs {
                     PartitionConfig::new(&config, &partition.topic, overrides)
                 });
             }
-            let logs = match dir.load_logs(|partition| configs[&partition.topic].log.clone(), threads, clock::now_ms()) {
+            let logs = match dir.load_logs(
+                |partition| configs[&partition.topic].log.clone(),
+                threads,
+                clock::now_ms(),
+            ) {
                 Ok(logs) => logs,
                 Err(e) if only_one => return Err(e),
                 Err(e) => {
@@ -107,9 +113,18 @@ impl Logs {
             for path in dir.left_alone() {
                 log::warn!("{} is left alone: this version knows no such copies", path.display());
             }
-            directories.push(Directory { dir, partitions: Mutex::new(count), deleted: Mutex::new(deleted) });
+            directories.push(Directory {
+                dir,
+                partitions: Mutex::new(count),
+                deleted: Mutex::new(deleted),
+            });
         }
-        Ok(Arc::new(Self { config, directories, found: Mutex::new(found) }))
+        Ok(Arc::new(Self {
+            config,
+            directories,
+            found: Mutex::new(found),
+            all_offline: Notify::new(),
+        }))
     }
 
     /// The broker's configuration.
@@ -121,6 +136,18 @@ impl Logs {
     pub fn directories(&self) -> Vec<(PathBuf, Option<LogDirFailure>)> {
         let state = |d: &Directory| (d.dir.path().to_path_buf(), d.dir.health().failure().cloned());
         self.directories.iter().map(state).collect()
+    }
+
+    /// A directory went offline; without any that is left the broker has nothing to serve.
+    pub fn note_offline(&self) {
+        if self.directories.iter().all(|d| d.dir.health().failure().is_some()) {
+            self.all_offline.notify_one();
+        }
+    }
+
+    /// Resolves when the last directory has gone offline.
+    pub async fn all_offline(&self) {
+        self.all_offline.notified().await;
     }
 
     /// Whether any directory is offline, so that a partition that is missing may lie there.
@@ -138,20 +165,34 @@ impl Logs {
         topic_id: TopicId,
         config: &PartitionConfig,
     ) -> Result<(Log, i64), LogsError> {
-        if let Some(Found { mut log, high_watermark }) = self.found.lock().remove(partition) {
+        if let Some(Found {
+            mut log,
+            high_watermark,
+        }) = self.found.lock().remove(partition)
+        {
             if let Some(found) = log.topic_id().filter(|found| *found != topic_id && !topic_id.is_zero()) {
-                self.found.lock().insert(partition.clone(), Found { log, high_watermark });
-                return Err(LogsError::TopicId { partition: partition.clone(), found, expected: topic_id });
+                self.found
+                    .lock()
+                    .insert(partition.clone(), Found { log, high_watermark });
+                return Err(LogsError::TopicId {
+                    partition: partition.clone(),
+                    found,
+                    expected: topic_id,
+                });
             }
             log.set_config(config.log.clone());
             return Ok((log, high_watermark));
         }
         let online = self.directories.iter().filter(|d| d.dir.health().failure().is_none());
         let Some(directory) = online.min_by_key(|d| *d.partitions.lock()) else {
-            return Err(LogsError::NoDirectory { partition: partition.clone() });
+            return Err(LogsError::NoDirectory {
+                partition: partition.clone(),
+            });
         };
         let id = (!topic_id.is_zero()).then_some(topic_id);
-        let log = directory.dir.create_log(partition, id, config.log.clone(), clock::now_ms())?;
+        let log = directory
+            .dir
+            .create_log(partition, id, config.log.clone(), clock::now_ms())?;
         *directory.partitions.lock() += 1;
         Ok((log, 0))
     }
@@ -172,7 +213,9 @@ impl Logs {
 
     fn delete_log(&self, log: &Log) -> Result<(), LogDirFailure> {
         let dir = log.dir();
-        let Some(directory) = self.directories.iter().find(|d| dir.starts_with(d.dir.path())) else { return Ok(()) };
+        let Some(directory) = self.directories.iter().find(|d| dir.starts_with(d.dir.path())) else {
+            return Ok(());
+        };
         let delay_ms = log.config().file_delete_delay_ms;
         let renamed = directory.dir.delete_log(log, u128::from_ne_bytes(random::bytes()))?;
         directory.deleted.lock().push((clock::now_ms() + delay_ms, renamed));
@@ -186,7 +229,11 @@ impl Logs {
         let found = self.found.lock();
         if !found.is_empty() {
             let names: Vec<String> = found.keys().take(10).map(ToString::to_string).collect();
-            log::warn!("{} logs belong to no topic and are left alone, among them {}", found.len(), names.join(", "));
+            log::warn!(
+                "{} logs belong to no topic and are left alone, among them {}",
+                found.len(),
+                names.join(", ")
+            );
         }
     }
 
@@ -210,7 +257,9 @@ impl Logs {
 
     /// Writes the recovery points of all logs.
     pub fn checkpoint_recovery_points(&self, partitions: &[Arc<Partition>]) {
-        self.checkpoint(OffsetCheckpoint::RecoveryPoint, partitions, |p| Some(p.log().recovery_point()));
+        self.checkpoint(OffsetCheckpoint::RecoveryPoint, partitions, |p| {
+            Some(p.log().recovery_point())
+        });
     }
 
     /// Writes the log start offsets of those logs whose first segment does not say them.
@@ -255,6 +304,12 @@ impl Logs {
         for partition in partitions {
             if let Err(failure) = partition.close() {
                 log::error!("{}: {failure}", partition.topic_partition);
+                first_failure.get_or_insert(failure);
+            }
+        }
+        for found in self.found.lock().values_mut() {
+            if let Err(failure) = found.log.close(clock::now_ms()) {
+                log::error!("{}: {failure}", found.log.partition());
                 first_failure.get_or_insert(failure);
             }
         }

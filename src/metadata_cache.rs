@@ -49,12 +49,19 @@ fn find_partition(topic: &TopicState, partition: i32) -> Option<&PartitionState>
 impl MetadataCache {
     /// Takes over all that the controller knew when it started.
     pub fn set_snapshot(&self, snapshot: MetadataSnapshot) {
-        let topics: BTreeMap<_, _> = snapshot.topics.into_iter().map(|t| (t.topic.clone(), Arc::new(t))).collect();
+        let topics: BTreeMap<_, _> = snapshot
+            .topics
+            .into_iter()
+            .map(|t| (t.topic.clone(), Arc::new(t)))
+            .collect();
         *self.image.write() = Image {
             cluster_id: snapshot.cluster_id,
             controller_id: snapshot.controller_id,
             brokers: snapshot.brokers.into_iter().map(|b| (b.registration.id, b)).collect(),
-            names: topics.values().map(|t| (wire_id(t.topic_id), t.topic.clone())).collect(),
+            names: topics
+                .values()
+                .map(|t| (wire_id(t.topic_id), t.topic.clone()))
+                .collect(),
             topics,
             features: FinalizedFeatures {
                 levels: snapshot.finalized_features,

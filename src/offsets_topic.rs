@@ -35,7 +35,9 @@ impl OffsetsTopic {
 
     async fn append_batch(&self, partition: i32, batch: Bytes) -> Result<i64, OffsetsLogError> {
         let partition = self.partition(partition)?;
-        let batch = partition.validate(batch, PRODUCE_VERSION).map_err(|e| refused(&partition, &e))?;
+        let batch = partition
+            .validate(batch, PRODUCE_VERSION)
+            .map_err(|e| refused(&partition, &e))?;
         let appended = match partition.flushes_by_messages() {
             false => partition.append_as_leader(batch, ACKS_ALL),
             true => {
@@ -48,7 +50,9 @@ impl OffsetsTopic {
             Appended::Done(outcome) => outcome,
             Appended::Queued(pending) => pending.outcome().await.ok_or(OffsetsLogError::NotLeader)?,
         };
-        outcome.map(|info| info.first_offset).map_err(|e| append_error(&partition, &e))
+        outcome
+            .map(|info| info.first_offset)
+            .map_err(|e| append_error(&partition, &e))
     }
 }
 
@@ -103,7 +107,10 @@ fn read_whole_batches(partition: &Partition, offset: i64, max_bytes: usize) -> R
         Ok(Some(read)) => Ok(read.records.as_memory().cloned().unwrap_or_default()),
         Ok(None) => Ok(Bytes::new()),
         Err(e) => {
-            log::error!("{}: cannot be read from offset {offset}: {e}", partition.topic_partition);
+            log::error!(
+                "{}: cannot be read from offset {offset}: {e}",
+                partition.topic_partition
+            );
             Err(match e {
                 ReadFailure::Leader(_) => OffsetsLogError::NotLeader,
                 ReadFailure::Log(_) => OffsetsLogError::Storage,
@@ -113,7 +120,10 @@ fn read_whole_batches(partition: &Partition, offset: i64, max_bytes: usize) -> R
 }
 
 fn refused(partition: &Partition, error: &ValidateError) -> OffsetsLogError {
-    log::warn!("{}: a batch of the group coordinator was refused: {error}", partition.topic_partition);
+    log::warn!(
+        "{}: a batch of the group coordinator was refused: {error}",
+        partition.topic_partition
+    );
     match error {
         ValidateError::RecordTooLarge { .. } => OffsetsLogError::TooLarge,
         ValidateError::InvalidRecord { .. }
@@ -125,7 +135,10 @@ fn refused(partition: &Partition, error: &ValidateError) -> OffsetsLogError {
 }
 
 fn append_error(partition: &Partition, failure: &AppendFailure) -> OffsetsLogError {
-    log::warn!("{}: an append of the group coordinator failed: {failure}", partition.topic_partition);
+    log::warn!(
+        "{}: an append of the group coordinator failed: {failure}",
+        partition.topic_partition
+    );
     match failure {
         AppendFailure::Leader(
             LeaderError::NotLeader { .. } | LeaderError::Fenced { .. } | LeaderError::Unknown { .. },

@@ -91,8 +91,12 @@ impl Replicas {
                 stays
             });
         }
+        self.logs.note_offline();
         if offline > 0 {
-            log::error!("{failure}; {offline} partitions go offline, first seen on {}", partition.topic_partition);
+            log::error!(
+                "{failure}; {offline} partitions go offline, first seen on {}",
+                partition.topic_partition
+            );
         }
     }
 
@@ -201,7 +205,10 @@ impl ApplyEffects {
     fn tell_groups(replicas: &Replicas, groups: &GroupCoordinator, effect: &Effect) {
         match effect {
             Effect::LeaderAndIsr { topics, .. } => {
-                let of_offsets = topics.iter().filter(|t| &*t.topic == CONSUMER_OFFSETS).flat_map(|t| &t.partitions);
+                let of_offsets = topics
+                    .iter()
+                    .filter(|t| &*t.topic == CONSUMER_OFFSETS)
+                    .flat_map(|t| &t.partitions);
                 for state in of_offsets {
                     match state.leader == replicas.broker_id {
                         true => groups.on_elected(state.partition, state.leader_epoch.0),

@@ -60,8 +60,14 @@ async fn serve(config: Arc<BrokerConfig>, options: &StartOptions) -> anyhow::Res
     let started = crate::assembly::assemble(config.clone()).await?;
     let accepting = accept(&started.broker, started.listeners)?;
     announce(&config, options, &started.addresses)?;
-    let name = signals.next().await;
-    log::info!("{name}: stopping");
+    let reason = tokio::select! {
+        name = signals.next() => Ok(name),
+        () = started.stopper.all_offline() => Err(anyhow::anyhow!("every log directory is offline")),
+    };
+    match &reason {
+        Ok(name) => log::info!("{name}: stopping"),
+        Err(e) => log::error!("{e}: stopping"),
+    }
     for task in &accepting {
         task.abort();
     }
@@ -70,7 +76,7 @@ async fn serve(config: Arc<BrokerConfig>, options: &StartOptions) -> anyhow::Res
     if let Some(file) = &options.ready_file {
         remove_if_there(file);
     }
-    stopped
+    reason.and(stopped)
 }
 
 struct Signals {
@@ -111,7 +117,9 @@ pub(crate) fn limits(config: &BrokerConfig) -> Limits {
         max_connections: count(config.max_connections),
         max_connections_per_ip: count(config.max_connections_per_ip),
         max_connections_per_ip_overrides: overrides_by_address(config),
-        max_idle: u64::try_from(config.connections_max_idle_ms).ok().map(Duration::from_millis),
+        max_idle: u64::try_from(config.connections_max_idle_ms)
+            .ok()
+            .map(Duration::from_millis),
     }
 }
 
@@ -140,9 +148,20 @@ fn accept(broker: &Arc<Broker>, listeners: Vec<BoundListener>) -> anyhow::Result
         let listener = bound.into_tokio().with_context(|| format!("listener {name}"))?;
         let (broker, memory) = (broker.clone(), memory.clone());
         let connections = broker.connections.clone();
-        tasks.push(tokio::spawn(network::accept_loop(listener, name, connections, move |stream, admitted| {
-            tokio::spawn(network::serve(broker.clone(), stream, admitted, max_frame_bytes, memory.clone()));
-        })));
+        tasks.push(tokio::spawn(network::accept_loop(
+            listener,
+            name,
+            connections,
+            move |stream, admitted| {
+                tokio::spawn(network::serve(
+                    broker.clone(),
+                    stream,
+                    admitted,
+                    max_frame_bytes,
+                    memory.clone(),
+                ));
+            },
+        )));
     }
     if let Some(interval) = broker.connections.sweep_interval() {
         let connections = broker.connections.clone();
@@ -199,6 +218,10 @@ fn remove_if_there(file: &Path) {
 async fn drain(connections: &Arc<Connections>) {
     connections.close_all();
     if tokio::time::timeout(DRAIN, connections.wait_for_none()).await.is_err() {
-        log::warn!("{} connections are still open after {} s; they are cut", connections.len(), DRAIN.as_secs());
+        log::warn!(
+            "{} connections are still open after {} s; they are cut",
+            connections.len(),
+            DRAIN.as_secs()
+        );
     }
 }

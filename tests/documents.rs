@@ -16,8 +16,15 @@ fn the_matrix_of_keys_and_versions_is_up_to_date() {
     for key in ApiKey::ALL {
         let known = key.versions();
         let served = handlers::served(*key).map_or("–".to_string(), |s| format!("{}–{}", s.min, s.max));
-        writeln!(text, "| {} | {} | {}–{} | {served} |", key.number(), key.name(), known.start(), known.end())
-            .expect("a string takes everything");
+        writeln!(
+            text,
+            "| {} | {} | {}–{} | {served} |",
+            key.number(),
+            key.name(),
+            known.start(),
+            known.end()
+        )
+        .expect("a string takes everything");
     }
     text.push_str(
         "\nProduce is listed from version 0, as Apache Kafka 4 does: librdkafka up to 2.11 otherwise drops compression in silence\n\

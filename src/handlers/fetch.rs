@@ -160,16 +160,20 @@ impl Fetch {
     /// The partition here, or the error and whether it came of reading: an error before that does not end the wait for others.
     fn resolve(&self, wanted: &FetchPartition) -> Result<Arc<Partition>, (ErrorCode, bool)> {
         let broker = &self.broker;
-        let name = match &wanted.topic {
-            TopicKey::Name(name) => Arc::from(&**name),
-            TopicKey::Id(id) => broker
-                .metadata
-                .topic_name(*id)
-                .ok_or((ErrorCode::UNKNOWN_TOPIC_ID, false))?,
+        let by_id;
+        let name: &str = match &wanted.topic {
+            TopicKey::Name(name) => name,
+            TopicKey::Id(id) => {
+                by_id = broker
+                    .metadata
+                    .topic_name(*id)
+                    .ok_or((ErrorCode::UNKNOWN_TOPIC_ID, false))?;
+                &by_id
+            }
         };
-        let partition = match broker.replicas.get(&name, wanted.partition) {
+        let partition = match broker.replicas.get(name, wanted.partition) {
             Some(partition) => partition,
-            None if !broker.metadata.contains(&name, wanted.partition) => {
+            None if !broker.metadata.contains(name, wanted.partition) => {
                 return Err((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, false));
             }
             None => return Err((broker.replicas.missing_code(), true)),

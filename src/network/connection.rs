@@ -123,6 +123,7 @@ impl<S: Service> Connection<S> {
 
     /// A client that does not take its answers is closed by the same deadline as an idle one.
     async fn write_answers(&mut self) -> std::io::Result<()> {
+        self.admitted.touch(false);
         let result = tokio::select! {
             biased;
             written = write_chunks(&self.stream, &mut self.out) => written,
@@ -214,7 +215,11 @@ mod tests {
 
     impl Service for Letters {
         fn order(&self, frame: &Frame) -> Order {
-            if frame.bytes[0].is_ascii_lowercase() { Order::Overlaps } else { Order::Barrier }
+            if frame.bytes[0].is_ascii_lowercase() {
+                Order::Overlaps
+            } else {
+                Order::Barrier
+            }
         }
 
         fn start(self: &Arc<Self>, _: &Arc<ConnectionState>, frame: &Frame) -> Started {
@@ -222,7 +227,12 @@ mod tests {
             self.started.send(letter).expect("the test listens");
             let service = self.clone();
             let answer: AnswerFuture = Box::pin(async move {
-                let receiver = service.answers.lock().await.remove(&letter).expect("an expected letter");
+                let receiver = service
+                    .answers
+                    .lock()
+                    .await
+                    .remove(&letter)
+                    .expect("an expected letter");
                 receiver.await.unwrap_or(Answer::Close)
             });
             Started::Waiting(answer)
@@ -244,7 +254,10 @@ mod tests {
                 senders.insert(letter, sender);
                 receivers.insert(letter, receiver);
             }
-            let service = Arc::new(Letters { started: started_in, answers: Mutex::new(receivers) });
+            let service = Arc::new(Letters {
+                started: started_in,
+                answers: Mutex::new(receivers),
+            });
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
             let address = listener.local_addr().expect("bound");
             let connections = Connections::new(Limits {
@@ -256,8 +269,18 @@ mod tests {
             let client = TcpStream::connect(address).await.expect("connects");
             let (stream, peer) = listener.accept().await.expect("accepts");
             let admitted = connections.admit(&Arc::from("TEST"), peer, address).expect("room");
-            tokio::spawn(serve(service, stream, admitted, 1024 * 1024, RequestMemory::new(1 << 20, 1 << 20)));
-            Self { client, started, answers: senders }
+            tokio::spawn(serve(
+                service,
+                stream,
+                admitted,
+                1024 * 1024,
+                RequestMemory::new(1 << 20, 1 << 20),
+            ));
+            Self {
+                client,
+                started,
+                answers: senders,
+            }
         }
 
         async fn send(&mut self, letters: &str) {
@@ -268,7 +291,11 @@ mod tests {
 
         fn answer(&mut self, letter: char) {
             let bytes = Bytes::from(letter.to_string());
-            let sent = self.answers.remove(&letter).expect("not answered yet").send(Answer::Send(vec![bytes.into()]));
+            let sent = self
+                .answers
+                .remove(&letter)
+                .expect("not answered yet")
+                .send(Answer::Send(vec![bytes.into()]));
             sent.expect("the request waits");
         }
 
@@ -336,7 +363,11 @@ mod tests {
         for length in [-1_i32, i32::MAX] {
             let mut harness = Harness::new("").await;
             harness.client.write_all(&length.to_be_bytes()).await.expect("sends");
-            assert_eq!(harness.client.read(&mut [0; 8]).await.expect("ends"), 0, "length {length}");
+            assert_eq!(
+                harness.client.read(&mut [0; 8]).await.expect("ends"),
+                0,
+                "length {length}"
+            );
         }
     }
 }

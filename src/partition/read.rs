@@ -73,7 +73,11 @@ impl Partition {
         loop {
             let mark = self.waiters.mark();
             let (plan, read) = self.locate(limits, from_segment, mark)?;
-            let sendfile_min_bytes = if limits.sendfile { SENDFILE_MIN_BYTES } else { usize::MAX };
+            let sendfile_min_bytes = if limits.sendfile {
+                SENDFILE_MIN_BYTES
+            } else {
+                usize::MAX
+            };
             match plan.run(mode, sendfile_min_bytes)? {
                 ReadOutcome::Data(data) => {
                     return Ok(Some(PartitionRead {
