@@ -78,6 +78,10 @@ fn encode_lines<T>(entries: impl ExactSizeIterator<Item = T>, line: impl Fn(&mut
 fn decode_lines<T>(text: &str, line: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, MalformedCheckpoint> {
     let malformed = |line: &str| MalformedCheckpoint::Line { line: line.to_owned() };
     let mut lines = text.lines();
+    // A crash may cut a file that was not durable: within a number that would go unnoticed.
+    if !text.is_empty() && !text.ends_with('\n') {
+        return Err(malformed(text.lines().last().unwrap_or_default()));
+    }
     // A file that was created but never written holds no entries.
     let Some(version) = lines.next() else {
         return Ok(Vec::new());

@@ -57,6 +57,8 @@ pub(crate) struct Unsynced {
     pub(crate) names: bool,
     /// The directory itself and `partition.metadata`.
     pub(crate) created: bool,
+    /// The active segment is shorter than it was, which no later append may cover up.
+    pub(crate) truncated: bool,
     /// Anything at all since the log was opened or closed.
     pub(crate) changed: bool,
 }
@@ -170,10 +172,14 @@ impl Log {
     /// Writes the epochs down. They become durable with the next flush, before the recovery point passes what they describe;
     /// behind it they are read from the records again.
     pub(crate) fn write_epochs(&mut self) -> Result<(), LogDirFailure> {
+        let written = self.store_epochs();
+        self.home.check("write the leader epochs", written)
+    }
+
+    pub(crate) fn store_epochs(&mut self) -> io::Result<()> {
         let path = self.home.path(LEADER_EPOCH_CHECKPOINT);
         let text = encode_epochs(self.epochs.entries());
-        let written = self.home.disk().write_atomically(&path, text.as_bytes(), false);
-        self.home.check("write the leader epochs", written)?;
+        self.home.disk().write_atomically(&path, text.as_bytes(), false)?;
         self.unsynced.epochs = true;
         self.unsynced.names = true;
         self.unsynced.changed = true;
@@ -230,7 +236,7 @@ impl Log {
     /// `None` where that is on disk already.
     pub fn plan_flush(&mut self, offset: i64) -> Option<FlushPlan> {
         let offset = offset.min(self.log_end_offset);
-        if offset <= self.recovery_point && !self.unsynced.epochs {
+        if offset <= self.recovery_point && !self.unsynced.epochs && !self.unsynced.truncated {
             return None;
         }
         let first = self
@@ -241,18 +247,19 @@ impl Log {
             ..std::mem::take(&mut self.unsynced)
         };
         self.unsynced.changed = unsynced.changed;
-        Some(FlushPlan {
+        let below = self.segments.range(first..offset.max(first + 1));
+        let mut plan = FlushPlan {
             home: self.home.clone(),
-            segments: self
-                .segments
-                .range(first..offset.max(first + 1))
-                .map(|(_, segment)| segment.clone())
-                .collect(),
+            segments: below.map(|(_, segment)| segment.clone()).collect(),
             snapshots: self.snapshots.take_unsynced(),
             unsynced,
             offset,
             truncations: self.truncations,
-        })
+        };
+        if unsynced.truncated {
+            plan.include(self.active().clone());
+        }
+        Some(plan)
     }
 
     /// Moves the recovery point to what a plan has made durable.

@@ -92,8 +92,17 @@ impl LogDir {
             dir: path.to_path_buf(),
             error,
         };
-        disk.create_dir_all(path).map_err(unusable)?;
-        let entries = disk.list(path).map_err(unusable)?;
+        let entries = match disk.list(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                disk.create_dir_all(path).map_err(unusable)?;
+                // What is acknowledged later must not vanish with the directory's name.
+                path.parent()
+                    .map_or(Ok(()), |parent| disk.fsync_dir(parent))
+                    .map_err(unusable)?;
+                Vec::new()
+            }
+            entries => entries.map_err(unusable)?,
+        };
         let mut opened = Contents::default();
         for entry in entries
             .iter()

@@ -90,35 +90,35 @@ impl Log {
                 names: created,
                 changed: created,
                 epochs: false,
+                truncated: false,
             },
             truncations: 0,
             deleted: VecDeque::new(),
         };
-        log.load_topic_id(options.topic_id)?;
+        log.load_topic_id(options.topic_id, options.clean_shutdown)?;
         let loaded = log.load(&files, options.clean_shutdown, now_ms);
         log.home.check("open", loaded)?;
         Ok(log)
     }
 
-    fn load_topic_id(&mut self, given: Option<TopicId>) -> Result<(), OpenError> {
+    fn load_topic_id(&mut self, given: Option<TopicId>, clean_shutdown: bool) -> Result<(), OpenError> {
         let path = self.home.path(PARTITION_METADATA);
         let stored = match self.home.disk().read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             content => Some(self.home.check("read partition.metadata", content)?),
         };
-        // A crash may leave the file empty, where it had not become durable.
-        self.topic_id = match stored
-            .as_deref()
-            .map(String::from_utf8_lossy)
-            .filter(|text| !text.is_empty())
-        {
+        let partition = &self.home.partition;
+        self.topic_id = match stored.map(|text| decode_partition_metadata(&String::from_utf8_lossy(&text))) {
             None => None,
-            Some(text) => Some(
-                decode_partition_metadata(&text).map_err(|malformed| OpenError::PartitionMetadata {
-                    partition: self.home.partition.clone(),
+            Some(Ok(topic_id)) => Some(topic_id),
+            // A crash may tear the file where it had not become durable yet.
+            Some(Err(_)) if !clean_shutdown => None,
+            Some(Err(malformed)) => {
+                return Err(OpenError::PartitionMetadata {
+                    partition: partition.clone(),
                     malformed,
-                })?,
-            ),
+                });
+            }
         };
         match (self.topic_id, given) {
             (Some(stored), Some(given)) if stored != given => Err(OpenError::InconsistentTopicId {
@@ -167,8 +167,11 @@ impl Log {
         } else {
             self.recovery_point.min(self.log_end_offset)
         };
-        let changed = self.epochs.truncate_from_end(self.log_end_offset) | self.epochs.truncate_from_start(first);
-        self.unsynced.epochs |= changed;
+        let changed = self.epochs.truncate_from_end(self.log_end_offset);
+        self.epochs.truncate_from_start(self.log_start_offset);
+        if changed || !clean {
+            self.store_epochs()?;
+        }
         self.load_producers(clean, now_ms)
     }
 
@@ -244,7 +247,8 @@ impl Log {
     /// Verifies everything past the recovery point and drops what does not hold.
     fn recover(&mut self, now_ms: i64) -> io::Result<()> {
         self.unsynced = Unsynced {
-            epochs: true,
+            epochs: false,
+            truncated: false,
             names: true,
             created: true,
             changed: true,
@@ -263,26 +267,40 @@ impl Log {
             .map(|(_, segment)| segment.clone())
             .collect();
         for (n, segment) in segments.iter().enumerate() {
+            if n > 0 && self.lost_what_lies_before(segment) {
+                return self.drop_from(segment.base_offset());
+            }
             let position = if n == 0 { position } else { self.begin_segment(segment)? };
             let end = self.verify(segment, position)?;
             if end < segment.size() {
+                // In this order: cut first, and a crash in between would leave later segments behind a whole one.
+                self.drop_from(segment.base_offset() + 1)?;
                 segment.truncate_at(end, self.log_end_offset, now_ms)?;
-                let gone = self.segments.split_off(&(segment.base_offset() + 1));
-                for path in gone
-                    .into_values()
-                    .map(|segment| segment.mark_deleted())
-                    .collect::<io::Result<Vec<_>>>()?
-                    .concat()
-                {
-                    self.home.disk().remove_file(&path)?;
-                }
-                break;
+                // The recovery point may pass this segment before it is flushed again: what was cut must not come back.
+                return segment.flush();
             }
             if n + 1 < segments.len() {
                 segment.on_become_inactive()?;
             }
         }
         Ok(())
+    }
+
+    /// Whether records are missing between the log's end so far and a segment: where nothing is compacted and nothing was flushed,
+    /// they are lost, and what follows is no continuation.
+    fn lost_what_lies_before(&self, segment: &Segment) -> bool {
+        let end = self.log_end_offset;
+        end < segment.base_offset() && end >= self.recovery_point && !self.config.cleanup_policy.compact
+    }
+
+    /// Removes the segments from `base_offset` on, the last one first.
+    fn drop_from(&mut self, base_offset: i64) -> io::Result<()> {
+        for segment in self.segments.split_off(&base_offset).into_values().rev() {
+            for path in segment.mark_deleted()? {
+                self.home.disk().remove_file(&path)?;
+            }
+        }
+        self.home.disk().fsync_dir(&self.home.dir())
     }
 
     /// Where verification may begin in the segment that holds the recovery point, and the first offset there: the last batch
@@ -305,6 +323,7 @@ impl Log {
             let entries = indexes.offset.plausible_entries(recovery_point)?;
             indexes.offset.keep_entries(entries)
         })?;
+        segment.restart_from_indexes();
         let Some(entry) = entry else { return Ok(None) };
         let file = segment.file()?;
         let position = u64::from(entry.position);

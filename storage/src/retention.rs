@@ -47,9 +47,8 @@ impl Log {
         }
         self.log_start_offset = log_start_offset;
         self.unsynced.changed = true;
-        if self.epochs.truncate_from_start(log_start_offset) {
-            self.write_epochs()?;
-        }
+        // Not written down before the checkpoint is: a crash in between brings the records back, and they need their epochs.
+        self.epochs.truncate_from_start(log_start_offset);
         Ok(true)
     }
 
@@ -120,13 +119,12 @@ impl Log {
         let first_kept = *self.segments.keys().nth(count).expect("a segment is kept");
         let kept = self.segments.split_off(&first_kept);
         let gone = std::mem::replace(&mut self.segments, kept);
-        if first_kept > self.log_start_offset {
-            self.log_start_offset = first_kept;
-            if self.epochs.truncate_from_start(first_kept) {
-                self.write_epochs()?;
-            }
-        }
+        self.log_start_offset = self.log_start_offset.max(first_kept);
         self.delete_files(gone.into_values(), now_ms)?;
+        // Behind the deletion, for the same reason as above.
+        if self.epochs.truncate_from_start(self.log_start_offset) {
+            self.write_epochs()?;
+        }
         let removed = self.snapshots.retain(|offset| offset >= first_kept);
         self.home.check("remove a snapshot of the producers", removed)
     }
@@ -150,7 +148,9 @@ impl Log {
         Ok(())
     }
 
-    /// Drops everything from `offset` on; the batch that holds it goes whole. Answers whether there was anything to drop.
+    /// Drops everything from `offset` on; the batch that holds it goes whole, and the log ends before it. Answers whether there was
+    /// anything to drop. The recovery point may go back with it: write the checkpoint before the next append, or a crash would
+    /// trust what was dropped.
     pub fn truncate_to(&mut self, offset: i64, now_ms: i64) -> Result<bool, LogDirFailure> {
         assert!(offset >= 0, "{}: cannot truncate to {offset}", self.home.partition);
         self.home.health().check()?;
@@ -173,13 +173,18 @@ impl Log {
         let above = self.segments.split_off(&(offset + 1));
         self.delete_files(above.into_values(), now_ms)?;
         let truncated = self.active().truncate_to(offset, now_ms);
-        self.home.check("truncate", truncated)?;
-        self.end_truncation(offset, now_ms)?;
+        let first_dropped = self.home.check("truncate", truncated)?;
+        let end = first_dropped
+            .map_or(offset, |base| base.min(offset))
+            .max(self.log_start_offset);
+        self.end_truncation(end, now_ms)?;
         Ok(true)
     }
 
     fn begin_truncation(&mut self, offset: i64) {
         self.truncations += 1;
+        self.unsynced.truncated = true;
+        self.unsynced.names = true;
         self.unsynced.changed = true;
         self.recovery_point = self.recovery_point.min(offset);
         self.log_start_offset = self.log_start_offset.min(offset);
@@ -188,6 +193,7 @@ impl Log {
     /// Offsets, epochs and producers follow what the segments hold now.
     fn end_truncation(&mut self, offset: i64, now_ms: i64) -> Result<(), LogDirFailure> {
         self.log_end_offset = offset;
+        self.recovery_point = self.recovery_point.min(offset);
         if self.epochs.truncate_from_end(offset) {
             self.write_epochs()?;
         }

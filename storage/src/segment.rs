@@ -187,7 +187,16 @@ impl Segment {
         });
         state.max_timestamp_so_far = Some(TimestampOffset::none(self.base_offset));
         state.bytes_since_last_index_entry = 0;
+        state.recent.clear();
         Ok(())
+    }
+
+    /// Begins with the indexes as they are now, after something of them was dropped.
+    pub(crate) fn restart_from_indexes(&self) {
+        let mut state = self.state.lock();
+        state.max_timestamp_so_far = None;
+        state.bytes_since_last_index_entry = 0;
+        state.recent.clear();
     }
 
     /// Whether `size` more bytes up to `last_offset` do not fit, or the segment's time is over.
@@ -410,14 +419,12 @@ impl Segment {
         offset.into_iter().chain(time).try_for_each(|file| file.fsync())
     }
 
-    /// Drops the batches from the one that holds `offset` on; answers how many bytes that were.
-    pub(crate) fn truncate_to(&self, offset: i64, now_ms: i64) -> io::Result<u64> {
+    /// Drops the batches from the one that holds `offset` on; answers that one's base offset.
+    pub(crate) fn truncate_to(&self, offset: i64, now_ms: i64) -> io::Result<Option<i64>> {
         let size = self.size();
-        let position = self
-            .translate_offset(offset, size, ReadMode::Blocking)?
-            .map_or(size, |found| found.position);
-        self.truncate_at(position, offset, now_ms)?;
-        Ok(size - position)
+        let found = self.translate_offset(offset, size, ReadMode::Blocking)?;
+        self.truncate_at(found.map_or(size, |found| found.position), offset, now_ms)?;
+        Ok(found.map(|found| found.header.base_offset))
     }
 
     /// Cuts the file at `position`, where the first batch that holds `offset` or a later one begins.
