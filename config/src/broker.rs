@@ -203,8 +203,6 @@ pub(crate) struct Derived {
 
 impl BrokerConfig {
     pub(crate) fn new(values: BTreeMap<String, ConfigValue>, derived: Derived, topic_defaults: TopicDefaults) -> Self {
-        // The values are moved into the struct that is read from them, so they are copied once.
-        let read = values.clone();
         let rest = Rest {
             broker_id: derived.broker_id,
             listeners: derived.listeners,
@@ -215,9 +213,11 @@ impl BrokerConfig {
             max_connections_per_ip_overrides: derived.max_connections_per_ip_overrides,
             zookeeper_connection_timeout_ms: derived.zookeeper_connection_timeout_ms,
             topic_defaults: Arc::new(topic_defaults),
-            values,
+            // Moved in below, after the fields have been read from them.
+            values: BTreeMap::new(),
         };
-        Self::assemble(|key| &read[key].value, rest)
+        let config = Self::assemble(|key| &values[key].value, rest);
+        Self { values, ..config }
     }
 
     /// The lowest id that is generated where `broker.id` is -1: one above `reserved.broker.max.id`, as in Kafka.

@@ -1,6 +1,7 @@
 //! From entries, wherever they were read, to a validated configuration – or to every error at once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use crate::broker::{BrokerConfig, ConfigSource, ConfigValue};
 use crate::definition::{Applies, Definition};
@@ -49,18 +50,24 @@ pub struct Loaded {
     pub warnings: Vec<ConfigError>,
 }
 
+/// Every key with its default, read once.
+static DEFAULTS: LazyLock<BTreeMap<String, ConfigValue>> = LazyLock::new(|| {
+    let default = |definition: &'static Definition| ConfigValue {
+        definition: Some(definition),
+        value: definition.default_value(),
+        source: ConfigSource::Default,
+    };
+    keys::broker()
+        .map(|definition| (definition.name.to_owned(), default(definition)))
+        .collect()
+});
+
 /// Reads entries, the later ones winning over the earlier, into a configuration. Every error is reported, not just the first.
 pub fn load(entries: Vec<Entry>, strictness: Strictness) -> Result<Loaded, Vec<ConfigError>> {
-    let mut loading = Loading::default();
-    for definition in keys::broker() {
-        let value = definition.default_value();
-        let default = ConfigValue {
-            definition: Some(definition),
-            value,
-            source: ConfigSource::Default,
-        };
-        loading.values.insert(definition.name.to_owned(), default);
-    }
+    let mut loading = Loading {
+        values: DEFAULTS.clone(),
+        ..Loading::default()
+    };
     for entry in last_of_each_key(entries) {
         loading.read(entry);
     }
