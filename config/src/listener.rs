@@ -47,11 +47,6 @@ pub struct Listener {
     pub port: u16,
     /// What is spoken there.
     pub security_protocol: SecurityProtocol,
-    /// How many connections it takes at a time: `listener.name.<name>.max.connections`, otherwise without limit of its own.
-    pub max_connections: i32,
-    /// How many connections it accepts a second: `listener.name.<name>.max.connection.creation.rate`, otherwise without limit
-    /// of its own.
-    pub max_connection_creation_rate: i32,
 }
 
 /// The address that clients are told for a listener.

@@ -194,6 +194,7 @@ impl Loading {
             return;
         }
         match definition.applies {
+            Applies::Yes if key != definition.name => self.warn(key, "has no effect yet: limits of one listener"),
             Applies::Yes => {}
             Applies::Not(instead) => self.warn(key, format!("has no effect here: {instead}")),
             Applies::NotYet(what) => self.warn(key, format!("has no effect yet: {what}")),

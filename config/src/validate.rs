@@ -412,17 +412,7 @@ fn listeners(
                 format!("{endpoint} asks for {name}, but this version speaks PLAINTEXT only"),
             );
         }
-        let limit = |key: &str| {
-            let key = format!("listener.name.{}.{key}", endpoint.name.to_lowercase());
-            loading
-                .values
-                .get(&key)
-                .and_then(|value| i32::from_value(&value.value))
-                .unwrap_or(i32::MAX)
-        };
         listeners.push(Listener {
-            max_connections: limit("max.connections"),
-            max_connection_creation_rate: limit("max.connection.creation.rate"),
             name: endpoint.name,
             host: endpoint.host,
             port: endpoint.port,

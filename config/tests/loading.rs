@@ -60,8 +60,6 @@ fn defaults_are_kafkas() {
         host: String::new(),
         port: 9092,
         security_protocol: SecurityProtocol::Plaintext,
-        max_connections: i32::MAX,
-        max_connection_creation_rate: i32::MAX,
     };
     assert_eq!(config.listeners, [listener]);
     assert_eq!(config.inter_broker_listener_name, "PLAINTEXT");
@@ -106,7 +104,6 @@ fn listeners_have_names_hosts_and_ports() {
             "advertised.listeners",
             "PLAINTEXT://broker.example:19092,V6://[fe80::1]:0",
         ),
-        ("listener.name.internal.max.connections", "7"),
     ]);
     let shown: Vec<_> = config
         .listeners
@@ -121,8 +118,6 @@ fn listeners_have_names_hosts_and_ports() {
             ("V6", "::1", 9093)
         ]
     );
-    assert_eq!(config.listeners[1].max_connections, 7);
-    assert_eq!(config.listeners[0].max_connections, i32::MAX);
     let advertised = |name: &str, host: &str, port| AdvertisedListener {
         name: name.to_owned(),
         host: host.to_owned(),
@@ -482,6 +477,8 @@ fn keys_of_one_listener_are_judged_by_their_base() {
     );
     let errors = load_overrides(&[("listener.name.plaintext.max.connection", "5")]).expect_err("no such base");
     assert_eq!(errors[0].reason, "unknown key");
+    let loaded = load_overrides(&[("listener.name.plaintext.max.connections", "5")]).expect("known");
+    assert_eq!(loaded.warnings[0].reason, "has no effect yet: limits of one listener");
     let per_mechanism = [("listener.name.sasl.plain.sasl.jaas.config", "x")];
     let loaded = load_overrides(&per_mechanism).expect("known");
     assert_eq!(loaded.warnings[0].value.as_deref(), Some("[hidden]"));

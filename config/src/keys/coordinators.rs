@@ -71,7 +71,8 @@ super::keys! {
     "offset.metadata.max.bytes": int("4096").high()
         => "How large the text may be that a client commits beside an offset.";
     "offsets.commit.required.acks": short("-1").high()
-        => "Which acknowledgement an offset commit waits for; -1, all replicas in sync, should stay.";
+        .not("offset commits always wait for all replicas in sync")
+        => "Which acknowledgement an offset commit waits for.";
     "offsets.commit.timeout.ms": int("5000").at_least(1.0).high()
         => "How long an offset commit waits for its replicas before it fails.";
     "offsets.load.buffer.size": int("5242880").at_least(1.0).high()

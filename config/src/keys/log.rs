@@ -121,6 +121,7 @@ super::keys! {
     "log.segment.delete.delay.ms": long("60000").at_least(0.0).cluster_wide().high()
         => "How long a deleted segment's files stay on disk, renamed; topics override it as file.delete.delay.ms.";
     "max.request.partition.size.limit": int("2000").at_least(1.0)
+        .not_yet("DescribeTopicPartitions")
         => "How many partitions one DescribeTopicPartitions response describes at most.";
     "message.max.bytes": int("1048588").at_least(0.0).cluster_wide().high()
         => "How large a batch may be as it is stored; topics override it as max.message.bytes.";

@@ -9,6 +9,7 @@ super::keys! {
     "auto.include.jmx.reporter": boolean("true").low().not("there is no JMX")
         => "Whether Kafka adds its JMX reporter to metric.reporters.";
     "background.threads": int("10").at_least(1.0).cluster_wide().high()
+        .not("what runs in the background needs no threads of its own")
         => "How many threads do work that no request waits for.";
     "broker.id": int("-1").high()
         => "The number of this broker in its cluster; -1 lets it be generated. node.id is the same under another \
@@ -35,12 +36,10 @@ super::keys! {
     "listeners": string("PLAINTEXT://:9092").per_broker().high()
         => "Where to accept connections: NAME://host:port, separated by commas. An empty host means every address, \
             port 0 any free port.";
-    "max.connection.creation.rate": int("2147483647").at_least(0.0).cluster_wide()
-        => "How many new connections are accepted per second, over all listeners; also per listener as \
-            listener.name.NAME.max.connection.creation.rate.";
+    "max.connection.creation.rate": int("2147483647").at_least(0.0).cluster_wide().not_yet("quotas")
+        => "How many new connections are accepted per second, over all listeners.";
     "max.connections": int("2147483647").at_least(0.0).cluster_wide()
-        => "How many connections may be open at a time, over all listeners; also per listener as \
-            listener.name.NAME.max.connections.";
+        => "How many connections may be open at a time, over all listeners.";
     "max.connections.per.ip": int("2147483647").at_least(0.0).cluster_wide()
         => "How many connections one client address may hold at a time.";
     "max.connections.per.ip.overrides": string("").cluster_wide()
@@ -54,13 +53,19 @@ super::keys! {
     "metrics.recording.level": string("INFO").low().not_yet("metrics") => "From which level on metrics are recorded.";
     "metrics.sample.window.ms": long("30000").at_least(1.0).low().not_yet("metrics")
         => "How long one window of a measured rate lasts.";
-    "num.io.threads": int("8").at_least(1.0).cluster_wide().high() => "How many threads may work on requests.";
-    "num.network.threads": int("3").at_least(1.0).cluster_wide().high() => "How many threads may serve connections.";
+    "num.io.threads": int("8").at_least(1.0).cluster_wide().high()
+        => "How many threads may do work that blocks, such as inflating large batches; requests themselves are served by \
+            one thread per processor.";
+    "num.network.threads": int("3").at_least(1.0).cluster_wide().high()
+        .not("requests are served by one thread per processor")
+        => "How many threads serve connections.";
     "queued.max.request.bytes": long("-1")
-        => "How many bytes of requests may be in work or waiting before no more are read; -1 leaves only the count.";
+        => "How many bytes of requests may be in work or waiting before no more are read; -1 stands for 256 MiB.";
     "queued.max.requests": int("500").at_least(1.0).high()
+        .not("queued.max.request.bytes bounds what requests in work may take")
         => "How many requests may be in work or waiting before no more are read.";
-    "request.timeout.ms": int("30000").high() => "How long this broker waits for the answer to a request that it sent.";
+    "request.timeout.ms": int("30000").high().not_yet("clusters")
+        => "How long this broker waits for the answer to a request that it sent.";
     "reserved.broker.max.id": int("1000").at_least(0.0)
         => "The largest broker.id that may be chosen by hand; generated ones begin above it.";
     "socket.connection.setup.timeout.max.ms": long("30000").not_yet("clusters")
