@@ -17,7 +17,7 @@ use crate::background;
 use crate::broker::Broker;
 use crate::control::ControlThread;
 use crate::fetch_session::FetchSessionCache;
-use crate::group::{CoordinatorConfig, GroupCoordinator};
+use crate::group::{CoordinatorConfig, GroupCoordinator, ZookeeperOffsets};
 use crate::log_dirs::LogDirs;
 use crate::logs::Logs;
 use crate::metadata_cache::MetadataCache;
@@ -88,7 +88,8 @@ pub async fn assemble(config: Arc<BrokerConfig>) -> anyhow::Result<Assembled> {
     let mut dirs = LogDirs::open(&config)?;
     let listeners = start::bind(&config)?;
     let store = EmbeddedStore::open(&config.metadata_log_dir).context("the metadata store")?;
-    let bootstrap = Bootstrap::new(Arc::new(store)).await?;
+    let store = Arc::new(store);
+    let bootstrap = Bootstrap::new(store.clone()).await?;
     let cluster_id = bootstrap.cluster_id(dirs.cluster_id().as_deref()).await?;
     let id = match config.broker_id.or(dirs.broker_id()) {
         Some(id) => id,
@@ -132,6 +133,7 @@ pub async fn assemble(config: Arc<BrokerConfig>) -> anyhow::Result<Assembled> {
         replicas,
         controller: started.handle,
         groups,
+        zookeeper_offsets: ZookeeperOffsets::new(store),
         producer_ids: ProducerIds::default(),
         config_changes: tokio::sync::Mutex::default(),
     });

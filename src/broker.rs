@@ -7,7 +7,7 @@ use controller::ControllerHandle;
 
 use crate::dispatch::RequestContext;
 use crate::fetch_session::FetchSessionCache;
-use crate::group::GroupCoordinator;
+use crate::group::{GroupCoordinator, ZookeeperOffsets};
 use crate::metadata_cache::MetadataCache;
 use crate::network::Connections;
 use crate::partition::{AppendFailure, Partition, ReadFailure};
@@ -28,6 +28,8 @@ pub struct Broker {
     pub controller: ControllerHandle,
     /// The groups that are coordinated here.
     pub groups: Arc<GroupCoordinator>,
+    /// What version 0 of OffsetCommit keeps.
+    pub zookeeper_offsets: ZookeeperOffsets,
     /// Incremental fetch sessions.
     pub fetch_sessions: FetchSessionCache,
     /// Open connections.

@@ -31,6 +31,7 @@ mod tests;
 mod timers;
 pub mod wire;
 mod writer;
+mod zookeeper_offsets;
 
 pub use coordinator::{CoordinatorConfig, GroupCoordinator, MAX_GROUPS};
 pub use decision::{
@@ -41,7 +42,7 @@ pub use describe::{GroupDescription, GroupListing, MemberDescription};
 pub use join::{Join, MAX_PENDING_MEMBERS, MAX_PROTOCOLS, NEW_MEMBER_JOIN_TIMEOUT_MS};
 pub use leave::Leaver;
 pub use member::{Member, Protocol};
-pub use offsets::{FetchedOffset, OffsetCommit};
+pub use offsets::{FetchedOffset, OffsetCommit, utf16_length};
 pub use offsets_log::{BoxFuture, OffsetsLog, OffsetsLogError};
 pub use persisted::Persisted;
 pub use rebalance::Ripe;
@@ -52,6 +53,7 @@ pub use record::{decode, encode};
 pub use state::{Group, GroupConfig, GroupState};
 pub use subscription::CONSUMER_PROTOCOL_TYPE;
 pub use sync::Sync;
+pub use zookeeper_offsets::{MAX_GROUPS_IN_ZNODES, ZookeeperOffsets, ZookeeperOffsetsError};
 
 /// The generation of a group that has none, in answers that refuse.
 pub const NO_GENERATION: i32 = -1;

@@ -181,7 +181,7 @@ impl Group {
 }
 
 /// The length of a string as Java counts it, which is what `offset.metadata.max.bytes` limits in Kafka.
-fn utf16_length(text: &str) -> usize {
+pub fn utf16_length(text: &str) -> usize {
     if text.is_ascii() {
         text.len()
     } else {

@@ -1,5 +1,5 @@
-//! OffsetCommit (8), v1–9: keep how far a group has read. Retention per request (v2–4), leader epoch (KIP-320), static
-//! members (KIP-345). Answered when the records are committed.
+//! OffsetCommit (8), v0–9: keep how far a group has read. Retention per request (v2–4), leader epoch (KIP-320), static
+//! members (KIP-345). Answered when the records are committed. Version 0 keeps it in the znode tree instead.
 
 use std::sync::Arc;
 
@@ -13,16 +13,16 @@ use crate::broker::Broker;
 use crate::clock;
 use crate::dispatch::{RequestContext, Served, served};
 use crate::group::wire::{owned, owned_option};
-use crate::group::{OffsetAndMetadata, OffsetCommit, TopicPartition};
+use crate::group::{OffsetAndMetadata, OffsetCommit, TopicPartition, utf16_length};
 use crate::handlers::to_code::ToCode;
 
 /// How this key is served.
-pub const SERVED: Served = served!(OffsetCommit, 1..=9, handle);
+pub const SERVED: Served = served!(OffsetCommit, 0..=9, handle);
 
 /// On the wire: the broker's retention, the broker's time, no leader epoch.
 const DEFAULT: i64 = -1;
 
-async fn handle(broker: &Arc<Broker>, _context: &RequestContext, request: OffsetCommitRequest) -> OffsetCommitResponse {
+async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: OffsetCommitRequest) -> OffsetCommitResponse {
     let now_ms = clock::now_ms();
     let expire_timestamp_ms =
         (request.retention_time_ms != DEFAULT).then(|| now_ms.saturating_add(request.retention_time_ms));
@@ -50,6 +50,13 @@ async fn handle(broker: &Arc<Broker>, _context: &RequestContext, request: Offset
     if offsets.is_empty() {
         return response;
     }
+    if context.version == 0 {
+        for ((topic, partition), (of, value)) in existing.into_iter().zip(offsets) {
+            let error_code = commit_to_znode(broker, &request.group_id, &of, &value).await;
+            response.topics[topic].partitions[partition].error_code = error_code;
+        }
+        return response;
+    }
     let commit = OffsetCommit {
         member_id: owned(&request.member_id),
         instance_id: owned_option(&request.group_instance_id),
@@ -66,6 +73,29 @@ async fn handle(broker: &Arc<Broker>, _context: &RequestContext, request: Offset
         };
     }
     response
+}
+
+async fn commit_to_znode(broker: &Broker, group_id: &str, of: &TopicPartition, value: &OffsetAndMetadata) -> ErrorCode {
+    let max_bytes = usize::try_from(broker.config.offset_metadata_max_bytes).unwrap_or(0);
+    if utf16_length(&value.metadata) > max_bytes {
+        return ErrorCode::OFFSET_METADATA_TOO_LARGE;
+    }
+    // The metadata is not kept, as in Kafka.
+    match broker
+        .zookeeper_offsets
+        .set(group_id, &of.topic, of.partition, value.offset)
+        .await
+    {
+        Ok(()) => ErrorCode::NONE,
+        Err(error) => {
+            log::warn!(
+                "the offset of group {group_id:?} for {}-{} is not kept: {error}",
+                of.topic,
+                of.partition
+            );
+            error.to_code()
+        }
+    }
 }
 
 fn refused(topic: &OffsetCommitRequestTopic) -> OffsetCommitResponseTopic {

@@ -1,5 +1,6 @@
-//! OffsetFetch (9), v1–9: how far groups have read. All partitions by null (v2), leader epoch (KIP-320), stable offsets
+//! OffsetFetch (9), v0–9: how far groups have read. All partitions by null (v2), leader epoch (KIP-320), stable offsets
 //! only (KIP-447), several groups at once (KIP-709). «Nothing committed» is offset -1 without an error.
+//! Version 0 reads what version 0 of OffsetCommit has kept in the znode tree, and has an error for «nothing».
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::group::{FetchedOffset, Rejection, TopicPartition};
 use crate::handlers::to_code::ToCode;
 
 /// How this key is served.
-pub const SERVED: Served = served!(OffsetFetch, 1..=9, handle);
+pub const SERVED: Served = served!(OffsetFetch, 0..=9, handle);
 
 /// On the wire: nothing is committed, or it may not be said.
 const INVALID_OFFSET: i64 = -1;
@@ -36,6 +37,9 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: OffsetF
             groups,
             ..Default::default()
         };
+    }
+    if context.version == 0 {
+        return fetch_from_znodes(broker, &request).await;
     }
     let partitions = request.topics.as_ref().map(|topics| {
         topics
@@ -65,6 +69,47 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: OffsetF
             error_code: rejection.to_code(),
             ..Default::default()
         },
+    }
+}
+
+async fn fetch_from_znodes(broker: &Broker, request: &OffsetFetchRequest) -> OffsetFetchResponse {
+    let mut topics = Vec::new();
+    for topic in request.topics.iter().flatten() {
+        let mut partitions = Vec::with_capacity(topic.partition_indexes.len());
+        for partition_index in &topic.partition_indexes {
+            let fetched = match broker.metadata.contains(&topic.name, *partition_index) {
+                true => {
+                    broker
+                        .zookeeper_offsets
+                        .get(&request.group_id, &topic.name, *partition_index)
+                        .await
+                }
+                false => Ok(None),
+            };
+            let (committed_offset, error_code) = match fetched {
+                Ok(Some(offset)) => (offset, ErrorCode::NONE),
+                Ok(None) => (INVALID_OFFSET, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+                Err(error) => {
+                    log::warn!("the offset of group {:?} cannot be read: {error}", request.group_id);
+                    (INVALID_OFFSET, error.to_code())
+                }
+            };
+            partitions.push(OffsetFetchResponsePartition {
+                partition_index: *partition_index,
+                committed_offset,
+                committed_leader_epoch: NO_LEADER_EPOCH,
+                metadata: Some(Utf8Bytes::default()),
+                error_code,
+            });
+        }
+        topics.push(OffsetFetchResponseTopic {
+            name: topic.name.clone(),
+            partitions,
+        });
+    }
+    OffsetFetchResponse {
+        topics,
+        ..Default::default()
     }
 }
 

@@ -5,7 +5,7 @@ use storage::{AppendError, LogStartOffsetError, ReadError, ValidateError};
 
 use controller::{ControllerError, Rejection};
 
-use crate::group::Rejection as GroupRejection;
+use crate::group::{Rejection as GroupRejection, ZookeeperOffsetsError};
 use crate::partition::{AppendFailure, DeleteRecordsError, LeaderError, ReadFailure};
 
 /// An error that has a code on the wire.
@@ -151,6 +151,16 @@ impl ToCode for GroupRejection {
             GroupRejection::InvalidCommitOffsetSize => ErrorCode::INVALID_COMMIT_OFFSET_SIZE,
             GroupRejection::RequestTimedOut => ErrorCode::REQUEST_TIMED_OUT,
             GroupRejection::UnknownServerError => ErrorCode::UNKNOWN_SERVER_ERROR,
+        }
+    }
+}
+
+impl ToCode for ZookeeperOffsetsError {
+    fn to_code(&self) -> ErrorCode {
+        match self {
+            ZookeeperOffsetsError::TooManyGroups => ErrorCode::COORDINATOR_NOT_AVAILABLE,
+            ZookeeperOffsetsError::GroupId { .. } => ErrorCode::INVALID_GROUP_ID,
+            ZookeeperOffsetsError::NoOffset { .. } | ZookeeperOffsetsError::Store(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
         }
     }
 }
