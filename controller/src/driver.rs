@@ -461,7 +461,10 @@ impl Driver {
         }
         let (epoch, version) = (self.elected.controller_epoch, self.elected.controller_epoch_version);
         match startup::load(self.store.as_ref(), self.broker, epoch, version).await {
-            Ok(state) => self.state = state,
+            Ok(state) => {
+                let before = std::mem::replace(&mut self.state, state);
+                self.state.keep_notes(before);
+            }
             Err(StartError::Store(error)) => self.failed = Some(error),
             Err(other) => {
                 self.failed = Some(StoreError::Failed {

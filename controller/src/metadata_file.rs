@@ -1,5 +1,12 @@
-//! The file of the embedded store: three tables (znodes by depth and path, paths of ephemeral znodes, numbers) of one redb
-//! database.
+//! The file of the embedded store: one redb database with three tables. Numbers of entries are big-endian.
+//!
+//! ```text
+//! znodes      key    depth: u8 | path in UTF-8           depth = number of parts, so siblings lie side by side
+//!             value  czxid i64 | mzxid i64 | pzxid i64 | ctime_ms i64 | mtime_ms i64 | ephemeral_owner i64 |
+//!                    version i32 | cversion i32 | num_children i32 | data …
+//! ephemerals  key    path                                deleted when the file is opened the next time
+//! numbers     key    "format_version" | "zxid" | "session_id"         value  u64
+//! ```
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};

@@ -21,6 +21,12 @@ pub enum Rejection {
         topic: String,
     },
     /// `INVALID_TOPIC_EXCEPTION`
+    #[error("The topic '{topic}' is queued for deletion.")]
+    TopicQueuedForDeletion {
+        /// The topic that should get more partitions.
+        topic: String,
+    },
+    /// `INVALID_TOPIC_EXCEPTION`
     #[error("Topic name is invalid: {reason}")]
     InvalidTopicName {
         /// What is wrong with the name.

@@ -254,6 +254,11 @@ impl ControllerState {
         }
     }
 
+    /// Takes over what another state has noted: after loading anew.
+    pub(crate) fn keep_notes(&mut self, of: ControllerState) {
+        self.offline_replicas = of.offline_replicas;
+    }
+
     /// What has to be written for a record, seen from the state before it is applied. Records that only loading or the
     /// start of a broker make have nothing to write here.
     pub fn ops(&self, record: &Record) -> Vec<Op> {

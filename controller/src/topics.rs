@@ -339,6 +339,11 @@ pub(crate) fn add_partitions(
     asked: &NewPartitions,
     validate_only: bool,
 ) -> Result<Decision, Rejection> {
+    if state.topic(&asked.topic).is_some_and(|topic| topic.is_being_deleted) {
+        return Err(Rejection::TopicQueuedForDeletion {
+            topic: asked.topic.clone(),
+        });
+    }
     let topic = existing(state, &asked.topic)?;
     if topic
         .partitions
@@ -370,17 +375,7 @@ pub(crate) fn add_partitions(
             validate_added(state, explicit, increase, current, first_replicas.len())?;
             explicit.clone()
         }
-        None => {
-            let candidates = state.candidates();
-            // Placement goes on from where the topic began.
-            let head = first_replicas.first().copied().unwrap_or_default();
-            let index = candidates
-                .iter()
-                .position(|candidate| candidate.id >= head)
-                .unwrap_or(0) as u32;
-            let start = Start { index, shift: index };
-            replicas::assign(&candidates, increase, first_replicas.len() as i32, start, current)?
-        }
+        None => place_added(state, first_replicas, increase, current)?,
     };
     if validate_only {
         return Ok(Decision::answer(Response::Changed));
@@ -393,6 +388,28 @@ pub(crate) fn add_partitions(
         topic.version + 1,
         Response::Changed,
     ))
+}
+
+/// Placement goes on from where the topic began.
+fn place_added(
+    state: &ControllerState,
+    first_replicas: &[BrokerId],
+    increase: i32,
+    current: i32,
+) -> Result<Vec<Vec<BrokerId>>, Rejection> {
+    let candidates = state.candidates();
+    let head = first_replicas.first().copied().unwrap_or_default();
+    let index = candidates
+        .iter()
+        .position(|candidate| candidate.id >= head)
+        .unwrap_or(0) as u32;
+    replicas::assign(
+        &candidates,
+        increase,
+        first_replicas.len() as i32,
+        Start { index, shift: index },
+        current,
+    )
 }
 
 fn validate_added(

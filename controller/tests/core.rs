@@ -434,7 +434,7 @@ fn a_topic_is_hidden_then_stopped_then_forgotten() {
     assert_eq!(world.named("t").err(), Some(marked));
     assert_eq!(
         world.grow("t", 9, None).err(),
-        Some(Rejection::UnknownTopic { topic: "t".into() })
+        Some(Rejection::TopicQueuedForDeletion { topic: "t".into() })
     );
     assert!(world.delete("t").expect("asked again").records.is_empty());
     assert_eq!(world.state.snapshot(BrokerEpoch(1)).topics, []);

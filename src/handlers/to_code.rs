@@ -69,7 +69,9 @@ impl ToCode for Rejection {
         match self {
             Rejection::NotController => ErrorCode::NOT_CONTROLLER,
             Rejection::TopicExists { .. } | Rejection::TopicMarkedForDeletion { .. } => ErrorCode::TOPIC_ALREADY_EXISTS,
-            Rejection::InvalidTopicName { .. } | Rejection::TopicCollision { .. } => ErrorCode::INVALID_TOPIC_EXCEPTION,
+            Rejection::TopicQueuedForDeletion { .. }
+            | Rejection::InvalidTopicName { .. }
+            | Rejection::TopicCollision { .. } => ErrorCode::INVALID_TOPIC_EXCEPTION,
             Rejection::NullConfigs { .. } | Rejection::InvalidConfig { .. } => ErrorCode::INVALID_CONFIG,
             Rejection::CountsAndAssignments => ErrorCode::INVALID_REQUEST,
             Rejection::InvalidPartitionCount { .. } | Rejection::PartitionsNotIncreased { .. } => {
