@@ -370,4 +370,30 @@ mod tests {
             );
         }
     }
+
+    #[tokio::test]
+    async fn an_idle_connection_is_small() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let stream = TcpStream::connect(address).await.expect("connects");
+        let connections = Connections::new(Limits {
+            max_connections: 1,
+            max_connections_per_ip: 1,
+            max_connections_per_ip_overrides: HashMap::new(),
+            max_idle: None,
+        });
+        let admitted = connections.admit(&Arc::from("TEST"), address, address).expect("room");
+        let (started, _) = mpsc::unbounded_channel();
+        let service = Arc::new(Letters {
+            started,
+            answers: Mutex::default(),
+        });
+        let task = serve(service, stream, admitted, 1, RequestMemory::new(1, 1));
+        // Two thousand idle connections shall cost megabytes, not tens of them.
+        assert!(
+            size_of_val(&task) <= 2048,
+            "the task of a connection takes {} bytes",
+            size_of_val(&task)
+        );
+    }
 }
