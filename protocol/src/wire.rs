@@ -6,6 +6,8 @@ mod error;
 mod field;
 mod message;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod utf8_bytes;
 mod uuid;
 mod writer;

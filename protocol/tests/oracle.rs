@@ -170,6 +170,27 @@ fn we_read_what_java_writes_and_write_the_same() {
     }
 }
 
+#[test]
+fn defaults_are_kafkas() {
+    let kinds = by_name();
+    for release in RELEASES {
+        let answer = ask(release, "defaults", String::new());
+        let mut compared = 0;
+        for line in answer.lines().filter(|line| line.starts_with("message\t")) {
+            let [_, name, version, json] = columns(line);
+            let version = our_version(release, name, version.parse().unwrap());
+            if name.ends_with("Header") || was_replaced(release, name, version) {
+                continue;
+            }
+            let place = format!("{name} v{version} by default in Kafka {release}");
+            let ours = (kinds[name].defaults)(version).to_json_any(version);
+            same_json(&place, &serde_json::from_str(json).unwrap(), &ours);
+            compared += 1;
+        }
+        assert!(compared > 500, "{compared} defaults compared with Kafka {release}");
+    }
+}
+
 fn compare_header(example: &Example) {
     let Example {
         name,

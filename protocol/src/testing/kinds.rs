@@ -63,9 +63,14 @@ pub struct Kind {
     pub decode: fn(&mut Reader, i16) -> Result<Box<dyn AnyMessage>, DecodeError>,
     /// A value for tests.
     pub specimen: fn(&mut Generator, i16) -> Box<dyn AnyMessage>,
+    /// Everything at its default, with one element in every array of structures.
+    pub defaults: fn(i16) -> Box<dyn AnyMessage>,
 }
 
-fn kind<M: Message + Specimen + PartialEq + Debug + 'static>(api_key: Option<ApiKey>, is_request: bool) -> Kind {
+fn kind<M: Message + Specimen + Default + PartialEq + Debug + 'static>(
+    api_key: Option<ApiKey>,
+    is_request: bool,
+) -> Kind {
     Kind {
         name: M::NAME,
         api_key,
@@ -73,6 +78,11 @@ fn kind<M: Message + Specimen + PartialEq + Debug + 'static>(api_key: Option<Api
         versions: M::VERSIONS,
         decode: |reader, version| Ok(Box::new(M::decode(reader, version)?)),
         specimen: |generator, version| Box::new(M::specimen(generator, Context::new(version, M::is_flexible(version)))),
+        defaults: |version| {
+            let mut message = M::default();
+            message.deepen(Context::new(version, M::is_flexible(version)));
+            Box::new(message)
+        },
     }
 }
 

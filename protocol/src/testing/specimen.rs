@@ -111,6 +111,19 @@ pub trait Specimen: Sized {
     fn json_suffix(&self) -> &'static str {
         ""
     }
+
+    /// A structure with everything at its default; `None` for other types.
+    fn structure() -> Option<Self> {
+        None
+    }
+
+    /// What stands for null in `deepen`: Kafka's JSON has no null for records that may not be null, and null is their default.
+    fn stand_in() -> Option<Self> {
+        None
+    }
+
+    /// Puts a default element into every array of structures.
+    fn deepen(&mut self, _: Context) {}
 }
 
 macro_rules! integers {
@@ -214,6 +227,10 @@ impl Specimen for Chunk {
     fn json_suffix(&self) -> &'static str {
         "SizeInBytes"
     }
+
+    fn stand_in() -> Option<Self> {
+        Some(Chunk::Memory(Bytes::new()))
+    }
 }
 
 impl<T: Specimen> Specimen for Option<T> {
@@ -231,6 +248,13 @@ impl<T: Specimen> Specimen for Option<T> {
 
     fn json_suffix(&self) -> &'static str {
         self.as_ref().map_or("", T::json_suffix)
+    }
+
+    fn deepen(&mut self, context: Context) {
+        match self {
+            Some(value) => value.deepen(context),
+            None => *self = T::stand_in(),
+        }
     }
 }
 
@@ -253,6 +277,17 @@ impl<T: Specimen> Specimen for Vec<T> {
             ..context
         };
         self.iter().map(|value| value.to_json(element)).collect()
+    }
+
+    fn deepen(&mut self, context: Context) {
+        if let Some(mut element) = T::structure() {
+            element.deepen(Context {
+                nullable: false,
+                tagged: false,
+                ..context
+            });
+            self.push(element);
+        }
     }
 }
 

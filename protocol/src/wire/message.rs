@@ -251,6 +251,19 @@ macro_rules! messages {
                     this
                 }
 
+                fn structure() -> Option<Self> {
+                    Some(Self::default())
+                }
+
+                fn deepen(&mut self, context: $crate::wire::Context) {
+                    use $crate::wire::Versions;
+                    $(
+                        if ($versions).has(context.version) {
+                            $crate::testing::Specimen::deepen(&mut self.$field, context);
+                        }
+                    )*
+                }
+
                 fn to_json(&self, context: $crate::wire::Context) -> serde_json::Value {
                     use $crate::wire::Versions;
                     let version = context.version;

@@ -1,6 +1,7 @@
 // The oracle of the wire format: Apache Kafka's own classes, asked by the test `oracle.rs` over tab-separated lines.
 //
 //   Oracle facts                    error codes and header versions
+//   Oracle defaults                 every message in every version as it is before anything is set, one element in each array
 //   Oracle encode                   fills every message in every version: name, version, variant, hex, JSON
 //   Oracle decode  < name version hex           decodes what Rust wrote: name, version, bytes left, hex, JSON
 //   Oracle write-batches            batches with every codec: hex
@@ -57,6 +58,7 @@ public class Oracle {
         out = new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.out), false, "UTF-8");
         switch (arguments[0]) {
             case "facts" -> facts();
+            case "defaults" -> defaults();
             case "encode" -> encode();
             case "decode" -> decode();
             case "write-batches" -> writeBatches();
@@ -166,6 +168,39 @@ public class Oracle {
         }
     }
 
+    static void defaults() throws Exception {
+        for (Kind kind : kinds()) {
+            for (short version = kind.lowest; version <= kind.highest; version++) {
+                Message message = (Message) kind.data.getConstructor().newInstance();
+                deepen(message, kind.schema(version));
+                out.printf("message\t%s\t%d\t%s%n", kind.name, version, kind.write(message, version));
+            }
+        }
+    }
+
+    /** Puts an element of its own into every array of structures, and empty records where there are none. */
+    @SuppressWarnings("unchecked")
+    static void deepen(Object structure, Schema schema) throws Exception {
+        for (BoundField bound : schema.fields()) {
+            List<Field> fields = new ArrayList<>(List.of(bound.def));
+            if (bound.def.type instanceof TaggedFields tagged) fields = new ArrayList<>(Filler.known(tagged).values());
+            for (Field known : fields) {
+                var field = Filler.field(structure.getClass(), known.name);
+                field.setAccessible(true);
+                Object value = field.get(structure);
+                if (value == null && known.type.toString().endsWith("RECORDS")) field.set(structure, MemoryRecords.EMPTY);
+                if (value == null) continue;
+                if (known.type.arrayElementType().orElse(null) instanceof Schema of) {
+                    Object element = Filler.element(field.getGenericType()).getConstructor().newInstance();
+                    deepen(element, of);
+                    ((java.util.Collection<Object>) value).add(element);
+                } else if (known.type instanceof Schema of) {
+                    deepen(value, of);
+                }
+            }
+        }
+    }
+
     static void decode() throws Exception {
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         Map<String, Kind> kinds = new java.util.HashMap<>();
@@ -226,12 +261,14 @@ public class Oracle {
 
         /** The schema says snake_case, the JSON wants the names of the class. */
         void set(ObjectNode node, Class<?> data, String snake, Type type) {
+            var field = field(data, snake);
+            node.set(field.getName(), value(field.getName(), type, element(field.getGenericType())));
+        }
+
+        static java.lang.reflect.Field field(Class<?> data, String snake) {
             String plain = snake.replace("_", "");
             for (var field : data.getDeclaredFields()) {
-                if (field.getName().equalsIgnoreCase(plain)) {
-                    node.set(field.getName(), value(field.getName(), type, element(field.getGenericType())));
-                    return;
-                }
+                if (field.getName().equalsIgnoreCase(plain)) return field;
             }
             throw new IllegalStateException(data + " has no " + snake);
         }
