@@ -22,7 +22,7 @@ pub struct Inflater<'a> {
 
 enum Source<'a> {
     None(&'a [u8]),
-    Gzip(Gzip<'a>),
+    Gzip(Box<Gzip<'a>>),
     Snappy(Xerial<'a>),
     Lz4(Lz4Frame<'a>),
     Zstd(Zstd<'a>),
@@ -36,7 +36,7 @@ impl<'a> Inflater<'a> {
     pub fn new(compression_type: CompressionType, input: &'a [u8], limit: usize) -> Result<Self, CompressionError> {
         let source = match compression_type {
             CompressionType::None => Source::None(input),
-            CompressionType::Gzip => Source::Gzip(Gzip::new(input)),
+            CompressionType::Gzip => Source::Gzip(Box::new(Gzip::new(input))),
             CompressionType::Snappy => Source::Snappy(Xerial::new(input)?),
             CompressionType::Lz4 => Source::Lz4(Lz4Frame::new(input)?),
             CompressionType::Zstd => Source::Zstd(Zstd::new(input)?),

@@ -48,6 +48,9 @@ impl<M: Message + Specimen + PartialEq + Debug + 'static> AnyMessage for M {
     }
 }
 
+/// A message, or why it is none.
+pub type Decoded = Result<Box<dyn AnyMessage>, DecodeError>;
+
 /// One kind of message.
 #[derive(Clone)]
 pub struct Kind {
@@ -60,7 +63,7 @@ pub struct Kind {
     /// Every version.
     pub versions: RangeInclusive<i16>,
     /// [`Message::decode`].
-    pub decode: fn(&mut Reader, i16) -> Result<Box<dyn AnyMessage>, DecodeError>,
+    pub decode: fn(&mut Reader, i16) -> Decoded,
     /// A value for tests.
     pub specimen: fn(&mut Generator, i16) -> Box<dyn AnyMessage>,
     /// Everything at its default, with one element in every array of structures.
