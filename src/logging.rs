@@ -86,7 +86,7 @@ impl Log for Logger {
             Ok(()) => {}
             // There is nobody left to tell about a writing thread that is gone.
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                drop(self.dropped.fetch_add(1, Ordering::Relaxed))
+                let _ = self.dropped.fetch_add(1, Ordering::Relaxed);
             }
         }
     }

@@ -73,3 +73,22 @@ pub fn find(text: &str) -> Option<usize> {
     let release = |name: &str| name.split('-').next() == Some(key.as_str());
     NAMES.iter().rposition(|name| *name == key || release(name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_names_its_last_version() {
+        let name = |text: &str| find(text).map(|place| NAMES[place]);
+        assert_eq!(name("3.9"), Some("3.9-IV0"));
+        assert_eq!(name("3.9.1"), Some("3.9-IV0"));
+        assert_eq!(name("3.7"), Some("3.7-IV4"));
+        assert_eq!(name("3.7-IV1"), Some("3.7-IV1"));
+        assert_eq!(name("0.10.2.1"), Some("0.10.2-IV0"));
+        assert_eq!(name("0.8.2"), Some("0.8.2"));
+        for text in ["", "3", "3.9-IV9", "5.0", "x"] {
+            assert_eq!(name(text), None, "{text}");
+        }
+    }
+}

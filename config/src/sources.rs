@@ -49,3 +49,61 @@ fn decode(bytes: &[u8]) -> String {
         Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(name: &str, bytes: &[u8]) -> Vec<(String, Option<String>)> {
+        let entries = parse_file(name, bytes).unwrap_or_else(|errors| panic!("{name}: {errors:?}"));
+        entries.into_iter().map(|entry| (entry.key, entry.value)).collect()
+    }
+
+    #[test]
+    fn the_name_of_a_file_decides_what_it_is() {
+        let expected = [("a".to_owned(), Some("b: 1".to_owned()))];
+        assert_eq!(pairs("conf/server.PROPERTIES", b"a = b: 1"), expected);
+        assert_eq!(pairs("sordini.yaml", b"a: 'b: 1'"), expected);
+        assert_eq!(pairs("x.yml", b"{a: 'b: 1'}"), expected);
+        for name in ["server.conf", "server", "yaml"] {
+            let errors = parse_file(name, b"a=1").expect_err("no known name");
+            assert_eq!(
+                errors[0].to_string(),
+                format!("{name}: must end in .yaml, .yml or .properties")
+            );
+        }
+    }
+
+    #[test]
+    fn files_may_be_utf_8_and_properties_latin_1() {
+        let expected = [("rack".to_owned(), Some("Köln".to_owned()))];
+        assert_eq!(pairs("a.properties", "rack=Köln".as_bytes()), expected);
+        assert_eq!(pairs("a.properties", b"rack=K\xf6ln"), expected);
+        assert_eq!(pairs("a.yaml", "rack: Köln".as_bytes()), expected);
+        assert!(
+            parse_file("a.yaml", b"rack: K\xf6ln").expect_err("not UTF-8")[0]
+                .reason
+                .contains("is not UTF-8")
+        );
+    }
+
+    #[test]
+    fn an_override_is_parted_at_its_first_equals_sign() {
+        let entry = parse_override(" broker.rack =a=b").expect("well-formed");
+        assert_eq!(
+            (entry.key.as_str(), entry.value.as_deref()),
+            ("broker.rack", Some("a=b"))
+        );
+        assert_eq!(
+            parse_override("broker.rack=").expect("well-formed").value.as_deref(),
+            Some("")
+        );
+        for argument in ["", "broker.rack", "=1", " =1"] {
+            let error = parse_override(argument).expect_err("not of the form");
+            assert_eq!(
+                error.to_string(),
+                format!("--override: {argument} is not of the form KEY=VALUE")
+            );
+        }
+    }
+}

@@ -245,141 +245,139 @@ fn is_deliberate(case: &Pairs) -> bool {
         .any(|(key, _)| class(key) || DELIBERATE.iter().any(|(other, _)| other == key))
 }
 
+const TWO: &str = "A://:1,B://:2";
+const MAP: &str = "A:PLAINTEXT,B:PLAINTEXT,PLAINTEXT:PLAINTEXT";
+
 /// Several keys that only together are right or wrong.
-fn combinations() -> Vec<Pairs> {
-    let two = "A://:1,B://:2";
-    let map = "A:PLAINTEXT,B:PLAINTEXT,PLAINTEXT:PLAINTEXT";
-    let cases: &[&[(&str, &str)]] = &[
-        &[],
-        &[("broker.id", "1"), ("node.id", "1")],
-        &[("broker.id", "1"), ("node.id", "2")],
-        &[("broker.id", "1001")],
-        &[("broker.id", "1001"), ("broker.id.generation.enable", "false")],
-        &[("broker.id", "1001"), ("reserved.broker.max.id", "2000")],
-        &[("broker.id", "-1"), ("broker.id.generation.enable", "false")],
-        &[("node.id", "5")],
-        &[("log.dirs", "/a,/b"), ("log.dir", "/c")],
-        &[("log.dirs", " , ")],
-        &[("log.retention.ms", "0")],
-        &[("log.retention.ms", "-5")],
-        &[("log.retention.minutes", "3"), ("log.retention.hours", "4")],
-        &[("log.retention.minutes", "0")],
-        &[("log.retention.hours", "-1")],
-        &[("log.retention.ms", "7"), ("log.retention.minutes", "3")],
-        &[("log.roll.ms", "0")],
-        &[("log.roll.ms", "9"), ("log.roll.hours", "1")],
-        &[("log.roll.hours", "2"), ("log.roll.jitter.hours", "1")],
-        &[("log.roll.jitter.ms", "-1")],
-        &[("log.flush.scheduler.interval.ms", "77")],
-        &[
-            ("log.flush.scheduler.interval.ms", "77"),
-            ("log.flush.interval.ms", "78"),
-        ],
-        &[("log.message.timestamp.difference.max.ms", "10")],
-        &[
-            ("log.message.timestamp.difference.max.ms", "10"),
-            ("log.message.timestamp.before.max.ms", "20"),
-        ],
-        &[("log.cleaner.threads", "200")],
-        &[("replica.fetch.wait.max.ms", "30001")],
-        &[("replica.lag.time.max.ms", "499")],
-        &[("offsets.commit.required.acks", "4")],
-        &[("offsets.commit.required.acks", "3")],
-        &[("queued.max.request.bytes", "100")],
-        &[("queued.max.request.bytes", "100"), ("socket.request.max.bytes", "100")],
-        &[("max.connections.per.ip", "0")],
-        &[
-            ("max.connections.per.ip", "0"),
-            ("max.connections.per.ip.overrides", "127.0.0.1:3"),
-        ],
-        &[("max.connections.per.ip.overrides", "a b:3")],
-        &[("connections.max.idle.ms", "100")],
-        &[("connections.max.idle.ms", "-1")],
-        &[("listeners", "PLAINTEXT://:9092,PLAINTEXT://:9093")],
-        &[("listeners", two)],
-        &[("listeners", two), ("listener.security.protocol.map", map)],
-        &[
-            ("listeners", two),
-            ("listener.security.protocol.map", map),
-            ("inter.broker.listener.name", "B"),
-        ],
-        &[
-            ("listeners", two),
-            ("listener.security.protocol.map", map),
-            ("inter.broker.listener.name", "b"),
-        ],
-        &[
-            ("listeners", two),
-            ("listener.security.protocol.map", map),
-            ("inter.broker.listener.name", "C"),
-        ],
-        &[
-            ("listeners", "a://:1"),
-            ("listener.security.protocol.map", map),
-            ("inter.broker.listener.name", "A"),
-        ],
-        &[
-            ("listeners", "A://:1,PLAINTEXT://:1"),
-            ("listener.security.protocol.map", map),
-        ],
-        &[
-            ("listeners", "A://:0,PLAINTEXT://:0"),
-            ("listener.security.protocol.map", map),
-        ],
-        &[
-            ("listeners", "A://127.0.0.1:1,PLAINTEXT://[::1]:1"),
-            ("listener.security.protocol.map", map),
-        ],
-        &[
-            ("listeners", "A://127.0.0.1:1,PLAINTEXT://127.0.0.2:1"),
-            ("listener.security.protocol.map", map),
-        ],
-        &[
-            ("listeners", "A://localhost:1,PLAINTEXT://[::1]:1"),
-            ("listener.security.protocol.map", map),
-        ],
-        &[("listeners", "PLAINTEXT://[::1]:9092")],
-        &[("listeners", "PLAINTEXT://localhost")],
-        &[("listeners", "PLAINTEXT://local host:1")],
-        &[("listeners", "://:1")],
-        &[("listeners", "PLAINTEXT:9092")],
-        &[("listeners", "")],
-        &[("advertised.listeners", "PLAINTEXT://example.com:19092")],
-        &[("advertised.listeners", "PLAINTEXT://0.0.0.0:9092")],
-        &[
-            ("advertised.listeners", "A://example.com:1"),
-            ("listener.security.protocol.map", map),
-        ],
-        &[("advertised.listeners", "A://example.com:1")],
-        &[
-            ("listeners", "A://:1,PLAINTEXT://:2"),
-            ("advertised.listeners", "A://h:5,PLAINTEXT://h:5"),
-            ("listener.security.protocol.map", map),
-        ],
-        &[
-            ("listeners", "A://:1,PLAINTEXT://:2"),
-            ("advertised.listeners", "A://h:5"),
-            ("listener.security.protocol.map", map),
-        ],
-        &[("listener.security.protocol.map", "PLAINTEXT:NOTHING")],
-        &[("listener.security.protocol.map", "plaintext:plaintext")],
-        &[
-            ("inter.broker.listener.name", "PLAINTEXT"),
-            ("security.inter.broker.protocol", "PLAINTEXT"),
-        ],
-        &[("security.inter.broker.protocol", "SSL")],
-        &[("listener.name.plaintext.max.connections", "5")],
-        &[("some.key.of.a.plug-in", "5")],
-    ];
-    cases.iter().map(|case| pairs(case)).collect()
-}
+const COMBINATIONS: &[&[(&str, &str)]] = &[
+    &[],
+    &[("broker.id", "1"), ("node.id", "1")],
+    &[("broker.id", "1"), ("node.id", "2")],
+    &[("broker.id", "1001")],
+    &[("broker.id", "1001"), ("broker.id.generation.enable", "false")],
+    &[("broker.id", "1001"), ("reserved.broker.max.id", "2000")],
+    &[("broker.id", "-1"), ("broker.id.generation.enable", "false")],
+    &[("node.id", "5")],
+    &[("log.dirs", "/a,/b"), ("log.dir", "/c")],
+    &[("log.dirs", " , ")],
+    &[("log.retention.ms", "0")],
+    &[("log.retention.ms", "-5")],
+    &[("log.retention.minutes", "3"), ("log.retention.hours", "4")],
+    &[("log.retention.minutes", "0")],
+    &[("log.retention.hours", "-1")],
+    &[("log.retention.ms", "7"), ("log.retention.minutes", "3")],
+    &[("log.roll.ms", "0")],
+    &[("log.roll.ms", "9"), ("log.roll.hours", "1")],
+    &[("log.roll.hours", "2"), ("log.roll.jitter.hours", "1")],
+    &[("log.roll.jitter.ms", "-1")],
+    &[("log.flush.scheduler.interval.ms", "77")],
+    &[
+        ("log.flush.scheduler.interval.ms", "77"),
+        ("log.flush.interval.ms", "78"),
+    ],
+    &[("log.message.timestamp.difference.max.ms", "10")],
+    &[
+        ("log.message.timestamp.difference.max.ms", "10"),
+        ("log.message.timestamp.before.max.ms", "20"),
+    ],
+    &[("log.cleaner.threads", "200")],
+    &[("replica.fetch.wait.max.ms", "30001")],
+    &[("replica.lag.time.max.ms", "499")],
+    &[("offsets.commit.required.acks", "4")],
+    &[("offsets.commit.required.acks", "3")],
+    &[("queued.max.request.bytes", "100")],
+    &[("queued.max.request.bytes", "100"), ("socket.request.max.bytes", "100")],
+    &[("max.connections.per.ip", "0")],
+    &[
+        ("max.connections.per.ip", "0"),
+        ("max.connections.per.ip.overrides", "127.0.0.1:3"),
+    ],
+    &[("max.connections.per.ip.overrides", "a b:3")],
+    &[("connections.max.idle.ms", "100")],
+    &[("connections.max.idle.ms", "-1")],
+    &[("listeners", "PLAINTEXT://:9092,PLAINTEXT://:9093")],
+    &[("listeners", TWO)],
+    &[("listeners", TWO), ("listener.security.protocol.map", MAP)],
+    &[
+        ("listeners", TWO),
+        ("listener.security.protocol.map", MAP),
+        ("inter.broker.listener.name", "B"),
+    ],
+    &[
+        ("listeners", TWO),
+        ("listener.security.protocol.map", MAP),
+        ("inter.broker.listener.name", "b"),
+    ],
+    &[
+        ("listeners", TWO),
+        ("listener.security.protocol.map", MAP),
+        ("inter.broker.listener.name", "C"),
+    ],
+    &[
+        ("listeners", "a://:1"),
+        ("listener.security.protocol.map", MAP),
+        ("inter.broker.listener.name", "A"),
+    ],
+    &[
+        ("listeners", "A://:1,PLAINTEXT://:1"),
+        ("listener.security.protocol.map", MAP),
+    ],
+    &[
+        ("listeners", "A://:0,PLAINTEXT://:0"),
+        ("listener.security.protocol.map", MAP),
+    ],
+    &[
+        ("listeners", "A://127.0.0.1:1,PLAINTEXT://[::1]:1"),
+        ("listener.security.protocol.map", MAP),
+    ],
+    &[
+        ("listeners", "A://127.0.0.1:1,PLAINTEXT://127.0.0.2:1"),
+        ("listener.security.protocol.map", MAP),
+    ],
+    &[
+        ("listeners", "A://localhost:1,PLAINTEXT://[::1]:1"),
+        ("listener.security.protocol.map", MAP),
+    ],
+    &[("listeners", "PLAINTEXT://[::1]:9092")],
+    &[("listeners", "PLAINTEXT://localhost")],
+    &[("listeners", "PLAINTEXT://local host:1")],
+    &[("listeners", "://:1")],
+    &[("listeners", "PLAINTEXT:9092")],
+    &[("listeners", "")],
+    &[("advertised.listeners", "PLAINTEXT://example.com:19092")],
+    &[("advertised.listeners", "PLAINTEXT://0.0.0.0:9092")],
+    &[
+        ("advertised.listeners", "A://example.com:1"),
+        ("listener.security.protocol.map", MAP),
+    ],
+    &[("advertised.listeners", "A://example.com:1")],
+    &[
+        ("listeners", "A://:1,PLAINTEXT://:2"),
+        ("advertised.listeners", "A://h:5,PLAINTEXT://h:5"),
+        ("listener.security.protocol.map", MAP),
+    ],
+    &[
+        ("listeners", "A://:1,PLAINTEXT://:2"),
+        ("advertised.listeners", "A://h:5"),
+        ("listener.security.protocol.map", MAP),
+    ],
+    &[("listener.security.protocol.map", "PLAINTEXT:NOTHING")],
+    &[("listener.security.protocol.map", "plaintext:plaintext")],
+    &[
+        ("inter.broker.listener.name", "PLAINTEXT"),
+        ("security.inter.broker.protocol", "PLAINTEXT"),
+    ],
+    &[("security.inter.broker.protocol", "SSL")],
+    &[("listener.name.plaintext.max.connections", "5")],
+    &[("some.key.of.a.plug-in", "5")],
+];
 
 #[test]
 fn broker_keys_are_accepted_and_refused_as_in_kafka() {
     let single = keys::broker().flat_map(|key| VALUES.iter().map(|value| pairs(&[(key.name, value)])));
     let cases: Vec<Pairs> = single
         .filter(|case| !is_deliberate(case))
-        .chain(combinations())
+        .chain(COMBINATIONS.iter().map(|case| pairs(case)))
         .collect();
     let answers = ask("broker", &questions("broker", &cases));
     let mut different = Vec::new();
