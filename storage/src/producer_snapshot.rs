@@ -135,8 +135,9 @@ impl Snapshots {
         offsets.into_iter().map(|offset| self.path(offset)).collect()
     }
 
-    /// The state as of the newest snapshot at or below `end`, without the producers that have expired; an empty one at
-    /// `start` where there is none. Snapshots that cannot be read are removed.
+    /// The state as of the newest snapshot in `start..=end`, without the producers that have expired; an empty one at `start` where
+    /// there is none. The records from `start` on must be there: an older snapshot would claim an old state to be the present one.
+    /// Snapshots that cannot be read are removed.
     pub(crate) fn load_latest(
         &mut self,
         start: i64,
@@ -144,7 +145,7 @@ impl Snapshots {
         producer_id_expiration_ms: i64,
         now_ms: i64,
     ) -> io::Result<ProducerState> {
-        while let Some(&offset) = self.offsets.range(..=end).next_back() {
+        while let Some(&offset) = self.offsets.range(start..=end).next_back() {
             if let Some(producers) = decode(&self.home.disk().read(&self.path(offset))?) {
                 let mut state = ProducerState::new(offset);
                 producers

@@ -289,7 +289,7 @@ impl Log {
     /// Whether records are missing between the log's end so far and a segment: where nothing is compacted and nothing was flushed,
     /// they are lost, and what follows is no continuation.
     fn lost_what_lies_before(&self, segment: &Segment) -> bool {
-        let end = self.log_end_offset;
+        let end = self.log_end_offset.max(self.log_start_offset);
         end < segment.base_offset() && end >= self.recovery_point && !self.config.cleanup_policy.compact
     }
 
