@@ -16,6 +16,7 @@ pub mod ephemeral;
 pub mod fetch_session;
 pub mod group;
 pub mod handlers;
+pub mod hosted;
 pub mod log_config;
 pub mod log_dirs;
 pub mod logging;

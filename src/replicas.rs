@@ -40,6 +40,11 @@ impl Replicas {
         })
     }
 
+    /// The logs, and the directories that they are in.
+    pub fn logs(&self) -> &Logs {
+        &self.logs
+    }
+
     /// A partition that is here.
     pub fn get(&self, topic: &str, partition: i32) -> Option<Arc<Partition>> {
         self.topics.read().get(topic)?.get(&partition).cloned()

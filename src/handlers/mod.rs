@@ -5,10 +5,12 @@ pub mod api_versions;
 pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_groups;
+pub mod delete_records;
 pub mod delete_topics;
 pub mod describe_cluster;
 pub mod describe_configs;
 pub mod describe_groups;
+pub mod describe_log_dirs;
 pub mod fetch;
 pub mod find_coordinator;
 pub mod heartbeat;
@@ -17,10 +19,12 @@ pub mod init_producer_id;
 pub mod join_group;
 pub mod leave_group;
 pub mod list_groups;
+pub mod list_offsets;
 pub mod metadata;
 pub mod offset_commit;
 pub mod offset_delete;
 pub mod offset_fetch;
+pub mod offset_for_leader_epoch;
 pub mod produce;
 pub mod sync_group;
 pub mod to_code;
@@ -33,6 +37,7 @@ use crate::dispatch::Served;
 pub static SERVED: &[&Served] = &[
     &produce::SERVED,
     &fetch::SERVED,
+    &list_offsets::SERVED,
     &metadata::SERVED,
     &offset_commit::SERVED,
     &offset_fetch::SERVED,
@@ -46,9 +51,12 @@ pub static SERVED: &[&Served] = &[
     &api_versions::SERVED,
     &create_topics::SERVED,
     &delete_topics::SERVED,
+    &delete_records::SERVED,
     &init_producer_id::SERVED,
+    &offset_for_leader_epoch::SERVED,
     &describe_configs::SERVED,
     &alter_configs::SERVED,
+    &describe_log_dirs::SERVED,
     &create_partitions::SERVED,
     &delete_groups::SERVED,
     &incremental_alter_configs::SERVED,
