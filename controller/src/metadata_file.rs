@@ -154,7 +154,9 @@ impl MetadataFile {
 fn open_database(path: &Path) -> Result<Database, OpenError> {
     let mut builder = Database::builder();
     // The check costs a few milliseconds; without it, a flipped bit could make topics vanish, and their logs strays.
-    builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
+    builder
+        .set_cache_size(CACHE_BYTES)
+        .set_check_integrity_on_open(path.exists());
     // A damaged file can make the database panic instead of fail, so that is caught as well.
     let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| builder.create(path)));
     let path = path.to_owned();
