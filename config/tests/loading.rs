@@ -196,6 +196,14 @@ fn listeners_are_refused_where_they_contradict_each_other() {
         "no IPv6 address",
     );
     assert_refused(&[("listeners", "")], "listeners", "at least one listener");
+}
+
+#[test]
+fn advertised_and_inter_broker_listeners_are_refused_where_they_contradict_listeners() {
+    let map = (
+        "listener.security.protocol.map",
+        "A:PLAINTEXT,B:PLAINTEXT,PLAINTEXT:PLAINTEXT,S:SSL",
+    );
     assert_refused(
         &[("advertised.listeners", "PLAINTEXT://0.0.0.0:1")],
         "advertised.listeners",
@@ -279,6 +287,10 @@ fn numbers_are_refused_where_they_contradict_each_other() {
         "group.min.session.timeout.ms",
         "must not be above",
     );
+}
+
+#[test]
+fn limits_of_connections_and_versions_are_refused_where_they_contradict_each_other() {
     assert_refused(
         &[("queued.max.request.bytes", "100")],
         "queued.max.request.bytes",
