@@ -21,6 +21,10 @@ macro_rules! client_tests {
 }
 
 client_tests! {
+    java_3_9: Client::Java("3.9.1"), [codecs, idempotent, edges, group, group_cooperative, group_static, commit_resume, by_time,
+        admin, offsets, groups_admin], but [];
+    java_4_3: Client::Java("4.3.1"), [codecs, idempotent, edges, group, group_cooperative, group_static, commit_resume, by_time,
+        admin, offsets, groups_admin], but [];
     confluent: Client::Confluent, [codecs, idempotent, edges, group, group_cooperative, group_static, commit_resume, by_time,
         admin, offsets, groups_admin], but [];
 }
