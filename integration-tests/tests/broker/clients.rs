@@ -29,6 +29,8 @@ client_tests! {
         admin, offsets, groups_admin], but [];
     franz_go: Client::FranzGo, [codecs, idempotent, edges, group, group_cooperative, group_static, commit_resume, by_time,
         admin, offsets, groups_admin], but [];
+    kafka_python: Client::KafkaPython, [codecs, idempotent, edges, group, group_cooperative, group_static, commit_resume,
+        by_time, admin, offsets, groups_admin], but [];
 }
 
 /// An older librdkafka drops compression without a word when it dislikes what ApiVersions lists for Produce (KAFKA-18659),
