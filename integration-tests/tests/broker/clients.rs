@@ -31,6 +31,9 @@ client_tests! {
         admin, offsets, groups_admin], but [];
     kafka_python: Client::KafkaPython, [codecs, idempotent, edges, group, group_cooperative, group_static, commit_resume,
         by_time, admin, offsets, groups_admin], but [];
+    // Knows neither cooperative rebalances nor static members nor the special timestamp.
+    kafkajs: Client::KafkaJs, [codecs, idempotent, edges, group, commit_resume, by_time, admin, offsets, groups_admin],
+        but ["offsets/max-timestamp"];
 }
 
 /// An older librdkafka drops compression without a word when it dislikes what ApiVersions lists for Produce (KAFKA-18659),
