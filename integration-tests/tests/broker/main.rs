@@ -2,3 +2,4 @@
 
 mod clients;
 mod configuration;
+mod console_tools;
