@@ -3,9 +3,11 @@
 //! Every test can also run against Apache Kafka (`TARGET=kafka-3.9.1 cargo test …`): a test that Kafka itself does not
 //! pass says nothing about Sordini.
 
+pub mod batch;
 pub mod child;
 pub mod client;
 pub mod cluster;
+pub mod requests;
 pub mod stored;
 pub mod temp_dir;
 pub mod tools;

@@ -1,5 +1,7 @@
 //! What proves a broker from outside: one binary, so that it links once. `cargo test … clients::` and the like choose.
 
+mod bad_batches;
+mod bad_bytes;
 mod clients;
 mod configuration;
 mod console_tools;
