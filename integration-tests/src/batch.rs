@@ -95,3 +95,51 @@ impl Batch {
         head.raw(&crc.to_be_bytes()).raw(&checked.0).0
     }
 }
+
+/// Offset and value of every record in a row of uncompressed batches; a batch that is cut off at the end is left out.
+pub fn parse_records(mut bytes: &[u8]) -> Vec<(i64, Vec<u8>)> {
+    let mut found = Vec::new();
+    while bytes.len() > HEADER_BYTES {
+        let length = i32::from_be_bytes(bytes[8..12].try_into().expect("four bytes"));
+        let end = 12 + usize::try_from(length).expect("a length is positive");
+        if end > bytes.len() {
+            break;
+        }
+        assert_eq!(bytes[22] & 7, 0, "a compressed batch");
+        let base_offset = i64::from_be_bytes(bytes[..8].try_into().expect("eight bytes"));
+        let mut records = &bytes[HEADER_BYTES..end];
+        while !records.is_empty() {
+            let size = take_varint(&mut records);
+            let (record, rest) = records.split_at(size.try_into().expect("a size is positive"));
+            let (offset_delta, value) = parse_record(record);
+            found.push((base_offset + offset_delta, value));
+            records = rest;
+        }
+        bytes = &bytes[end..];
+    }
+    found
+}
+
+const HEADER_BYTES: usize = 61;
+
+fn parse_record(mut record: &[u8]) -> (i64, Vec<u8>) {
+    record = &record[1..];
+    let _timestamp_delta = take_varint(&mut record);
+    let offset_delta = take_varint(&mut record);
+    let key = take_varint(&mut record).max(0) as usize;
+    record = &record[key..];
+    let value = take_varint(&mut record).max(0) as usize;
+    (offset_delta, record[..value].to_vec())
+}
+
+fn take_varint(bytes: &mut &[u8]) -> i64 {
+    let mut zigzag = 0u64;
+    for (place, byte) in bytes.iter().enumerate() {
+        zigzag |= u64::from(byte & 0x7f) << (7 * place);
+        if byte & 0x80 == 0 {
+            *bytes = &bytes[place + 1..];
+            return (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);
+        }
+    }
+    panic!("a number without an end");
+}

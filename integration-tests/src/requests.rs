@@ -1,5 +1,6 @@
 //! The few requests that raw-socket tests need, over [`Connection`].
 
+use crate::batch::parse_records;
 use crate::child::await_some;
 use crate::wire::{Answer, Body, Connection};
 use std::io;
@@ -8,6 +9,9 @@ use std::time::Duration;
 const PRODUCE: i16 = 0;
 const FETCH: i16 = 1;
 const LIST_OFFSETS: i16 = 2;
+const METADATA: i16 = 3;
+const OFFSET_COMMIT: i16 = 8;
+const OFFSET_FETCH: i16 = 9;
 const CREATE_TOPICS: i16 = 19;
 const INIT_PRODUCER_ID: i16 = 22;
 
@@ -69,15 +73,77 @@ impl Connection {
         (error, answer.i64())
     }
 
-    /// The error code of a Fetch of version 4 at `offset` that waits for nothing.
-    pub fn fetch_error(&mut self, topic: &str, partition: i32, offset: i64) -> i16 {
-        let head = Body::new().i32(-1).i32(0).i32(0).i32(1 << 20).i8(0);
-        let body = head.i32(1).string(topic).i32(1).i32(partition).i64(offset).i32(1 << 20);
-        let mut answer = self.ask(FETCH, 4, &body).expect("Fetch");
+    /// Error code and records of a Fetch of version 4 at `offset` that waits for nothing.
+    pub fn fetch(&mut self, topic: &str, partition: i32, offset: i64) -> io::Result<(i16, Vec<u8>)> {
+        let head = Body::new().i32(-1).i32(0).i32(0).i32(8 << 20).i8(0);
+        let body = head.i32(1).string(topic).i32(1).i32(partition).i64(offset).i32(8 << 20);
+        let mut answer = self.ask(FETCH, 4, &body)?;
         answer.take(8);
         answer.string();
         answer.take(8);
-        answer.i16()
+        let error = answer.i16();
+        answer.take(16);
+        let aborted = answer.i32().max(0) as usize;
+        answer.take(aborted * 16);
+        let length = answer.i32().max(0) as usize;
+        Ok((error, answer.take(length).to_vec()))
+    }
+
+    /// Every record of one partition with its offset, from the earliest; the batches must not be compressed.
+    #[track_caller]
+    pub fn read_all(&mut self, topic: &str, partition: i32) -> Vec<(i64, Vec<u8>)> {
+        let (error, mut next) = self.list_offset(topic, partition, -2);
+        assert_eq!(error, 0, "earliest offset of {topic}-{partition}");
+        let mut found = Vec::new();
+        loop {
+            let (error, bytes) = self.fetch(topic, partition, next).expect("Fetch");
+            assert_eq!(error, 0, "fetch {topic}-{partition} at {next}");
+            let records = parse_records(&bytes);
+            let Some(last) = records.last() else { return found };
+            next = last.0 + 1;
+            found.extend(records);
+        }
+    }
+
+    /// Commits one offset for a group without members; waits while the coordinator loads.
+    pub fn commit_offset(&mut self, group: &str, topic: &str, partition: i32, offset: i64) {
+        let head = Body::new().string(group).i32(-1).string("").i64(-1);
+        let body = head.i32(1).string(topic).i32(1).i32(partition).i64(offset).string("");
+        await_some("an offset is committed", Duration::from_secs(60), || {
+            let mut answer = self.ask(OFFSET_COMMIT, 2, &body).expect("OffsetCommit");
+            answer.take(4);
+            answer.string();
+            answer.take(8);
+            expect_zero_but_loading("OffsetCommit", answer.i16()).then_some(())
+        });
+    }
+
+    /// The offset that a group has committed, -1 for none; waits while the coordinator loads.
+    pub fn committed_offset(&mut self, group: &str, topic: &str, partition: i32) -> i64 {
+        let body = Body::new().string(group).i32(1).string(topic).i32(1).i32(partition);
+        await_some("a committed offset", Duration::from_secs(60), || {
+            let mut answer = self.ask(OFFSET_FETCH, 2, &body).expect("OffsetFetch");
+            answer.take(4);
+            answer.string();
+            answer.take(8);
+            let offset = answer.i64();
+            answer.string();
+            (expect_zero_but_loading("OffsetFetch", answer.i16())
+                && expect_zero_but_loading("OffsetFetch", answer.i16()))
+            .then_some(offset)
+        })
+    }
+
+    /// The ids of all brokers, and the address that each is told by, on this connection.
+    pub fn brokers(&mut self) -> Vec<(i32, String, i32)> {
+        let mut answer = self.ask(METADATA, 1, &Body::new().i32(0)).expect("Metadata");
+        (0..answer.i32())
+            .map(|_| {
+                let (id, host, port) = (answer.i32(), answer.string().expect("a host"), answer.i32());
+                answer.string();
+                (id, host, port)
+            })
+            .collect()
     }
 
     /// A fresh producer id and its epoch.
@@ -122,4 +188,10 @@ fn produced(mut answer: Answer) -> Produced {
         log_append_time_ms,
         message,
     }
+}
+
+/// Whether the code says success; loading (14), absent (15) and moved (16) coordinators are worth another try.
+fn expect_zero_but_loading(what: &str, error: i16) -> bool {
+    assert!([0, 14, 15, 16].contains(&error), "{what}: error {error}");
+    error == 0
 }

@@ -3,6 +3,7 @@
 use integration_tests::child::{Child, await_some, run};
 use integration_tests::cluster::{Broker, broker_for_clients};
 use integration_tests::tools::{TOOL_LIMIT, Tools};
+use integration_tests::wire::Connection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -211,13 +212,12 @@ fn topic_configs(bench: &Bench) {
 }
 
 fn broker_configs(bench: &Bench) {
-    let arguments = ["--entity-type", "brokers", "--entity-name", "1", "--describe", "--all"];
-    let arguments = if bench.broker.target().is_sordini() {
-        arguments.map(|a| if a == "1" { "0" } else { a })
-    } else {
-        arguments
-    };
-    let all = bench.tools.expect("kafka-configs", &arguments);
+    let brokers = Connection::open(bench.broker.address()).expect("connect").brokers();
+    let id = brokers[0].0.to_string();
+    let all = bench.tools.expect(
+        "kafka-configs",
+        &["--entity-type", "brokers", "--entity-name", &id, "--describe", "--all"],
+    );
     assert!(
         all.contains("group.initial.rebalance.delay.ms=0") && all.contains("STATIC_BROKER_CONFIG:"),
         "{all}"

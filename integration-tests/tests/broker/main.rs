@@ -5,3 +5,4 @@ mod bad_bytes;
 mod clients;
 mod configuration;
 mod console_tools;
+mod crash_loop;
