@@ -1,6 +1,7 @@
 //! Record batches, written by hand: a right one, and any number of wrong ones made from it.
 
 use crate::wire::{Body, crc32c};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A batch of magic 2, every header field free to lie.
 #[derive(Debug, Clone)]
@@ -31,6 +32,14 @@ pub struct Batch {
     pub record_count: i32,
     /// The records, compressed as the attributes say.
     pub records: Vec<u8>,
+}
+
+/// The time, as a batch holds it.
+pub fn now_ms() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("a clock after 1970");
+    since.as_millis().try_into().expect("a sane clock")
 }
 
 /// One record as a batch holds it.

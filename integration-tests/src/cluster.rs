@@ -178,9 +178,22 @@ impl Broker {
         self.child.ended().is_none()
     }
 
-    /// Asks it to stop with SIGTERM and waits for the end.
-    pub fn stop(&mut self) -> ExitStatus {
-        self.stop_by(Signal::TERM)
+    /// Asks it to stop with SIGTERM, waits for the end, and expects that all went well.
+    #[track_caller]
+    pub fn stop(&mut self) {
+        let status = self.stop_by(Signal::TERM);
+        // A JVM ends with the signal's number in its status, whatever its own code thinks.
+        let expected = if self.target.is_sordini() {
+            0
+        } else {
+            128 + Signal::TERM.as_raw()
+        };
+        assert_eq!(
+            status.code(),
+            Some(expected),
+            "{status}; the broker said:\n{}",
+            self.log()
+        );
     }
 
     /// Asks it to stop with `signal` and waits for the end.

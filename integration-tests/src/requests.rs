@@ -12,6 +12,7 @@ const LIST_OFFSETS: i16 = 2;
 const METADATA: i16 = 3;
 const OFFSET_COMMIT: i16 = 8;
 const OFFSET_FETCH: i16 = 9;
+const FIND_COORDINATOR: i16 = 10;
 const CREATE_TOPICS: i16 = 19;
 const INIT_PRODUCER_ID: i16 = 22;
 
@@ -89,6 +90,30 @@ impl Connection {
         Ok((error, answer.take(length).to_vec()))
     }
 
+    /// Sends a Fetch that waits for ten minutes, and does not await the answer.
+    pub fn begin_long_fetch(&mut self, topic: &str) -> io::Result<i32> {
+        let head = Body::new().i32(-1).i32(600_000).i32(1).i32(1 << 20).i8(0);
+        let body = head.i32(1).string(topic).i32(1).i32(0).i64(0).i32(1 << 20);
+        self.send(FETCH, 4, false, &body)
+    }
+
+    /// How many partitions Metadata (version 1, which may create the topic) names.
+    pub fn partitions(&mut self, topic: &str) -> i32 {
+        let mut answer = self
+            .ask(METADATA, 1, &Body::new().i32(1).string(topic))
+            .expect("Metadata");
+        for _ in 0..answer.i32() {
+            answer.take(4);
+            answer.string();
+            answer.take(4);
+            answer.string();
+        }
+        answer.take(4 + 4 + 2);
+        answer.string();
+        answer.i8();
+        answer.i32()
+    }
+
     /// Every record of one partition with its offset, from the earliest; the batches must not be compressed.
     #[track_caller]
     pub fn read_all(&mut self, topic: &str, partition: i32) -> Vec<(i64, Vec<u8>)> {
@@ -107,6 +132,9 @@ impl Connection {
 
     /// Commits one offset for a group without members; waits while the coordinator loads.
     pub fn commit_offset(&mut self, group: &str, topic: &str, partition: i32, offset: i64) {
+        // The first question for a coordinator is what creates `__consumer_offsets`.
+        self.ask(FIND_COORDINATOR, 1, &Body::new().string(group).i8(0))
+            .expect("FindCoordinator");
         let head = Body::new().string(group).i32(-1).string("").i64(-1);
         let body = head.i32(1).string(topic).i32(1).i32(partition).i64(offset).string("");
         await_some("an offset is committed", Duration::from_secs(60), || {

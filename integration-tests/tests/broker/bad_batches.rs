@@ -3,13 +3,12 @@
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use integration_tests::batch::{Batch, record};
+use integration_tests::batch::{Batch, now_ms, record};
 use integration_tests::cluster::{Broker, broker_for_clients};
 use integration_tests::wire::Connection;
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 const GZIP: i16 = 1;
 const TRANSACTIONAL: i16 = 1 << 4;
@@ -26,13 +25,6 @@ const OUT_OF_ORDER_SEQUENCE_NUMBER: i16 = 45;
 const INVALID_PRODUCER_EPOCH: i16 = 47;
 const TRANSACTIONAL_ID_AUTHORIZATION_FAILED: i16 = 53;
 const INVALID_RECORD: i16 = 87;
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("a clock after 1970");
-    since.as_millis().try_into().expect("a sane clock")
-}
 
 /// A broker, a connection and a topic of one test's own.
 struct Bench {

@@ -6,3 +6,5 @@ mod clients;
 mod configuration;
 mod console_tools;
 mod crash_loop;
+mod dump_log;
+mod lifecycle;

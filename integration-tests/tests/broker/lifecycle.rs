@@ -1,0 +1,348 @@
+//! Starting, stopping and refusing to start. These are about Sordini's own command line, so they run against nothing else.
+
+use integration_tests::child::{Child, await_some, bound_command, run};
+use integration_tests::cluster::{Broker, Target, await_ready_file, free_port, sordini_binary, sordini_command};
+use integration_tests::temp_dir::TempDir;
+use integration_tests::wire::Connection;
+use rustix::process::Signal;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn start(overrides: &[(&str, &str)]) -> Broker {
+    Broker::start_target(Target::Sordini, overrides)
+}
+
+/// A command on a free port with its data in `directory`.
+fn command_in(directory: &Path, overrides: &[(&str, &str)]) -> Command {
+    let mut all = vec![
+        ("listeners".to_owned(), "PLAINTEXT://127.0.0.1:0".to_owned()),
+        ("log.dirs".to_owned(), directory.display().to_string()),
+    ];
+    all.extend(
+        overrides
+            .iter()
+            .map(|(key, value)| (key.to_string(), value.to_string())),
+    );
+    sordini_command(&all)
+}
+
+/// Runs a command that must refuse to start: status 1, and the lines that say why.
+#[track_caller]
+fn refused(command: Command) -> Vec<String> {
+    let finished = run(command, LIMIT);
+    let said = format!("{}{}", finished.stdout, finished.stderr);
+    assert_eq!(finished.status.and_then(|status| status.code()), Some(1), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+    said.lines().map(str::to_owned).collect()
+}
+
+#[track_caller]
+fn one_line_with(lines: &[String], parts: &[&str]) {
+    let found = lines.iter().any(|line| parts.iter().all(|part| line.contains(part)));
+    assert!(found, "no line with {parts:?} in {lines:#?}");
+}
+
+#[test]
+fn every_wrong_key_is_named_at_once() {
+    let home = TempDir::new("config");
+    let data = home.path().join("data");
+    let wrong = [
+        ("num.partitions", "many"),
+        ("log.segmnet.bytes", "1"),
+        ("log.retention.check.interval.ms", "0"),
+        ("compression.type", "rar"),
+    ];
+    let lines = refused(command_in(&data, &wrong));
+    one_line_with(&lines, &["num.partitions", "many"]);
+    one_line_with(&lines, &["log.segmnet.bytes", "log.segment.bytes"]);
+    one_line_with(&lines, &["log.retention.check.interval.ms", "0"]);
+    one_line_with(&lines, &["compression.type", "rar", "zstd"]);
+    assert!(!data.exists(), "something was touched");
+}
+
+#[test]
+fn an_unknown_key_of_a_properties_file_is_a_warning() {
+    let home = TempDir::new("config");
+    let file = home.path().join("server.properties");
+    fs::write(
+        &file,
+        "# as people bring it along\nnum.partitons=3\nzookeeper.connect=localhost:2181\n",
+    )
+    .expect("write");
+    let mut strict = command_in(&home.path().join("data"), &[]);
+    strict.arg("--config").arg(&file).arg("--strict");
+    one_line_with(&refused(strict), &["num.partitons", "num.partitions"]);
+}
+
+#[test]
+fn a_yaml_file_is_read() {
+    let home = TempDir::new("config");
+    let (file, ready) = (home.path().join("sordini.yaml"), home.path().join("ready"));
+    fs::write(&file, "num.partitions: 7\nauto.create.topics.enable: true\n").expect("write");
+    let mut command = command_in(&home.path().join("data"), &[]);
+    command.arg("--config").arg(&file).arg("--ready-file").arg(&ready);
+    let mut child = Child::start(command);
+    let mut connection = Connection::open(await_ready_file(&mut child, &ready)).expect("connect");
+    await_some("a topic by auto-creation", LIMIT, || {
+        (connection.partitions("made-by-asking") == 7).then_some(())
+    });
+
+    let broken = home.path().join("broken.yaml");
+    fs::write(&broken, "num.partitions: [1\nfoo").expect("write");
+    let mut command = command_in(&home.path().join("other"), &[]);
+    command.arg("--config").arg(&broken);
+    one_line_with(&refused(command), &["broken.yaml"]);
+}
+
+#[test]
+fn a_taken_port_is_one_clear_line() {
+    let home = TempDir::new("taken");
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
+    let address = taken.local_addr().expect("address").to_string();
+    let lines = refused(command_in(
+        &home.path().join("data"),
+        &[("listeners", &format!("PLAINTEXT://{address}"))],
+    ));
+    one_line_with(&lines, &[&address]);
+    assert!(lines.len() <= 3, "{lines:#?}");
+}
+
+#[test]
+fn a_locked_directory_is_one_clear_line() {
+    let broker = start(&[]);
+    let lines = refused(command_in(&broker.log_dir(), &[]));
+    one_line_with(&lines, &[&broker.log_dir().display().to_string(), "lock"]);
+    Connection::open(broker.address())
+        .expect("connect")
+        .api_versions()
+        .expect("the first broker serves on");
+}
+
+#[test]
+fn an_unwritable_directory_is_one_clear_line() {
+    let home = TempDir::new("unwritable");
+    let file = home.path().join("file");
+    fs::write(&file, "not a directory").expect("write");
+    for directory in [Path::new("/proc/sordini"), &file, &file.join("below")] {
+        let lines = refused(command_in(directory, &[]));
+        one_line_with(&lines, &[&directory.display().to_string()]);
+    }
+}
+
+#[test]
+fn a_foreign_directory_is_one_clear_line() {
+    for foreign in [
+        "version=1\nnode.id=5\ncluster.id=x\ndirectory.id=y\n",
+        "version=0\nbroker.id=4711\ncluster.id=x\n",
+    ] {
+        let home = TempDir::new("foreign");
+        fs::write(home.path().join("meta.properties"), foreign).expect("write");
+        let lines = refused(command_in(home.path(), &[("broker.id", "7")]));
+        one_line_with(&lines, &["meta.properties"]);
+        assert_eq!(
+            fs::read_to_string(home.path().join("meta.properties")).expect("read"),
+            foreign,
+            "left as it was"
+        );
+    }
+}
+
+#[test]
+fn twenty_side_by_side() {
+    let mut brokers: Vec<Broker> = (0..20).map(|_| start(&[])).collect();
+    let mut ports: Vec<u16> = brokers.iter().map(|broker| broker.address().port()).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    assert_eq!(ports.len(), 20, "each has a port of its own");
+    for broker in &brokers {
+        let mut connection = Connection::open(broker.address()).expect("connect");
+        let told: Vec<i32> = connection.brokers().into_iter().map(|(_, _, port)| port).collect();
+        assert_eq!(
+            told,
+            [i32::from(broker.address().port())],
+            "the bound port is the advertised one"
+        );
+        connection.create_topic("own", 1, &[]);
+    }
+    brokers.iter_mut().for_each(Broker::stop);
+}
+
+#[test]
+fn signals_stop_it_cleanly() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut broker = start(&[]);
+        let mut connection = Connection::open(broker.address()).expect("connect");
+        connection.create_topic("kept", 1, &[]);
+        assert!(broker.stop_by(signal).success(), "{signal:?}:\n{}", broker.log());
+        assert!(
+            broker.log_dir().join(".kafka_cleanshutdown").exists(),
+            "{signal:?}: no mark of a clean stop"
+        );
+        broker.restart();
+        let mut connection = Connection::open(broker.address()).expect("connect again");
+        assert_eq!(connection.list_offset("kept", 0, -1), (0, 0));
+    }
+}
+
+#[test]
+fn it_stops_while_clients_wait() {
+    let mut broker = start(&[]);
+    let mut connection = Connection::open(broker.address()).expect("connect");
+    connection.create_topic("quiet", 1, &[]);
+    connection.begin_long_fetch("quiet").expect("send");
+    let _idle: Vec<Connection> = (0..20)
+        .map(|_| Connection::open(broker.address()).expect("connect"))
+        .collect();
+    broker.stop();
+}
+
+#[test]
+fn one_line_says_where_it_serves() {
+    let broker = start(&[]);
+    let (address, directory) = (broker.bootstrap(), broker.log_dir().display().to_string());
+    let lines: Vec<String> = broker.log().lines().map(str::to_owned).collect();
+    one_line_with(&lines, &[&address, &directory, " ms"]);
+}
+
+#[test]
+fn process_one_stops_on_a_signal() {
+    let home = TempDir::new("process-one");
+    let ready = home.path().join("ready");
+    let mut command = bound_command("unshare");
+    command
+        .args(["--pid", "--fork", "--kill-child", "--mount-proc"])
+        .arg(sordini_binary());
+    for (key, value) in [
+        ("listeners", "PLAINTEXT://127.0.0.1:0"),
+        ("log.dirs", &home.path().join("data").to_string_lossy()),
+    ] {
+        command.arg("--override").arg(format!("{key}={value}"));
+    }
+    command.arg("--ready-file").arg(&ready);
+    let mut unshare = Child::start(command);
+    let address = await_ready_file(&mut unshare, &ready);
+    Connection::open(address)
+        .expect("connect")
+        .api_versions()
+        .expect("ApiVersions");
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", unshare.id())).expect("children");
+    let mut kill = Command::new("kill");
+    kill.args(["-TERM", children.trim()]);
+    run(kill, LIMIT).expect_success("kill -TERM");
+    let status = unshare.wait(LIMIT).expect("process 1 stops on SIGTERM");
+    assert!(status.success(), "{status}: {}", unshare.stderr());
+}
+
+#[test]
+fn an_ephemeral_broker_leaves_nothing() {
+    let home = TempDir::new("ephemeral");
+    let (temporary, ready) = (home.path().join("tmp"), home.path().join("ready"));
+    fs::create_dir(&temporary).expect("create");
+    let mut command = sordini_command(&[("listeners".to_owned(), "PLAINTEXT://127.0.0.1:0".to_owned())]);
+    command
+        .arg("--ephemeral")
+        .arg("--ready-file")
+        .arg(&ready)
+        .env("TMPDIR", &temporary);
+    let mut child = Child::start(command);
+    let mut connection = Connection::open(await_ready_file(&mut child, &ready)).expect("connect");
+    connection.create_topic("gone-tomorrow", 3, &[]);
+    let count = || fs::read_dir(&temporary).expect("read").count();
+    assert_eq!(count(), 1, "its directory lies in the temporary one");
+    child.signal(Signal::TERM);
+    assert!(
+        child.wait(LIMIT).is_some_and(|status| status.success()),
+        "{}",
+        child.stderr()
+    );
+    assert_eq!(count(), 0, "it removes what it made");
+}
+
+#[test]
+fn clients_are_told_the_address_that_they_came_by() {
+    let home = TempDir::new("listeners");
+    let ready = home.path().join("ready");
+    let (first, second, third) = (free_port(), free_port(), free_port());
+    let listeners = format!("PLAINTEXT://0.0.0.0:{first},SIX://[::1]:{second},FAR://127.0.0.1:{third}");
+    let map = "PLAINTEXT:PLAINTEXT,SIX:PLAINTEXT,FAR:PLAINTEXT";
+    let data = home.path().join("data");
+    let mut command = command_in(
+        &data,
+        &[("listeners", &listeners), ("listener.security.protocol.map", map)],
+    );
+    command.arg("--ready-file").arg(&ready);
+    let mut child = Child::start(command);
+    await_some("the ready file", LIMIT, || {
+        assert!(child.ended().is_none(), "{}", child.stderr());
+        fs::read_to_string(&ready).ok().filter(|text| !text.is_empty())
+    });
+    for (ip, port) in [
+        ("127.0.0.1", first),
+        ("127.0.0.2", first),
+        ("::1", second),
+        ("127.0.0.1", third),
+    ] {
+        let address = SocketAddr::new(ip.parse().expect("an address"), port);
+        let told = Connection::open(address).expect("connect").brokers();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(
+            (told[0].1.as_str(), told[0].2),
+            (ip, i32::from(port)),
+            "told on {address}"
+        );
+    }
+}
+
+#[test]
+fn an_advertised_address_is_told() {
+    let broker = start(&[("advertised.listeners", "PLAINTEXT://broker.example:9999")]);
+    let told = Connection::open(broker.address()).expect("connect").brokers();
+    assert_eq!((told[0].1.as_str(), told[0].2), ("broker.example", 9999));
+}
+
+#[test]
+fn help_version_and_keys() {
+    let sordini = |argument: &str| {
+        let mut command = Command::new(sordini_binary());
+        command.arg(argument);
+        run(command, LIMIT).expect_success(argument)
+    };
+    assert!(sordini("--help").contains("--override"));
+    assert!(sordini("--version").starts_with("sordini "));
+    let keys = sordini("config");
+    for key in [
+        "num.partitions",
+        "log.retention.ms",
+        "connections.max.idle.ms",
+        "cleanup.policy",
+    ] {
+        assert!(keys.contains(key), "{key} is missing");
+    }
+}
+
+#[test]
+fn log_lines_for_machines() {
+    let home = TempDir::new("json");
+    let ready = home.path().join("ready");
+    let mut command = command_in(&home.path().join("data"), &[]);
+    command.args(["--log-format", "json", "--ready-file"]).arg(&ready);
+    let mut child = Child::start(command);
+    await_ready_file(&mut child, &ready);
+    child.signal(Signal::TERM);
+    assert!(
+        child.wait(LIMIT).is_some_and(|status| status.success()),
+        "{}",
+        child.stderr()
+    );
+    let said = child.stderr();
+    assert!(!said.is_empty(), "nothing was logged");
+    for line in said.lines() {
+        let object = line.starts_with('{') && line.ends_with('}') && line.contains("\"level\":");
+        assert!(object, "not a JSON object: {line}");
+    }
+}
