@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::coordinator::Shared;
 use super::decision::{Completion, Decision, Effect, JoinAnswer, Note, Now, Rejection, SyncAnswer, Waiter};
 use super::offsets_log::OffsetsLogError;
+use super::rebalance::Ripe;
 use super::record::{EncodedRecord, Record, encode};
 use super::state::{Group, GroupState};
 
@@ -184,6 +185,12 @@ impl Shared {
     ) -> Performed<R> {
         let performed = self.carry_out(partition, cell, inner, decision, now);
         while let Some(ripe) = inner.group.ripe(now) {
+            if let Ripe::MembersExpired(member_ids) = &ripe {
+                log::info!(
+                    "group {:?}: not heard of in time: {member_ids:?}",
+                    inner.group.group_id()
+                );
+            }
             let decision = inner.group.handle_ripe(&ripe, &self.config.group, now);
             self.carry_out(partition, cell, inner, decision, now);
         }
@@ -202,9 +209,11 @@ impl Shared {
         decision: Decision<R>,
         now: Now,
     ) -> Performed<R> {
+        let before = (inner.group.state(), inner.group.generation_id());
         for note in decision.notes {
             inner.group.note(note);
         }
+        tell(&inner.group, before);
         for effect in decision.effects {
             // A client that is gone has dropped its end; it asks again when it is back.
             match effect {
@@ -292,6 +301,29 @@ impl Shared {
         // Of a partition that is not led here any more the group is dead already.
         if let Some(partition) = partition.upgrade() {
             self.perform(&partition, cell, &mut inner, decision, now);
+        }
+    }
+}
+
+/// Says where a group has got to.
+fn tell(group: &Group, before: (GroupState, i32)) {
+    let (state, generation_id) = (group.state(), group.generation_id());
+    if (state, generation_id) == before {
+        return;
+    }
+    let (group_id, members) = (group.group_id(), group.members().len());
+    match state {
+        GroupState::Stable | GroupState::Empty => {
+            log::info!(
+                "group {group_id:?} is {}: generation {generation_id}, {members} members",
+                state.name()
+            );
+        }
+        GroupState::PreparingRebalance | GroupState::CompletingRebalance | GroupState::Dead => {
+            log::debug!(
+                "group {group_id:?} is {}: generation {generation_id}, {members} members",
+                state.name()
+            );
         }
     }
 }

@@ -19,7 +19,7 @@ use super::join::Join;
 use super::leave::Leaver;
 use super::offsets::{FetchedOffset, OffsetCommit};
 use super::offsets_log::{OffsetsLog, OffsetsLogError};
-use super::state::{Group, GroupConfig};
+use super::state::{Group, GroupConfig, GroupState};
 use super::sync::Sync;
 use super::timers::{self, Timers};
 use super::{loading, writer};
@@ -466,7 +466,9 @@ impl GroupCoordinator {
         let loading = partitions.iter().any(is_loading);
         let mut groups = Vec::new();
         for partition in &partitions {
-            groups.extend(partition.cells().iter().map(|cell| cell.lock().group.list()));
+            let listed = partition.cells().into_iter().map(|cell| cell.lock().group.list());
+            // A group that is just being deleted is listed no more.
+            groups.extend(listed.filter(|group| group.state != GroupState::Dead));
         }
         Ok((groups, loading))
     }

@@ -345,6 +345,9 @@ pub enum Rejection {
     /// The group's partition is led by another broker.
     #[error("this broker is not the group's coordinator")]
     NotCoordinator,
+    /// The request asks for more than any client needs.
+    #[error("the member's protocols are too many or too large")]
+    InvalidRequest,
     /// The session timeout lies outside of what the broker allows.
     #[error("the session timeout is outside of group.min.session.timeout.ms and group.max.session.timeout.ms")]
     InvalidSessionTimeout,

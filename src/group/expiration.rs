@@ -62,9 +62,20 @@ impl Group {
                 .cloned()
                 .map(tombstone),
         );
+        if self.state == GroupState::Empty && self.pending_members.is_empty() && self.nothing_left_without(partitions) {
+            self.end_group(decision, now);
+        } else if !decision.records.is_empty() {
+            decision.completion = Some(Completion::OffsetsRemoved);
+        }
+    }
+
+    fn nothing_left_without(&self, partitions: &[TopicPartition]) -> bool {
+        // Most groups that are asked about have more than that.
+        if self.persisted.offset_count() > partitions.len() {
+            return false;
+        }
         let removed: BTreeSet<&TopicPartition> = partitions.iter().collect();
-        let nothing_left = self
-            .offsets_in_flight
+        self.offsets_in_flight
             .keys()
             .all(|partition| removed.contains(partition))
             && self
@@ -75,12 +86,7 @@ impl Group {
             && self
                 .committed_partitions()
                 .iter()
-                .all(|partition| removed.contains(partition));
-        if self.state == GroupState::Empty && self.pending_members.is_empty() && nothing_left {
-            self.end_group(decision, now);
-        } else if !decision.records.is_empty() {
-            decision.completion = Some(Completion::OffsetsRemoved);
-        }
+                .all(|partition| removed.contains(partition))
     }
 
     fn holds(&self, partition: &TopicPartition) -> bool {

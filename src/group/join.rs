@@ -22,6 +22,10 @@ pub const MAX_PENDING_MEMBERS: usize = 10_000;
 /// Protocols that one member may name; each rebalance compares those of all members.
 pub const MAX_PROTOCOLS: usize = 100;
 
+/// Bytes that the protocols of one member may take. They stay in memory for as long as the member does, and what does
+/// not fit into a record of `__consumer_offsets` – 1 MiB, unless somebody has raised it – could not be kept anyway.
+pub const MAX_PROTOCOLS_BYTES: usize = 16 * 1024 * 1024;
+
 /// A JoinGroup request, version-independent.
 #[derive(Debug, Clone)]
 pub struct Join {
@@ -64,7 +68,8 @@ impl Group {
         if self.state == GroupState::Dead {
             return Err(Rejection::CoordinatorNotAvailable);
         }
-        if join.protocols.len() > MAX_PROTOCOLS || !self.supports_protocols(&join.protocol_type, &join.protocols) {
+        check_size(&join.protocols)?;
+        if !self.supports_protocols(&join.protocol_type, &join.protocols) {
             return Err(Rejection::InconsistentGroupProtocol);
         }
         if join.member_id.is_empty() {
@@ -415,4 +420,15 @@ impl Group {
                 .collect(),
         }
     }
+}
+
+fn check_size(protocols: &[Protocol]) -> Result<(), Rejection> {
+    let bytes: usize = protocols
+        .iter()
+        .map(|protocol| protocol.name.len() + protocol.metadata.len())
+        .sum();
+    if protocols.len() > MAX_PROTOCOLS || bytes > MAX_PROTOCOLS_BYTES {
+        return Err(Rejection::InvalidRequest);
+    }
+    Ok(())
 }

@@ -39,7 +39,7 @@ pub use decision::{
     StaticReplacement, SyncAnswer, TopicPartition, Waiter,
 };
 pub use describe::{GroupDescription, GroupListing, MemberDescription};
-pub use join::{Join, MAX_PENDING_MEMBERS, MAX_PROTOCOLS, NEW_MEMBER_JOIN_TIMEOUT_MS};
+pub use join::{Join, MAX_PENDING_MEMBERS, MAX_PROTOCOLS, MAX_PROTOCOLS_BYTES, NEW_MEMBER_JOIN_TIMEOUT_MS};
 pub use leave::Leaver;
 pub use member::{Member, Protocol};
 pub use offsets::{FetchedOffset, OffsetCommit, utf16_length};

@@ -168,7 +168,9 @@ impl Group {
         let deleted = partitions.iter().zip(&results).filter(|(_, result)| result.is_ok());
         let deleted: Vec<_> = deleted.map(|(partition, _)| partition.clone()).collect();
         let mut decision = Decision::respond(results);
-        self.remove_offsets(&mut decision, &deleted, now);
+        if !deleted.is_empty() {
+            self.remove_offsets(&mut decision, &deleted, now);
+        }
         Ok(decision)
     }
 

@@ -137,6 +137,7 @@ impl ToCode for GroupRejection {
             GroupRejection::CoordinatorNotAvailable => ErrorCode::COORDINATOR_NOT_AVAILABLE,
             GroupRejection::CoordinatorLoadInProgress => ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
             GroupRejection::NotCoordinator => ErrorCode::NOT_COORDINATOR,
+            GroupRejection::InvalidRequest => ErrorCode::INVALID_REQUEST,
             GroupRejection::InvalidSessionTimeout => ErrorCode::INVALID_SESSION_TIMEOUT,
             GroupRejection::GroupMaxSizeReached => ErrorCode::GROUP_MAX_SIZE_REACHED,
             GroupRejection::MemberIdRequired => ErrorCode::MEMBER_ID_REQUIRED,

@@ -553,3 +553,29 @@ fn a_restart_brings_the_members_back_with_whole_sessions() {
          PreparingRebalance generation 1 leader b-2 members [b-2=right]",
     );
 }
+
+#[test]
+fn a_member_is_not_kept_at_any_size() {
+    let mut driver = Driver::new(config());
+    let many = (0..=MAX_PROTOCOLS)
+        .map(|number| protocol(&number.to_string(), &["t"]))
+        .collect();
+    assert_eq!(
+        driver.join(Join {
+            protocols: many,
+            ..join_as("c")
+        }),
+        Err(Rejection::InvalidRequest)
+    );
+    let large = Protocol {
+        name: Arc::from("range"),
+        metadata: Bytes::from(vec![0; MAX_PROTOCOLS_BYTES]),
+    };
+    assert_eq!(
+        driver.join(Join {
+            protocols: vec![large],
+            ..join_as("c")
+        }),
+        Err(Rejection::InvalidRequest)
+    );
+}
