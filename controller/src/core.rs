@@ -101,7 +101,7 @@ impl Decision {
     }
 }
 
-/// Decides about one event. Reads only; the records of the decision go through [`ControllerState::apply`].
+/// Decides about one event. Nothing here depends on the time yet, so it does not come in. Reads only; the records of the decision go through [`ControllerState::apply`].
 pub fn handle(state: &ControllerState, policy: &dyn TopicPolicy, event: Event) -> Result<Decision, Rejection> {
     match event {
         Event::BecameController => Ok(broker_lifecycle::become_controller(state, policy)),

@@ -14,7 +14,7 @@ use crate::rejection::Rejection;
 use crate::replicas::Start;
 use crate::requests::{Answers, ControllerError, TopicPolicy};
 use crate::startup::{self, Bootstrap, Elected, StartError, random_bytes};
-use crate::state::{ControllerState, Note};
+use crate::state::{ControllerState, Note, Record};
 use crate::store::{Op, Store, StoreError};
 
 /// Requests that wait for the driver; more of them wait with their callers.
@@ -203,6 +203,13 @@ impl Driver {
             driver.store.multi(driver.checked(transaction.ops)).await?;
         }
         let snapshot = driver.state.snapshot(driver.elected.broker_epoch);
+        log::info!(
+            "broker {broker} is registered with broker epoch {} and is the controller with epoch {}; {} topics, {} partitions",
+            driver.elected.broker_epoch,
+            driver.elected.controller_epoch,
+            snapshot.topics.len(),
+            driver.state.partition_count(),
+        );
         Ok((
             driver,
             snapshot,
@@ -216,6 +223,7 @@ impl Driver {
     /// Decides, applies, and adds to the transaction.
     fn decide(&mut self, event: Event, transaction: &mut Transaction) -> Result<Response, Rejection> {
         let decision = core::handle(&self.state, self.policy.as_ref(), event)?;
+        decision.records.iter().for_each(tell);
         for record in decision.records {
             transaction.ops.extend(self.state.ops(&record));
             self.state.apply(record);
@@ -399,6 +407,14 @@ impl Driver {
 
     fn take_offline(&mut self, replicas: Vec<FailedReplica>, transaction: &mut Transaction) {
         let broker = self.broker;
+        for FailedReplica {
+            topic,
+            partition,
+            reason,
+        } in &replicas
+        {
+            log::warn!("the replica of {topic}-{partition} is offline: {reason}");
+        }
         let partitions: Vec<(Arc<str>, i32)> = replicas
             .into_iter()
             .map(|replica| (replica.topic, replica.partition))
@@ -455,6 +471,7 @@ impl Driver {
 
     /// What was decided did not come to be: start over from what is written, or give up where that cannot be read.
     async fn recover(&mut self, error: StoreError) {
+        log::error!("a write to the metadata store failed: {error}");
         if matches!(error, StoreError::Failed { .. } | StoreError::Closed) {
             self.failed = Some(error);
             return;
@@ -491,6 +508,55 @@ fn refuse(request: Request, error: &StoreError) -> Option<Reply<()>> {
 /// Whoever has stopped waiting does not need the answer.
 fn give<T>(reply: oneshot::Sender<T>, answer: T) {
     drop(reply.send(answer));
+}
+
+/// One line for what people ask about later.
+fn tell(record: &Record) {
+    match record {
+        Record::Topic {
+            topic,
+            topic_id,
+            assignments,
+            version: 0,
+        } => {
+            log::info!(
+                "topic {topic} is created with id {topic_id} and {} partitions",
+                assignments.len()
+            );
+        }
+        Record::Topic { topic, assignments, .. } => log::info!("topic {topic} gets {} partitions", assignments.len()),
+        Record::TopicConfigs {
+            topic,
+            configs,
+            version,
+        } if *version > 0 => {
+            log::info!("topic {topic} has the configuration {configs:?}");
+        }
+        Record::TopicMarkedForDeletion { topic } => log::info!("topic {topic} is to be deleted"),
+        Record::TopicRemoved { topic } => log::info!("topic {topic} is deleted"),
+        Record::Partition {
+            topic,
+            partition,
+            state,
+        } if state.partition_epoch.0 > 0 => log::info!(
+            "{topic}-{partition} has leader {} with leader epoch {}, ISR {:?}",
+            state.leader,
+            state.leader_epoch,
+            state.isr
+        ),
+        Record::ProducerIdBlock {
+            broker,
+            block: Some(block),
+            ..
+        } => {
+            log::debug!(
+                "broker {broker} gets the producer ids {} to {}",
+                block.first,
+                block.last
+            );
+        }
+        _ => {}
+    }
 }
 
 /// The chance that a creation needs.
