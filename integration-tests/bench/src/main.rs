@@ -130,6 +130,7 @@ fn measure(arguments: &Arguments, samples: &mut Samples) -> Result<Vec<String>> 
                 if samples.has(round, row.name, kind) {
                     continue;
                 }
+                session.start(row, kind)?;
                 let started = Instant::now();
                 match session.run(row, kind) {
                     Ok(measures) => {

@@ -7,7 +7,7 @@ use crate::rows::{Load, Row};
 use crate::samples::{Measure, mib, of_outcome};
 use crate::usage::{PeakWatch, Resident, resident};
 use crate::wire::Connection;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -45,12 +45,9 @@ impl Session {
         })
     }
 
-    /// Runs one row on one broker.
-    pub fn run(&mut self, row: &Row, kind: Kind) -> Result<Vec<(Measure, f64)>> {
-        if let Load::FreshBroker { connections } = row.load {
-            return self.fresh_broker(kind, connections);
-        }
-        if !self.running.contains_key(&kind) {
+    /// Starts the broker that `row` needs, unless it runs already. Without it nothing can be measured.
+    pub fn start(&mut self, row: &Row, kind: Kind) -> Result<()> {
+        if !matches!(row.load, Load::FreshBroker { .. }) && !self.running.contains_key(&kind) {
             let broker = Broker::start(kind, &self.installation, "kept")?;
             self.running.insert(
                 kind,
@@ -61,9 +58,17 @@ impl Session {
                 },
             );
         }
+        Ok(())
+    }
+
+    /// Runs one row on one broker, which was started.
+    pub fn run(&mut self, row: &Row, kind: Kind) -> Result<Vec<(Measure, f64)>> {
+        if let Load::FreshBroker { connections } = row.load {
+            return self.fresh_broker(kind, connections);
+        }
         self.loads_run += 1;
         let classpath = &self.installation.kafka_classpath;
-        let running = self.running.get_mut(&kind).expect("it was started above");
+        let running = self.running.get_mut(&kind).context("the broker was not started")?;
         let watch = PeakWatch::start(running.broker.pid());
         let outcome = running.load(row, &self.hot_batch, self.loads_run, classpath);
         let peak = watch.finish()?;
