@@ -99,8 +99,10 @@ fn main() -> Result<ExitCode> {
 /// Runs all rounds; returns a line for each load that failed.
 fn measure(arguments: &Arguments, samples: &mut Samples) -> Result<Vec<String>> {
     let kinds = kinds(&arguments.brokers)?;
-    let classpath_missing = kinds.contains(&Kind::Kafka) && arguments.kafka_classpath.is_empty();
-    ensure!(!classpath_missing, "no class path for Kafka: scripts/bench sets it");
+    ensure!(
+        !arguments.kafka_classpath.is_empty(),
+        "no class path of Kafka and its tools: scripts/bench sets it"
+    );
     let wanted = |row: &&Row| arguments.rows.is_empty() || arguments.rows.iter().any(|text| row.name.contains(text));
     let rows: Vec<_> = ROWS.iter().filter(wanted).collect();
     ensure!(

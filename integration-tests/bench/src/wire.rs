@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 const PRODUCE: (i16, i16) = (0, 7);
 const FETCH: (i16, i16) = (1, 11);
-const LIST_OFFSETS: (i16, i16) = (2, 1);
 const METADATA: (i16, i16) = (3, 1);
 const API_VERSIONS: (i16, i16) = (18, 0);
 const CREATE_TOPICS: (i16, i16) = (19, 2);
@@ -86,11 +85,17 @@ pub struct Session {
 pub const SESSIONLESS: Session = Session { id: 0, epoch: -1 };
 
 /// One Fetch request from `offsets[partition]` on, at most `partition_max_bytes` of each partition.
-pub fn fetch_frame(topic: &str, session: Session, offsets: &[i64], partition_max_bytes: i32) -> Vec<u8> {
+pub fn fetch_frame(
+    topic: &str,
+    session: Session,
+    offsets: &[i64],
+    partition_max_bytes: i32,
+    max_wait_ms: i32,
+) -> Vec<u8> {
     let mut frame = Frame::new(FETCH, session.epoch);
     frame
         .i32(-1)
-        .i32(500)
+        .i32(max_wait_ms)
         .i32(1)
         .i32(50 << 20)
         .i8(0)
@@ -262,20 +267,20 @@ impl Connection {
     /// How many of the first `partitions` partitions of `topic` are served: the metadata may name a leader before it
     /// knows that it leads.
     fn served_partitions(&mut self, topic: &str, partitions: i32) -> Result<i32> {
-        const LATEST: i64 = -1;
-        let mut frame = Frame::new(LIST_OFFSETS, 2);
-        frame.i32(-1).i32(1).string(topic).i32(partitions);
-        for partition in 0..partitions {
-            frame.i32(partition).i64(LATEST);
-        }
-        let mut answer = self.ask(frame)?;
-        answer.skip(4)?;
-        answer.string()?;
+        let offsets = vec![0; partitions as usize];
+        self.send(&fetch_frame(topic, SESSIONLESS, &offsets, 1, 0))?;
+        let mut answer = Answer(self.receive()?);
+        answer.skip(14)?; // correlation id, throttle time, error, session
         let mut served = 0;
         for _ in 0..answer.i32()? {
-            answer.skip(4)?;
-            served += i32::from(answer.i16()? == 0);
-            answer.skip(16)?;
+            answer.string()?;
+            for _ in 0..answer.i32()? {
+                answer.skip(4)?;
+                served += i32::from(answer.i16()? == 0);
+                answer.skip(32)?; // three offsets, aborted transactions, preferred replica
+                let records = usize::try_from(answer.i32()?).unwrap_or(0);
+                answer.skip(records)?;
+            }
         }
         Ok(served)
     }

@@ -9,6 +9,9 @@ use anyhow::{Result, ensure};
 /// Each of two connections has one request in flight, as consumers do; one works while the other is read.
 const CONNECTIONS: usize = 2;
 
+/// Kafka's default; there is always something to read, so nobody waits.
+const MAX_WAIT_MS: i32 = 500;
+
 #[derive(Clone, Copy)]
 pub struct Fetch {
     pub partition_max_bytes: i32,
@@ -84,7 +87,13 @@ impl Reader {
     }
 
     fn ask(&mut self) -> Result<()> {
-        let frame = fetch_frame(&self.topic, self.session, &self.offsets, self.load.partition_max_bytes);
+        let frame = fetch_frame(
+            &self.topic,
+            self.session,
+            &self.offsets,
+            self.load.partition_max_bytes,
+            MAX_WAIT_MS,
+        );
         self.connection.send(&frame)
     }
 
