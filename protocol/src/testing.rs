@@ -7,7 +7,7 @@ mod specimen;
 
 pub use exercise::exercise;
 pub use kinds::{AnyMessage, Kind, kinds};
-pub use specimen::{Generator, Specimen, Style};
+pub use specimen::{Generator, Specimen, Stray, Style, other_than};
 
 use serde_json::{Map, Value};
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use oracle::compare::{as_known_to, same_json, was_replaced};
+use oracle::compare::{as_known_to, plain, same_json, was_replaced};
 use oracle::java::{RELEASES, Release, ask};
 use protocol::header::{RequestHeader, ResponseHeader};
 use protocol::records::{BatchBuilder, RecordBatch, Records, TimestampType};
@@ -188,6 +188,39 @@ fn defaults_are_kafkas() {
             compared += 1;
         }
         assert!(compared > 500, "{compared} defaults compared with Kafka {release}");
+    }
+}
+
+#[test]
+fn fields_that_a_version_lacks_are_refused_or_left_out_as_in_java() {
+    let kinds = by_name();
+    let mut ours = BTreeMap::new();
+    for release in RELEASES {
+        let answer = ask(release, "strays", String::new());
+        let mut compared = 0;
+        for line in answer.lines().filter(|line| line.starts_with("stray\t")) {
+            let [_, name, version, structure, field, refused] = columns(line);
+            let version = our_version(release, name, version.parse().unwrap());
+            if name.ends_with("Header") || was_replaced(release, name, version) {
+                continue;
+            }
+            let strays = ours
+                .entry((name.to_owned(), version))
+                .or_insert_with(|| (kinds[name].strays)(version));
+            let structure = structure
+                .strip_suffix("Data")
+                .filter(|top| *top == name)
+                .unwrap_or(structure);
+            // Structures of requests and responses that share a name have that of the message in front.
+            let stray = strays
+                .iter()
+                .find(|stray| stray.structure.ends_with(structure) && plain(stray.field) == plain(field));
+            let place = format!("{name} v{version} of Kafka {release}: {structure}.{field}");
+            let stray = stray.unwrap_or_else(|| panic!("{place} is in our version: {strays:?}"));
+            assert_eq!(refused, stray.refused.to_string(), "{place} refused: in Java, here");
+            compared += 1;
+        }
+        assert!(compared > 700, "{compared} fields compared with Kafka {release}");
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
-use super::specimen::{Generator, Specimen};
+use super::specimen::{Generator, Specimen, Stray};
 use crate::api_key::ApiKey;
 use crate::coordinator_records::{group, transaction};
 use crate::messages::{consumer_protocol, control_records, default_principal_data, every_api};
@@ -68,6 +68,8 @@ pub struct Kind {
     pub specimen: fn(&mut Generator, i16) -> Box<dyn AnyMessage>,
     /// Everything at its default, with one element in every array of structures.
     pub defaults: fn(i16) -> Box<dyn AnyMessage>,
+    /// Every field that a version lacks.
+    pub strays: fn(i16) -> Vec<Stray>,
 }
 
 fn kind<M: Message + Specimen + Default + PartialEq + Debug + 'static>(
@@ -85,6 +87,11 @@ fn kind<M: Message + Specimen + Default + PartialEq + Debug + 'static>(
             let mut message = M::default();
             message.deepen(Context::new(version, M::is_flexible(version)));
             Box::new(message)
+        },
+        strays: |version| {
+            let mut found = Vec::new();
+            M::strays(Context::new(version, M::is_flexible(version)), &mut found);
+            found
         },
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::error_code::ErrorCode;
-use crate::wire::{Chunk, Context, Utf8Bytes, Uuid};
+use crate::wire::{Chunk, Context, Utf8Bytes, Uuid, Versions};
 
 /// What the specimens of a message hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +124,29 @@ pub trait Specimen: Sized {
 
     /// Puts a default element into every array of structures.
     fn deepen(&mut self, _: Context) {}
+
+    /// What happens to each field that the version lacks, here and in the structures within, when it is set nevertheless.
+    fn strays(_: Context, _: &mut Vec<Stray>) {}
+}
+
+/// A field that a version lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stray {
+    /// Name of the structure.
+    pub structure: &'static str,
+    /// Name of the field.
+    pub field: &'static str,
+    /// Whether it is an error to set it; else it is left out in silence.
+    pub refused: bool,
+}
+
+/// Another value than `default`, as it may be in some version of `versions`.
+pub fn other_than<T: Specimen + PartialEq>(default: &T, versions: &impl Versions, context: Context) -> Option<T> {
+    let version = (0..i16::MAX).find(|&version| versions.has(version))?;
+    let mut generator = Generator::new(Style::Full, 0);
+    (0..4)
+        .map(|_| T::specimen(&mut generator, Context { version, ..context }))
+        .find(|value| value != default)
 }
 
 macro_rules! integers {
@@ -256,6 +279,10 @@ impl<T: Specimen> Specimen for Option<T> {
             None => *self = T::stand_in(),
         }
     }
+
+    fn strays(context: Context, found: &mut Vec<Stray>) {
+        T::strays(context, found);
+    }
 }
 
 impl<T: Specimen> Specimen for Vec<T> {
@@ -288,6 +315,10 @@ impl<T: Specimen> Specimen for Vec<T> {
             });
             self.push(element);
         }
+    }
+
+    fn strays(context: Context, found: &mut Vec<Stray>) {
+        T::strays(context, found);
     }
 }
 

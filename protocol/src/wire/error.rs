@@ -157,6 +157,11 @@ impl EncodeError {
         Self::new(EncodeErrorKind::NotInVersion(version))
     }
 
+    /// Whether a field is set that the version lacks.
+    pub fn is_not_in_version(&self) -> bool {
+        matches!(self.kind, EncodeErrorKind::NotInVersion(_))
+    }
+
     /// The field that could not be written.
     pub fn field(&self) -> &'static str {
         self.field

@@ -264,6 +264,27 @@ macro_rules! messages {
                     )*
                 }
 
+                fn strays(context: $crate::wire::Context, found: &mut Vec<$crate::testing::Stray>) {
+                    use $crate::wire::Versions;
+                    $(
+                        if ($versions).has(context.version) {
+                            <$type as $crate::testing::Specimen>::strays(context, found);
+                        } else {
+                            let mut stray = Self::default();
+                            if let Some(value) = $crate::testing::other_than(&stray.$field, &($versions), context) {
+                                stray.$field = value;
+                                let written =
+                                    $crate::wire::Field::write(&stray, &mut $crate::wire::Writer::new(), context);
+                                found.push($crate::testing::Stray {
+                                    structure: stringify!($name),
+                                    field: stringify!($field),
+                                    refused: written.is_err_and(|error| error.is_not_in_version()),
+                                });
+                            }
+                        }
+                    )*
+                }
+
                 fn to_json(&self, context: $crate::wire::Context) -> serde_json::Value {
                     use $crate::wire::Versions;
                     let version = context.version;

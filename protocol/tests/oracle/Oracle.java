@@ -3,6 +3,7 @@
 //   Oracle facts                    error codes and header versions
 //   Oracle defaults                 every message in every version as it is before anything is set, one element in each array
 //   Oracle encode                   fills every message in every version: name, version, variant, hex, JSON
+//   Oracle strays                   sets each field that a version lacks: kind, version, structure, field, whether that is refused
 //   Oracle decode  < name version hex           decodes what Rust wrote: name, version, bytes left, hex, JSON
 //   Oracle write-batches            batches with every codec: hex
 //   Oracle read-batches  < hex      validates and reads batches that Rust wrote: one line per record
@@ -29,6 +30,7 @@ import java.util.stream.Stream;
 import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.compress.Compression;
 import org.apache.kafka.common.errors.RetriableException;
+import org.apache.kafka.common.errors.UnsupportedVersionException;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.internals.RecordHeader;
 import org.apache.kafka.common.message.ApiMessageType;
@@ -60,6 +62,7 @@ public class Oracle {
             case "facts" -> facts();
             case "defaults" -> defaults();
             case "encode" -> encode();
+            case "strays" -> strays();
             case "decode" -> decode();
             case "write-batches" -> writeBatches();
             case "read-batches" -> readBatches();
@@ -198,6 +201,81 @@ public class Oracle {
                     deepen(value, of);
                 }
             }
+        }
+    }
+
+    static void strays() throws Exception {
+        for (Kind kind : kinds()) {
+            for (short version = kind.lowest; version <= kind.highest; version++) {
+                strays(kind, version, kind.data, kind.schema(version));
+            }
+        }
+    }
+
+    static void strays(Kind kind, short version, Class<?> data, Schema schema) throws Exception {
+        Map<String, Type> present = new java.util.HashMap<>();
+        for (BoundField bound : schema.fields()) {
+            if (bound.def.type instanceof TaggedFields tagged) {
+                for (Field known : Filler.known(tagged).values()) present.put(Filler.field(data, known.name).getName(), known.type);
+            } else {
+                present.put(Filler.field(data, bound.def.name).getName(), bound.def.type);
+            }
+        }
+        for (var field : data.getDeclaredFields()) {
+            boolean own = !java.lang.reflect.Modifier.isStatic(field.getModifiers()) && !Set.of("_unknownTaggedFields", "next", "prev").contains(field.getName());
+            Type type = present.get(field.getName());
+            if (own && type == null) {
+                Message structure = (Message) data.getConstructor().newInstance();
+                disturb(structure, field);
+                boolean refused = false;
+                try {
+                    ObjectSerializationCache cache = new ObjectSerializationCache();
+                    structure.size(cache, version);
+                    structure.write(new ByteBufferAccessor(ByteBuffer.allocate(1 << 16)), cache, version);
+                } catch (UnsupportedVersionException error) {
+                    refused = true;
+                } catch (NullPointerException nullRecords) {
+                    // Records that may not be null are null by default; whatever comes before them was written.
+                }
+                out.printf("stray\t%s\t%d\t%s\t%s\t%s%n", kind.name, version, data.getSimpleName(), field.getName(), refused);
+            } else if (type != null) {
+                Type of = type.arrayElementType().orElse(type);
+                if (of instanceof Schema nested) strays(kind, version, Filler.element(field.getGenericType()), nested);
+            }
+        }
+    }
+
+    /** Gives the field another value than its default. */
+    @SuppressWarnings("unchecked")
+    static void disturb(Object structure, java.lang.reflect.Field field) throws Exception {
+        field.setAccessible(true);
+        Class<?> type = field.getType();
+        Object value = field.get(structure);
+        if (type == boolean.class) field.set(structure, !(Boolean) value);
+        else if (type == byte.class) field.set(structure, (byte) ((Byte) value + 1));
+        else if (type == short.class) field.set(structure, (short) ((Short) value + 1));
+        else if (type == int.class) field.set(structure, (Integer) value + 1);
+        else if (type == long.class) field.set(structure, (Long) value + 1);
+        else if (type == double.class) field.set(structure, (Double) value + 1);
+        else if (type == String.class) field.set(structure, "stray");
+        else if (type == Uuid.class) field.set(structure, new Uuid(1, 2));
+        else if (type == byte[].class) field.set(structure, new byte[] {1});
+        else if (type == ByteBuffer.class) field.set(structure, ByteBuffer.wrap(new byte[] {1}));
+        else if (type.getSimpleName().equals("BaseRecords")) field.set(structure, MemoryRecords.EMPTY);
+        else if (java.util.Collection.class.isAssignableFrom(type)) {
+            Class<?> element = Filler.element(field.getGenericType());
+            Object one = element == Integer.class ? (Object) 1 : element == Long.class ? (Object) 1L : element == Short.class ? (Object) (short) 1
+                : element == Byte.class ? (Object) (byte) 1 : element == String.class ? "stray" : element == Uuid.class ? new Uuid(1, 2)
+                : element.getConstructor().newInstance();
+            Object collection = type == List.class ? new ArrayList<>() : type.getConstructor().newInstance();
+            ((java.util.Collection<Object>) collection).add(one);
+            field.set(structure, collection);
+        } else {
+            Object nested = type.getConstructor().newInstance();
+            for (var inner : type.getDeclaredFields()) {
+                if (inner.getType() == int.class && !java.lang.reflect.Modifier.isStatic(inner.getModifiers())) disturb(nested, inner);
+            }
+            field.set(structure, nested);
         }
     }
 

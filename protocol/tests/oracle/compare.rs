@@ -45,8 +45,9 @@ pub fn as_known_to(release: Release, name: &str, ours: &Value) -> Value {
     known
 }
 
-fn plain(name: &str) -> String {
-    let name = name.to_lowercase();
+/// A field's name, however it is written, as 4.x has it.
+pub fn plain(name: &str) -> String {
+    let name = name.to_lowercase().replace('_', "").trim_start_matches("r#").to_owned();
     RENAMED
         .iter()
         .find(|(old, _)| *old == name)
