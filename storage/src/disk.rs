@@ -33,7 +33,7 @@ pub struct FileMetadata {
 /// An open file. All positions are explicit; nothing moves a cursor.
 pub trait LogFile: fmt::Debug + Send + Sync {
     /// The length in bytes.
-    fn len(&self) -> io::Result<u64>;
+    fn size(&self) -> io::Result<u64>;
     /// Reads at `at` until `buf` is full or the file ends; answers how much was read.
     fn pread(&self, buf: &mut [u8], at: u64) -> io::Result<usize>;
     /// Like [`LogFile::pread`], but `WouldBlock` where that would wait for the disk.
@@ -92,7 +92,7 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// The whole content of a small file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let file = self.open(path)?;
-        let mut content = vec![0; file.len()? as usize];
+        let mut content = vec![0; file.size()? as usize];
         let read = file.pread(&mut content, 0)?;
         content.truncate(read);
         Ok(content)
@@ -129,7 +129,7 @@ struct RealFile(Arc<File>);
 const PROBE_STEP: u64 = 32 * 1024;
 
 impl LogFile for RealFile {
-    fn len(&self) -> io::Result<u64> {
+    fn size(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
     }
 

@@ -294,7 +294,7 @@ impl FileState {
 }
 
 impl LogFile for SimFile {
-    fn len(&self) -> io::Result<u64> {
+    fn size(&self) -> io::Result<u64> {
         Ok(self.disk.0.lock().files[self.file].live.len() as u64)
     }
 
@@ -337,7 +337,7 @@ impl LogFile for SimFile {
     }
 
     fn fallocate(&self, at: u64, len: u64) -> io::Result<()> {
-        let end = (at + len).max(self.len()?);
+        let end = (at + len).max(self.size()?);
         self.truncate(end)
     }
 

@@ -104,7 +104,7 @@ pub(crate) struct IndexFile<const N: usize> {
 impl<const N: usize> IndexFile<N> {
     /// The index as the file holds it.
     pub(crate) fn load(file: SegmentFile, max_bytes: i32) -> io::Result<Self> {
-        let entries = (file.open()?.len()? / N as u64) as u32;
+        let entries = (file.open()?.size()? / N as u64) as u32;
         Ok(Self::new(file, max_bytes, entries))
     }
 
@@ -213,7 +213,7 @@ impl<const N: usize> IndexFile<N> {
         self.write_tail()?;
         let file = self.file.create()?;
         let len = u64::from(self.entries()) * N as u64;
-        if file.len()? != len {
+        if file.size()? != len {
             file.truncate(len)?;
         }
         self.tail_from = self.entries();

@@ -120,18 +120,19 @@ fn clear_leftovers(home: &LogHome, names: &BTreeSet<String>) -> io::Result<()> {
     for (.., name) in undone.into_iter().chain(with_suffix(".cleaned")) {
         disk.remove_file(&home.path(name))?;
     }
-    let mut replaced = i64::MAX..i64::MIN;
+    let (mut first_replaced, mut end_replaced) = (i64::MAX, i64::MIN);
     for &(offset, target, name) in valid.iter().filter(|(_, target, _)| target.ends_with(".log")) {
         debug_assert!(!target.is_empty());
-        replaced.start = replaced.start.min(offset);
-        replaced.end = replaced.end.max(next_offset(disk, home, name, offset)?);
+        first_replaced = first_replaced.min(offset);
+        end_replaced = end_replaced.max(next_offset(disk, home, name, offset)?);
     }
     for name in names
         .iter()
         .filter(|name| !name.ends_with(".swap") && !name.ends_with(".cleaned"))
     {
-        if split_name(name).is_some_and(|(offset, suffix)| replaced.contains(&offset) && !suffix.ends_with(".deleted"))
-        {
+        if split_name(name).is_some_and(|(offset, suffix)| {
+            (first_replaced..end_replaced).contains(&offset) && !suffix.ends_with(".deleted")
+        }) {
             disk.remove_file(&home.path(name))?;
         }
     }
@@ -142,7 +143,7 @@ fn clear_leftovers(home: &LogHome, names: &BTreeSet<String>) -> io::Result<()> {
 
 fn next_offset(disk: &dyn Disk, home: &LogHome, name: &str, base_offset: i64) -> io::Result<i64> {
     let file = disk.open(&home.path(name))?;
-    let mut scan = BatchScan::new(file.as_ref(), ReadMode::Blocking, 0, file.len()?);
+    let mut scan = BatchScan::new(file.as_ref(), ReadMode::Blocking, 0, file.size()?);
     let mut next_offset = base_offset;
     while let Some(found) = scan.next()? {
         next_offset = found.header.last_offset() + 1;

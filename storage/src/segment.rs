@@ -399,7 +399,7 @@ impl Segment {
 
     fn trim_log(&self) -> io::Result<()> {
         let file = self.file()?;
-        if file.len()? > self.size() {
+        if file.size()? > self.size() {
             file.truncate(self.size())?;
         }
         Ok(())

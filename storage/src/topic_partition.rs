@@ -53,20 +53,17 @@ impl TopicPartition {
 impl PartitionDir {
     /// What a directory of this name is for; `None` where the name is not of Kafka's making.
     pub fn parse(name: &str) -> Option<Self> {
-        let kinds: [(&str, fn(TopicPartition) -> Self); 3] = [
-            ("-delete", Self::Deleted),
-            ("-future", Self::Future),
-            ("-stray", Self::Stray),
-        ];
-        for (suffix, kind) in kinds {
-            if let Some(rest) = name.strip_suffix(suffix) {
-                let (partition, unique_id) = rest.rsplit_once('.')?;
-                return if unique_id.is_empty() {
-                    None
-                } else {
-                    parse_partition(partition).map(kind)
-                };
-            }
+        for suffix in ["-delete", "-future", "-stray"] {
+            let Some(rest) = name.strip_suffix(suffix) else {
+                continue;
+            };
+            let (partition, _) = rest.rsplit_once('.').filter(|(_, unique_id)| !unique_id.is_empty())?;
+            let partition = parse_partition(partition)?;
+            return Some(match suffix {
+                "-delete" => Self::Deleted(partition),
+                "-future" => Self::Future(partition),
+                _ => Self::Stray(partition),
+            });
         }
         parse_partition(name).map(Self::Current)
     }
