@@ -149,7 +149,9 @@ impl Log {
         self.load_epochs()?;
         for (base, facts) in &files.segments {
             if !facts.has_indexes {
-                self.rebuild_indexes(&self.segments[base])?;
+                let segment = self.segments[base].clone();
+                self.rebuild_indexes(&segment)?;
+                self.unsynced.changed = true;
             }
         }
         let checkpointed_start = self.log_start_offset;
@@ -241,7 +243,11 @@ impl Log {
             next_offset = found.header.last_offset() + 1;
             segment.note_recovered(&found.header, found.position, &self.config)?;
         }
-        Ok(())
+        if self.active().base_offset() != segment.base_offset() {
+            segment.on_become_inactive()?;
+        }
+        // Who opens the log the next time trusts them.
+        segment.flush()
     }
 
     /// Verifies everything past the recovery point and drops what does not hold.

@@ -1,0 +1,196 @@
+//! A log directory: its lock, whose it is, its checkpoints and its many partitions.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use protocol::wire::TopicId;
+use storage::checkpoint::{MetaProperties, OffsetCheckpoint};
+use storage::{LogConfig, LogDir, LogDirError, OpenFiles, RealDisk, TopicPartition, ValidateOptions, validate};
+use support::{Spec, TempDir, batch};
+
+fn log_dir(path: &Path) -> Result<LogDir, LogDirError> {
+    LogDir::open(path, Arc::new(RealDisk), OpenFiles::new(100))
+}
+
+fn id(n: u8) -> TopicId {
+    protocol::wire::Uuid([n; 16])
+}
+
+fn config() -> Arc<LogConfig> {
+    Arc::new(LogConfig::default())
+}
+
+fn append(log: &mut storage::Log) {
+    let (partition, config) = (log.partition().clone(), log.config().clone());
+    let options = ValidateOptions {
+        partition: &partition,
+        config: &config,
+        produce_version: 9,
+    };
+    log.append_as_leader(validate(batch(Spec::default()), &options, 0).unwrap(), 0, 0)
+        .unwrap();
+}
+
+#[test]
+fn one_broker_at_a_time() {
+    let dir = TempDir::new();
+    let path = dir.0.join("logs");
+    let first = log_dir(&path).unwrap();
+    assert!(matches!(log_dir(&path), Err(LogDirError::Locked { .. })));
+    drop(first);
+    log_dir(&path).unwrap();
+}
+
+#[test]
+fn a_lock_of_java_counts() {
+    let dir = TempDir::new();
+    let _ours = log_dir(&dir.0).unwrap();
+    // What Java's FileChannel.tryLock does, asked from another process: fcntl with F_SETLK.
+    let script = "import fcntl, sys\nfcntl.lockf(open(sys.argv[1], 'r+'), fcntl.LOCK_EX | fcntl.LOCK_NB)";
+    let output = std::process::Command::new("python3")
+        .args(["-c", script])
+        .arg(dir.0.join(".lock"))
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(error.contains("BlockingIOError"), "{error}");
+}
+
+#[test]
+fn foreign_and_unusable_directories_are_refused_untouched() {
+    let dir = TempDir::new();
+    std::fs::create_dir(dir.0.join("Documents")).unwrap();
+    match log_dir(&dir.0) {
+        Err(LogDirError::Foreign { name, .. }) => assert_eq!(name, "Documents"),
+        other => panic!("{other:?}"),
+    }
+    assert!(!dir.0.join(".lock").exists());
+    let file = dir.0.join("file");
+    std::fs::write(&file, "").unwrap();
+    assert!(matches!(log_dir(&file), Err(LogDirError::Unusable { .. })));
+    assert!(matches!(
+        log_dir(&file.join("below")),
+        Err(LogDirError::Unusable { .. })
+    ));
+    let kraft = dir.0.join("kraft");
+    std::fs::create_dir(&kraft).unwrap();
+    std::fs::write(kraft.join("meta.properties"), "version=1\nnode.id=1\ncluster.id=x\n").unwrap();
+    assert!(matches!(log_dir(&kraft), Err(LogDirError::MetaProperties { .. })));
+}
+
+#[test]
+fn a_clean_stop_is_noted_and_used_once() {
+    let dir = TempDir::new();
+    let meta = MetaProperties {
+        broker_id: 3,
+        cluster_id: "abc".into(),
+    };
+    let partition = TopicPartition::new("a", 0);
+    {
+        let mut logs = log_dir(&dir.0).unwrap();
+        assert_eq!(logs.meta_properties(), None);
+        logs.write_meta_properties(&meta).unwrap();
+        let mut log = logs.create_log(&partition, Some(id(1)), config(), 0).unwrap();
+        append(&mut log);
+        log.close(0).unwrap();
+        logs.write_checkpoint(OffsetCheckpoint::RecoveryPoint, [(&partition, 1)].into_iter())
+            .unwrap();
+        logs.write_checkpoint(OffsetCheckpoint::Replication, [(&partition, 1)].into_iter())
+            .unwrap();
+        logs.mark_clean_shutdown(17).unwrap();
+    }
+    {
+        let logs = log_dir(&dir.0).unwrap();
+        assert_eq!(logs.meta_properties(), Some(&meta));
+        assert_eq!(logs.clean_shutdown().unwrap().broker_epoch, Some(17));
+        assert_eq!(
+            logs.read_checkpoint(OffsetCheckpoint::Replication),
+            BTreeMap::from([(partition.clone(), 1)])
+        );
+        let opened = logs.load_logs(|_| config(), 2, 0).unwrap();
+        assert_eq!(opened.len(), 1);
+        assert_eq!(
+            (
+                opened[0].topic_id(),
+                opened[0].log_end_offset(),
+                opened[0].recovery_point()
+            ),
+            (Some(id(1)), 1, 1)
+        );
+    }
+    assert_eq!(log_dir(&dir.0).unwrap().clean_shutdown(), None);
+}
+
+#[test]
+fn a_directory_of_another_topic_of_the_same_name_is_refused() {
+    let dir = TempDir::new();
+    let logs = log_dir(&dir.0).unwrap();
+    let partition = TopicPartition::new("a", 0);
+    logs.create_log(&partition, Some(id(1)), config(), 0).unwrap();
+    let error = logs.create_log(&partition, Some(id(2)), config(), 0).unwrap_err();
+    assert!(
+        matches!(error, storage::OpenError::InconsistentTopicId { .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn deleted_partitions_free_their_name_and_go() {
+    let dir = TempDir::new();
+    {
+        let logs = log_dir(&dir.0).unwrap();
+        let partition = TopicPartition::new("a", 0);
+        let mut log = logs.create_log(&partition, Some(id(1)), config(), 0).unwrap();
+        append(&mut log);
+        let request = storage::ReadRequest {
+            offset: 0,
+            max_bytes: 100,
+            min_one_message: true,
+            max_offset: 1,
+            from_segment: None,
+        };
+        let plan = log.locate(&request).unwrap();
+        let renamed = logs.delete_log(&log, 5).unwrap();
+        assert!(renamed.exists());
+        // A read that was under way goes on.
+        assert!(matches!(
+            plan.run(storage::ReadMode::Blocking, 1000).unwrap(),
+            storage::ReadOutcome::Data(_)
+        ));
+        let again = logs.create_log(&partition, Some(id(2)), config(), 0).unwrap();
+        assert_eq!(again.log_end_offset(), 0);
+    }
+    let logs = log_dir(&dir.0).unwrap();
+    assert_eq!(logs.partitions().len(), 1);
+    let [deleted] = logs.deleted_dirs() else {
+        panic!("{:?}", logs.deleted_dirs())
+    };
+    logs.remove_dir(deleted).unwrap();
+    assert!(!deleted.exists());
+}
+
+#[test]
+fn a_thousand_partitions_open_without_as_many_open_files() {
+    let dir = TempDir::new();
+    {
+        let logs = log_dir(&dir.0).unwrap();
+        for n in 0..1000 {
+            let mut log = logs
+                .create_log(&TopicPartition::new("many", n), Some(id(1)), config(), 0)
+                .unwrap();
+            append(&mut log);
+        }
+        logs.mark_clean_shutdown(-1).unwrap();
+    }
+    let logs = log_dir(&dir.0).unwrap();
+    let start = std::time::Instant::now();
+    let opened = logs.load_logs(|_| config(), 2, 0).unwrap();
+    println!("1,000 partitions opened in {:?}", start.elapsed());
+    assert_eq!(opened.len(), 1000);
+    assert!(opened.iter().all(|log| log.log_end_offset() == 1));
+    let open_files = std::fs::read_dir("/proc/self/fd").unwrap().count();
+    assert!(open_files < 400, "{open_files} open files");
+}
