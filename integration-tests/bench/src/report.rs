@@ -40,6 +40,9 @@ impl Report {
         if theirs.is_none() && ours.is_none() {
             return;
         }
+        if first && ours.is_none() && samples.any(Kind::Sordini) {
+            self.missed.push(format!("{name}: not measured on Sordini"));
+        }
         let ratio = samples.ratio(name, measure);
         let mut targets = Vec::new();
         if let Some(ours) = ours {

@@ -161,6 +161,10 @@ impl Samples {
             .any(|s| s.round == round && s.row == row && s.kind == kind)
     }
 
+    pub fn any(&self, kind: Kind) -> bool {
+        self.samples.iter().any(|s| s.kind == kind)
+    }
+
     /// How many rounds have samples.
     pub fn rounds(&self) -> u32 {
         self.samples.iter().map(|s| s.round).max().unwrap_or(0)
