@@ -537,3 +537,37 @@ async fn requests_for_groups_that_do_not_exist() {
     );
     assert_eq!(coordinator.counts(), (0, 0), "asking creates nothing");
 }
+
+/// `__consumer_offsets-47` of Apache Kafka 3.9.1 as a static console consumer left it when both were killed: an offset
+/// of every partition of `t`, and the member itself.
+const KAFKAS_LOG: &[u8] = include_bytes!("data/kafka-3.9.1-consumer-offsets.log");
+
+#[tokio::test]
+async fn what_kafka_has_written_is_read() {
+    let log = MemoryLog::new();
+    for batch in protocol::records::Batches::new(KAFKAS_LOG) {
+        let batch = batch.expect("Kafka wrote it");
+        let mut partitions = log.partitions.lock();
+        let batches = partitions.entry(3).or_default();
+        batches.push((batch.next_offset(), Bytes::copy_from_slice(batch.as_bytes())));
+    }
+    let coordinator = start(&log);
+    assert_eq!(coordinator.partition_for("fixture"), 3);
+    loaded(&coordinator).await;
+    assert_eq!(fetch(&coordinator, "fixture"), Ok(vec![(0, 50), (1, 0)]));
+    let group = coordinator.describe("fixture").expect("it is served here");
+    assert_eq!((group.state, &*group.protocol_name), (GroupState::Stable, "range"));
+    let member = &group.members[0];
+    assert_eq!(
+        (member.instance_id.as_deref(), &*member.client_id),
+        (Some("static-1"), "console-consumer")
+    );
+    assert_eq!(
+        coordinator.heartbeat("fixture", &member.member_id, Some("static-1"), 1),
+        Ok(())
+    );
+    assert_eq!(
+        coordinator.heartbeat("fixture", "another", Some("static-1"), 1),
+        Err(Rejection::FencedInstanceId)
+    );
+}

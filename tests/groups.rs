@@ -1,0 +1,727 @@
+//! Every version of every key of classic groups, over the wire, against the binary.
+//!
+//! `GROUPS_AT=host:port` points it at another broker instead – Apache Kafka 3.9 in ZooKeeper mode, which proves the
+//! expectations – whose `group.initial.rebalance.delay.ms` should be 0.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use protocol::header::{RequestHeader, ResponseHeader};
+use protocol::messages::{
+    create_topics::{CreatableTopic, CreateTopicsRequest, CreateTopicsResponse},
+    delete_groups::{DeleteGroupsRequest, DeleteGroupsResponse},
+    describe_groups::{DescribeGroupsRequest, DescribeGroupsResponse},
+    find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse},
+    heartbeat::{HeartbeatRequest, HeartbeatResponse},
+    join_group::{JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse},
+    leave_group::{LeaveGroupRequest, LeaveGroupResponse, MemberIdentity},
+    list_groups::{ListGroupsRequest, ListGroupsResponse},
+    offset_commit::{
+        OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic, OffsetCommitResponse,
+    },
+    offset_delete::{
+        OffsetDeleteRequest, OffsetDeleteRequestPartition, OffsetDeleteRequestTopic, OffsetDeleteResponse,
+    },
+    offset_fetch::{
+        OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
+        OffsetFetchResponse,
+    },
+    sync_group::{SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse},
+};
+use protocol::{ApiKey, ErrorCode, Message, Reader, Utf8Bytes, Writer};
+
+/// A broker of its own, or the one that the environment names.
+struct Server {
+    child: Option<Child>,
+    address: String,
+}
+
+impl Server {
+    fn start() -> Server {
+        if let Ok(address) = std::env::var("GROUPS_AT") {
+            return Server { child: None, address };
+        }
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let ready = dir.path().join("ready");
+        let child = Command::new(env!("CARGO_BIN_EXE_sordini"))
+            .args(["--ephemeral", "--override", "listeners=PLAINTEXT://127.0.0.1:0"])
+            .args(["--override", "group.initial.rebalance.delay.ms=0", "--ready-file"])
+            .arg(&ready)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the binary starts");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            match std::fs::read_to_string(&ready) {
+                Ok(address) if address.ends_with('\n') || !address.is_empty() => {
+                    return Server {
+                        child: Some(child),
+                        address: address.trim().to_string(),
+                    };
+                }
+                _ => assert!(Instant::now() < deadline, "the broker does not become ready"),
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn is_ours(&self) -> bool {
+        self.child.is_some()
+    }
+
+    /// A connection, and the topic `t` with two partitions.
+    fn client(&self) -> Client {
+        let stream = TcpStream::connect(&self.address).expect("the broker listens");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .expect("a timeout");
+        let mut client = Client {
+            stream,
+            correlation_id: 0,
+        };
+        let topic = CreatableTopic {
+            name: text("t"),
+            num_partitions: 2,
+            replication_factor: 1,
+            ..Default::default()
+        };
+        let request = CreateTopicsRequest {
+            topics: vec![topic],
+            timeout_ms: 30_000,
+            ..Default::default()
+        };
+        let created: CreateTopicsResponse = client.ask(ApiKey::CreateTopics, 5, &request);
+        let code = created.topics[0].error_code;
+        assert!(
+            code == ErrorCode::NONE || code == ErrorCode::TOPIC_ALREADY_EXISTS,
+            "{code:?}"
+        );
+        client.find("warm-up");
+        client
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            // It may have ended by itself, which the test has noticed.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+struct Client {
+    stream: TcpStream,
+    correlation_id: i32,
+}
+
+impl Client {
+    fn ask<Q: Message, R: Message>(&mut self, key: ApiKey, version: i16, request: &Q) -> R {
+        self.correlation_id += 1;
+        let header = RequestHeader {
+            request_api_key: key.number(),
+            request_api_version: version,
+            correlation_id: self.correlation_id,
+            client_id: Some(text("groups-test")),
+        };
+        let mut writer = Writer::new();
+        header
+            .encode(&mut writer, key.request_header_version(version))
+            .expect("the header is short");
+        request
+            .encode(&mut writer, version)
+            .unwrap_or_else(|error| panic!("{key:?} v{version}: {error}"));
+        let body = writer.into_bytes().expect("there are no files in it");
+        let frame = [&(body.len() as u32).to_be_bytes(), &body[..]].concat();
+        self.stream.write_all(&frame).expect("the broker reads");
+        let mut length = [0; 4];
+        let read = self.stream.read_exact(&mut length);
+        read.unwrap_or_else(|error| panic!("{key:?} v{version} is not answered: {error}"));
+        let mut answer = vec![0; u32::from_be_bytes(length) as usize];
+        self.stream.read_exact(&mut answer).expect("the answer is whole");
+        let mut reader = Reader::new(Bytes::from(answer));
+        let header = ResponseHeader::decode(&mut reader, key.response_header_version(version)).expect("a header");
+        assert_eq!(header.correlation_id, self.correlation_id);
+        let response = R::decode(&mut reader, version).unwrap_or_else(|error| panic!("{key:?} v{version}: {error}"));
+        assert_eq!(reader.remaining(), 0, "{key:?} v{version}: bytes behind the answer");
+        response
+    }
+
+    /// Waits until the group has a coordinator that serves it.
+    fn find(&mut self, group_id: &str) {
+        for _ in 0..3_000 {
+            let request = FindCoordinatorRequest {
+                coordinator_keys: vec![text(group_id)],
+                ..Default::default()
+            };
+            let found: FindCoordinatorResponse = self.ask(ApiKey::FindCoordinator, 4, &request);
+            let described = self.describe(group_id, 0).groups[0].error_code;
+            if found.coordinators[0].error_code == ErrorCode::NONE && described == ErrorCode::NONE {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("group {group_id} has no coordinator");
+    }
+
+    fn describe(&mut self, group_id: &str, version: i16) -> DescribeGroupsResponse {
+        let request = DescribeGroupsRequest {
+            groups: vec![text(group_id)],
+            include_authorized_operations: version >= 3,
+        };
+        self.ask(ApiKey::DescribeGroups, version, &request)
+    }
+
+    fn join(&mut self, version: i16, request: &JoinGroupRequest) -> JoinGroupResponse {
+        let first: JoinGroupResponse = self.ask(ApiKey::JoinGroup, version, request);
+        if first.error_code != ErrorCode::MEMBER_ID_REQUIRED {
+            return first;
+        }
+        assert!(version >= 4 && request.group_instance_id.is_none());
+        assert_eq!((first.generation_id, &*first.leader, first.members.len()), (-1, "", 0));
+        self.ask(
+            ApiKey::JoinGroup,
+            version,
+            &JoinGroupRequest {
+                member_id: first.member_id,
+                ..request.clone()
+            },
+        )
+    }
+
+    fn commit(&mut self, version: i16, request: &OffsetCommitRequest) -> Vec<ErrorCode> {
+        let response: OffsetCommitResponse = self.ask(ApiKey::OffsetCommit, version, request);
+        response
+            .topics
+            .iter()
+            .flat_map(|topic| &topic.partitions)
+            .map(|partition| partition.error_code)
+            .collect()
+    }
+
+    /// Offset, leader epoch, metadata, error of each partition of `t`, and the group's error.
+    fn fetch(&mut self, version: i16, group_id: &str, partitions: Option<&[i32]>) -> (Vec<Fetched>, ErrorCode) {
+        let of_topic = |name: &str| OffsetFetchRequestTopic {
+            name: text(name),
+            partition_indexes: partitions.unwrap_or_default().to_vec(),
+        };
+        let batched = OffsetFetchRequestTopics {
+            name: text("t"),
+            partition_indexes: partitions.unwrap_or_default().to_vec(),
+            ..Default::default()
+        };
+        let mut request = OffsetFetchRequest {
+            require_stable: version >= 7,
+            ..Default::default()
+        };
+        if version >= 8 {
+            request.groups = vec![OffsetFetchRequestGroup {
+                group_id: text(group_id),
+                topics: partitions.map(|_| vec![batched]),
+                ..Default::default()
+            }];
+        } else {
+            request.group_id = text(group_id);
+            request.topics = partitions.map(|_| vec![of_topic("t")]);
+        }
+        let response: OffsetFetchResponse = self.ask(ApiKey::OffsetFetch, version, &request);
+        if version >= 8 {
+            let group = &response.groups[0];
+            let partitions = group.topics.iter().flat_map(|topic| &topic.partitions);
+            let fetched = partitions.map(|p| Fetched {
+                partition: p.partition_index,
+                offset: p.committed_offset,
+                leader_epoch: p.committed_leader_epoch,
+                metadata: p.metadata.as_deref().unwrap_or("null").to_string(),
+                error_code: p.error_code,
+            });
+            return (sorted(fetched), group.error_code);
+        }
+        let partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
+        let fetched = partitions.map(|p| Fetched {
+            partition: p.partition_index,
+            offset: p.committed_offset,
+            leader_epoch: p.committed_leader_epoch,
+            metadata: p.metadata.as_deref().unwrap_or("null").to_string(),
+            error_code: p.error_code,
+        });
+        (sorted(fetched), response.error_code)
+    }
+
+    fn delete(&mut self, version: i16, group_id: &str) -> ErrorCode {
+        let request = DeleteGroupsRequest {
+            groups_names: vec![text(group_id), text(group_id)],
+        };
+        let response: DeleteGroupsResponse = self.ask(ApiKey::DeleteGroups, version, &request);
+        assert_eq!(response.results.len(), 1, "a group that is named twice is deleted once");
+        response.results[0].error_code
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Fetched {
+    partition: i32,
+    offset: i64,
+    leader_epoch: i32,
+    metadata: String,
+    error_code: ErrorCode,
+}
+
+fn sorted(fetched: impl Iterator<Item = Fetched>) -> Vec<Fetched> {
+    let mut fetched: Vec<_> = fetched.collect();
+    fetched.sort();
+    fetched
+}
+
+fn text(value: &str) -> Utf8Bytes {
+    Utf8Bytes::from(value)
+}
+
+fn join_request(group_id: &str) -> JoinGroupRequest {
+    JoinGroupRequest {
+        group_id: text(group_id),
+        session_timeout_ms: 30_000,
+        rebalance_timeout_ms: 30_000,
+        protocol_type: text("consumer"),
+        protocols: vec![JoinGroupRequestProtocol {
+            name: text("range"),
+            metadata: Bytes::from_static(b"\0\0\0\0\0\x01\0\x01t\xff\xff\xff\xff"),
+        }],
+        ..Default::default()
+    }
+}
+
+fn commit_request(group_id: &str, partitions: &[(i32, i64, &str)]) -> OffsetCommitRequest {
+    let partition = |(partition_index, committed_offset, metadata): &(i32, i64, &str)| OffsetCommitRequestPartition {
+        partition_index: *partition_index,
+        committed_offset: *committed_offset,
+        committed_leader_epoch: 0,
+        committed_metadata: Some(text(metadata)),
+        ..Default::default()
+    };
+    OffsetCommitRequest {
+        group_id: text(group_id),
+        topics: vec![OffsetCommitRequestTopic {
+            name: text("t"),
+            partitions: partitions.iter().map(partition).collect(),
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+#[test]
+fn a_member_lives_in_every_version() {
+    let server = Server::start();
+    let mut client = server.client();
+    for version in 0..=9 {
+        let group_id = format!("member-{version}-{}", std::process::id());
+        client.find(&group_id);
+        let joined = client.join(version, &join_request(&group_id));
+        assert_eq!(
+            (joined.error_code, joined.generation_id),
+            (ErrorCode::NONE, 1),
+            "JoinGroup v{version}"
+        );
+        assert_eq!(joined.leader, joined.member_id);
+        assert!(joined.member_id.starts_with("groups-test-"), "{}", joined.member_id);
+        assert_eq!(joined.protocol_name.as_deref(), Some("range"));
+        assert_eq!(joined.protocol_type.as_deref(), (version >= 7).then_some("consumer"));
+        assert_eq!(joined.members.len(), 1);
+        assert_eq!(joined.members[0].metadata, join_request("").protocols[0].metadata);
+        member_syncs(&mut client, version.min(5), &group_id, &joined.member_id);
+        member_beats(&mut client, version.min(4), &group_id, &joined.member_id);
+        group_is_shown(&mut client, version.min(5), &group_id, &joined.member_id);
+        let of_member = OffsetCommitRequest {
+            generation_id_or_member_epoch: 1,
+            member_id: joined.member_id.clone(),
+            ..commit_request(&group_id, &[(0, 5, "")])
+        };
+        assert_eq!(
+            client.commit(version.max(1), &of_member),
+            [ErrorCode::NONE],
+            "OffsetCommit v{version}"
+        );
+        let of_nobody = commit_request(&group_id, &[(0, 5, "")]);
+        assert_eq!(
+            client.commit(version.max(1), &of_nobody),
+            [ErrorCode::UNKNOWN_MEMBER_ID]
+        );
+        assert_eq!(client.delete(version.min(2), &group_id), ErrorCode::NON_EMPTY_GROUP);
+        member_leaves(&mut client, version.min(5), &group_id, &joined.member_id);
+        assert_eq!(
+            &*client.describe(&group_id, version.min(5)).groups[0].group_state,
+            "Empty"
+        );
+        assert_eq!(client.delete(version.min(2), &group_id), ErrorCode::NONE);
+        assert_eq!(client.delete(version.min(2), &group_id), ErrorCode::GROUP_ID_NOT_FOUND);
+        assert_eq!(
+            &*client.describe(&group_id, version.min(5)).groups[0].group_state,
+            "Dead"
+        );
+    }
+}
+
+fn member_syncs(client: &mut Client, version: i16, group_id: &str, member_id: &Utf8Bytes) {
+    let request = SyncGroupRequest {
+        group_id: text(group_id),
+        generation_id: 1,
+        member_id: member_id.clone(),
+        protocol_type: (version >= 5).then(|| text("consumer")),
+        protocol_name: (version >= 5).then(|| text("range")),
+        assignments: vec![SyncGroupRequestAssignment {
+            member_id: member_id.clone(),
+            assignment: Bytes::from_static(b"everything"),
+        }],
+        ..Default::default()
+    };
+    for _ in 0..2 {
+        let synced: SyncGroupResponse = client.ask(ApiKey::SyncGroup, version, &request);
+        assert_eq!(
+            (synced.error_code, &synced.assignment[..]),
+            (ErrorCode::NONE, &b"everything"[..])
+        );
+        assert_eq!(synced.protocol_name.as_deref(), (version >= 5).then_some("range"));
+    }
+    let late = SyncGroupRequest {
+        generation_id: 0,
+        ..request.clone()
+    };
+    let refused: SyncGroupResponse = client.ask(ApiKey::SyncGroup, version, &late);
+    assert_eq!(refused.error_code, ErrorCode::ILLEGAL_GENERATION);
+    if version >= 5 {
+        for other in [None, Some(text("sticky"))] {
+            let other = SyncGroupRequest {
+                protocol_name: other,
+                ..request.clone()
+            };
+            let refused: SyncGroupResponse = client.ask(ApiKey::SyncGroup, version, &other);
+            assert_eq!(refused.error_code, ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
+        }
+    }
+}
+
+fn member_beats(client: &mut Client, version: i16, group_id: &str, member_id: &Utf8Bytes) {
+    for (member_id, generation_id, expected) in [
+        (member_id.clone(), 1, ErrorCode::NONE),
+        (member_id.clone(), 2, ErrorCode::ILLEGAL_GENERATION),
+        (text("nobody"), 1, ErrorCode::UNKNOWN_MEMBER_ID),
+    ] {
+        let request = HeartbeatRequest {
+            group_id: text(group_id),
+            generation_id,
+            member_id,
+            ..Default::default()
+        };
+        let beat: HeartbeatResponse = client.ask(ApiKey::Heartbeat, version, &request);
+        assert_eq!(beat.error_code, expected, "Heartbeat v{version}");
+    }
+}
+
+fn group_is_shown(client: &mut Client, version: i16, group_id: &str, member_id: &Utf8Bytes) {
+    let described = client.describe(group_id, version).groups.remove(0);
+    assert_eq!(
+        (&*described.group_state, &*described.protocol_type),
+        ("Stable", "consumer")
+    );
+    assert_eq!(&*described.protocol_data, "range");
+    let member = &described.members[0];
+    assert_eq!((&member.member_id, &*member.client_id), (member_id, "groups-test"));
+    assert!(member.client_host.starts_with('/'), "{}", member.client_host);
+    assert_eq!(&member.member_assignment[..], b"everything");
+    assert_eq!(
+        described.authorized_operations,
+        if version >= 3 { 328 } else { i32::MIN }
+    );
+    for (states, types, is_listed) in [
+        (vec![], vec![], true),
+        (vec!["sTABLE"], vec![], true),
+        (vec!["Empty"], vec![], version < 4),
+        (vec![], vec!["Classic"], true),
+        (vec![], vec!["consumer"], version < 5),
+    ] {
+        let names = |names: &[&str], from: i16| -> Vec<Utf8Bytes> {
+            names
+                .iter()
+                .filter(|_| version >= from)
+                .map(|name| text(name))
+                .collect()
+        };
+        let request = ListGroupsRequest {
+            states_filter: names(&states, 4),
+            types_filter: names(&types, 5),
+        };
+        let listed: ListGroupsResponse = client.ask(ApiKey::ListGroups, version, &request);
+        assert_eq!(listed.error_code, ErrorCode::NONE);
+        let ours = listed.groups.iter().find(|group| *group.group_id == *group_id);
+        assert_eq!(ours.is_some(), is_listed, "ListGroups v{version} {states:?} {types:?}");
+        if let Some(ours) = ours {
+            assert_eq!(&*ours.protocol_type, "consumer");
+            assert_eq!(&*ours.group_state, if version >= 4 { "Stable" } else { "" });
+            assert_eq!(&*ours.group_type, if version >= 5 { "classic" } else { "" });
+        }
+    }
+}
+
+fn member_leaves(client: &mut Client, version: i16, group_id: &str, member_id: &Utf8Bytes) {
+    for expected in [ErrorCode::NONE, ErrorCode::UNKNOWN_MEMBER_ID] {
+        let mut request = LeaveGroupRequest {
+            group_id: text(group_id),
+            ..Default::default()
+        };
+        if version >= 3 {
+            request.members = vec![MemberIdentity {
+                member_id: member_id.clone(),
+                ..Default::default()
+            }];
+        } else {
+            request.member_id = member_id.clone();
+        }
+        let left: LeaveGroupResponse = client.ask(ApiKey::LeaveGroup, version, &request);
+        if version >= 3 {
+            assert_eq!(
+                (left.error_code, left.members[0].error_code),
+                (ErrorCode::NONE, expected)
+            );
+            assert_eq!(
+                (&left.members[0].member_id, &left.members[0].group_instance_id),
+                (member_id, &None)
+            );
+        } else {
+            assert_eq!(left.error_code, expected);
+        }
+    }
+}
+
+#[test]
+fn offsets_are_kept_in_every_version() {
+    let server = Server::start();
+    let mut client = server.client();
+    for version in 1..=9 {
+        let group_id = format!("offsets-{version}-{}", std::process::id());
+        client.find(&group_id);
+        let mut request = commit_request(&group_id, &[(0, 7, "words"), (9, 1, "")]);
+        request.topics.push(OffsetCommitRequestTopic {
+            name: text("missing"),
+            ..request.topics[0].clone()
+        });
+        let unknown = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+        let mut codes = client.commit(version, &request);
+        codes.sort();
+        assert_eq!(
+            codes,
+            [ErrorCode::NONE, unknown, unknown, unknown],
+            "OffsetCommit v{version}"
+        );
+        let too_long = commit_request(&group_id, &[(1, 1, &"x".repeat(4097))]);
+        assert_eq!(
+            client.commit(version, &too_long),
+            [ErrorCode::OFFSET_METADATA_TOO_LARGE]
+        );
+        for fetch in 1..=9 {
+            let known = Fetched {
+                partition: 0,
+                offset: 7,
+                leader_epoch: if version >= 6 && fetch >= 5 { 0 } else { -1 },
+                metadata: "words".into(),
+                error_code: ErrorCode::NONE,
+            };
+            let nothing = Fetched {
+                partition: 1,
+                offset: -1,
+                leader_epoch: -1,
+                metadata: String::new(),
+                ..known.clone()
+            };
+            let fetched = client.fetch(fetch, &group_id, Some(&[0, 1]));
+            assert_eq!(
+                fetched,
+                (vec![known.clone(), nothing], ErrorCode::NONE),
+                "OffsetFetch v{fetch}"
+            );
+            if fetch >= 2 {
+                assert_eq!(client.fetch(fetch, &group_id, None), (vec![known], ErrorCode::NONE));
+            }
+        }
+        let stale = OffsetCommitRequest {
+            generation_id_or_member_epoch: 3,
+            member_id: text("m"),
+            ..commit_request(&group_id, &[(0, 8, "")])
+        };
+        assert_eq!(client.commit(version, &stale), [ErrorCode::UNKNOWN_MEMBER_ID]);
+    }
+}
+
+#[test]
+fn version_0_of_the_offsets_is_a_world_of_its_own() {
+    let server = Server::start();
+    let mut client = server.client();
+    let expected = |partition, offset, error_code| Fetched {
+        partition,
+        offset,
+        leader_epoch: -1,
+        metadata: String::new(),
+        error_code,
+    };
+    let unknown = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+    let mut codes = client.commit(0, &commit_request("zero", &[(0, 7, "words"), (9, 1, "")]));
+    codes.sort();
+    assert_eq!(codes, [ErrorCode::NONE, unknown]);
+    let fetched = client.fetch(0, "zero", Some(&[0, 1, 9]));
+    let of = vec![
+        expected(0, 7, ErrorCode::NONE),
+        expected(1, -1, unknown),
+        expected(9, -1, unknown),
+    ];
+    assert_eq!(fetched, (of, ErrorCode::NONE));
+    client.find("zero");
+    assert_eq!(
+        client.fetch(1, "zero", Some(&[0])).0,
+        [expected(0, -1, ErrorCode::NONE)]
+    );
+    let too_long = commit_request("zero", &[(1, 1, &"x".repeat(4097))]);
+    assert_eq!(client.commit(0, &too_long), [ErrorCode::OFFSET_METADATA_TOO_LARGE]);
+    if server.is_ours() {
+        // Kafka would make a path of it.
+        assert_eq!(
+            client.commit(0, &commit_request("a/b", &[(1, 1, "")])),
+            [ErrorCode::INVALID_GROUP_ID]
+        );
+    }
+}
+
+#[test]
+fn offsets_are_deleted_one_by_one() {
+    let server = Server::start();
+    let mut client = server.client();
+    let group_id = format!("deleted-{}", std::process::id());
+    client.find(&group_id);
+    let request = OffsetDeleteRequest {
+        group_id: text(&group_id),
+        topics: vec![OffsetDeleteRequestTopic {
+            name: text("t"),
+            partitions: [0, 9]
+                .map(|partition_index| OffsetDeleteRequestPartition { partition_index })
+                .into(),
+        }],
+    };
+    let missing: OffsetDeleteResponse = client.ask(ApiKey::OffsetDelete, 0, &request);
+    assert_eq!(
+        (missing.error_code, missing.topics.len()),
+        (ErrorCode::GROUP_ID_NOT_FOUND, 0)
+    );
+    client.commit(9, &commit_request(&group_id, &[(0, 7, ""), (1, 8, "")]));
+    let deleted: OffsetDeleteResponse = client.ask(ApiKey::OffsetDelete, 0, &request);
+    let mut codes: Vec<_> = deleted.topics.iter().flat_map(|topic| &topic.partitions).collect();
+    codes.sort_by_key(|partition| partition.partition_index);
+    let codes: Vec<_> = codes.iter().map(|partition| partition.error_code).collect();
+    assert_eq!(codes, [ErrorCode::NONE, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION]);
+    let (left, _) = client.fetch(9, &group_id, None);
+    assert_eq!(
+        left.iter()
+            .map(|fetched| (fetched.partition, fetched.offset))
+            .collect::<Vec<_>>(),
+        [(1, 8)]
+    );
+}
+
+#[test]
+fn coordinators_are_found_in_every_version() {
+    let server = Server::start();
+    let mut client = server.client();
+    let port: i32 = server
+        .address
+        .rsplit(':')
+        .next()
+        .and_then(|port| port.parse().ok())
+        .expect("a port");
+    for version in 0..=6 {
+        let mut request = FindCoordinatorRequest::default();
+        if version >= 4 {
+            request.coordinator_keys = vec![text("warm-up"), text("another")];
+        } else {
+            request.key = text("warm-up");
+        }
+        let found: FindCoordinatorResponse = client.ask(ApiKey::FindCoordinator, version, &request);
+        if version >= 4 {
+            let keys: Vec<&str> = found.coordinators.iter().map(|coordinator| &*coordinator.key).collect();
+            assert_eq!(keys, ["warm-up", "another"]);
+            for found in &found.coordinators {
+                assert_eq!(
+                    (found.error_code, found.port),
+                    (ErrorCode::NONE, port),
+                    "FindCoordinator v{version}"
+                );
+            }
+        } else {
+            assert_eq!(
+                (found.error_code, found.port),
+                (ErrorCode::NONE, port),
+                "FindCoordinator v{version}"
+            );
+        }
+        if version >= 1 {
+            let unknown = FindCoordinatorRequest { key_type: 7, ..request };
+            let refused: FindCoordinatorResponse = client.ask(ApiKey::FindCoordinator, version, &unknown);
+            let code = refused
+                .coordinators
+                .first()
+                .map_or(refused.error_code, |found| found.error_code);
+            assert_eq!(code, ErrorCode::INVALID_REQUEST, "FindCoordinator v{version}");
+        }
+    }
+}
+
+#[test]
+fn requests_that_no_group_can_serve() {
+    let server = Server::start();
+    let mut client = server.client();
+    let refused = |client: &mut Client, version, request: JoinGroupRequest| {
+        let joined: JoinGroupResponse = client.ask(ApiKey::JoinGroup, version, &request);
+        assert_eq!((joined.generation_id, joined.members.len()), (-1, 0));
+        let name = joined.protocol_name.as_deref();
+        assert_eq!(name, if version >= 7 { None } else { Some("") }, "JoinGroup v{version}");
+        joined.error_code
+    };
+    for version in [0, 3, 5, 6, 7, 9] {
+        assert_eq!(
+            refused(&mut client, version, join_request("")),
+            ErrorCode::INVALID_GROUP_ID
+        );
+        let short = JoinGroupRequest {
+            session_timeout_ms: 1,
+            ..join_request("warm-up")
+        };
+        assert_eq!(refused(&mut client, version, short), ErrorCode::INVALID_SESSION_TIMEOUT);
+        let stranger = JoinGroupRequest {
+            member_id: text("x"),
+            ..join_request("warm-up")
+        };
+        assert_eq!(refused(&mut client, version, stranger), ErrorCode::UNKNOWN_MEMBER_ID);
+        let nothing = JoinGroupRequest {
+            protocols: vec![],
+            ..join_request("nothing")
+        };
+        assert_eq!(
+            refused(&mut client, version, nothing),
+            ErrorCode::INCONSISTENT_GROUP_PROTOCOL
+        );
+    }
+    let leave = LeaveGroupRequest {
+        group_id: text("nowhere"),
+        members: vec![MemberIdentity {
+            member_id: text("m"),
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let left: LeaveGroupResponse = client.ask(ApiKey::LeaveGroup, 5, &leave);
+    assert_eq!(
+        (left.error_code, left.members[0].error_code),
+        (ErrorCode::NONE, ErrorCode::UNKNOWN_MEMBER_ID)
+    );
+}
