@@ -1,7 +1,7 @@
 //! Walks over a compressed batch's records as they are inflated, keeping none of them.
 
 use super::batch::BatchError;
-use super::record::RecordError;
+use super::record::{Record, RecordError};
 use super::varint::{Bytewise, read_varint, read_varlong};
 use crate::compression::{CompressionError, CompressionType, Inflater};
 
@@ -64,6 +64,27 @@ impl Source<'_> {
             }
             None => Ok(false),
         }
+    }
+
+    /// The next record, if the piece at hand holds all of it: most do, and slices are read faster than single bytes. Whatever
+    /// is wrong with a record is found again, and said, on the slow way.
+    fn whole_record(&mut self) -> Result<Option<RecordShape>, Box<BatchError>> {
+        if !self.refill()? {
+            return Ok(None);
+        }
+        let Ok(record) = Record::read(&mut &self.chunk[self.position..]) else {
+            return Ok(None);
+        };
+        self.position += record.size_in_bytes;
+        self.consumed += record.size_in_bytes;
+        Ok(Some(RecordShape {
+            size_in_bytes: record.size_in_bytes,
+            attributes: record.attributes,
+            timestamp_delta: record.timestamp_delta,
+            offset_delta: record.offset_delta,
+            key_size: record.key.map(<[u8]>::len),
+            value_size: record.value.map(<[u8]>::len),
+        }))
     }
 
     fn skip(&mut self, mut length: usize) -> Result<(), Box<BatchError>> {
@@ -133,6 +154,17 @@ impl<'a> RecordSkimmer<'a> {
     }
 
     fn skim(&mut self) -> Result<RecordShape, Box<BatchError>> {
+        let shape = match self.source.whole_record()? {
+            Some(shape) => shape,
+            None => self.skim_across_pieces()?,
+        };
+        if self.left == 0 && self.source.refill()? {
+            return Err(RecordError::Trailing.into());
+        }
+        Ok(shape)
+    }
+
+    fn skim_across_pieces(&mut self) -> Result<RecordShape, Box<BatchError>> {
         let source = &mut self.source;
         let before = source.consumed;
         let claimed = read_varint(source)?;
@@ -155,9 +187,6 @@ impl<'a> RecordSkimmer<'a> {
         let held = source.consumed - body;
         if held != size {
             return Err(RecordError::Size { claimed, held }.into());
-        }
-        if self.left == 0 && source.refill()? {
-            return Err(RecordError::Trailing.into());
         }
         let size_in_bytes = size_field + size;
         Ok(RecordShape {
