@@ -170,13 +170,17 @@ impl TimestampSearch {
     }
 
     fn not_before(&self, timestamp: i64, offset: i64) -> Result<Option<TimestampAndOffset>, Failure> {
+        let may_hold = |found: &Found| found.header.max_timestamp >= timestamp;
+        let wanted = |at, record| at >= timestamp && record >= offset;
         for segment in &self.segments {
-            if segment.largest_timestamp()? >= timestamp {
-                let from = segment.position_for_timestamp(timestamp, offset)?;
-                let may_hold = |found: &Found| found.header.max_timestamp >= timestamp;
-                return self.search(segment, from, may_hold, |at, record| {
-                    at >= timestamp && record >= offset
-                });
+            if segment.largest_timestamp()? < timestamp {
+                continue;
+            }
+            let from = segment.position_for_timestamp(timestamp, offset)?;
+            let found = self.search(segment, from, may_hold, wanted)?;
+            // A segment may reach the timestamp only with records below the log start offset.
+            if found.is_some() {
+                return Ok(found);
             }
         }
         Ok(None)
