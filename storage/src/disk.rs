@@ -5,12 +5,13 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::UNIX_EPOCH;
 
 use rustix::fs::FallocateFlags;
 use rustix::io::ReadWriteFlags;
 
-use crate::sys::lock_exclusively;
+use crate::sys::{cached_pages, lock_exclusively};
 
 /// One name in a directory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,6 +126,9 @@ pub struct RealDisk;
 #[derive(Debug)]
 struct RealFile(Arc<File>);
 
+/// Whether the kernel tells what it has cached; found out by asking.
+static CACHESTAT_WORKS: AtomicBool = AtomicBool::new(true);
+
 /// How far apart the single bytes lie that stand for their neighbourhood when a range is probed for being cached.
 const PROBE_STEP: u64 = 32 * 1024;
 
@@ -196,9 +200,21 @@ impl LogFile for RealFile {
     }
 
     fn is_cached(&self, at: u64, len: u64) -> bool {
+        if len == 0 {
+            return true;
+        }
+        if CACHESTAT_WORKS.load(Ordering::Relaxed) {
+            let page = rustix::param::page_size() as u64;
+            let pages = (at + len - 1) / page - at / page + 1;
+            match cached_pages(&self.0, at, len) {
+                Ok(cached) => return cached >= pages,
+                // An old kernel, or a sandbox that does not let us ask.
+                Err(_) => CACHESTAT_WORKS.store(false, Ordering::Relaxed),
+            }
+        }
         let mut byte = [0];
         let mut probe = |at| matches!(self.pread_nowait(&mut byte, at), Ok(1));
-        (at..at + len).step_by(PROBE_STEP as usize).all(&mut probe) && (len == 0 || probe(at + len - 1))
+        (at..at + len).step_by(PROBE_STEP as usize).all(&mut probe) && probe(at + len - 1)
     }
 
     fn as_std_file(&self) -> Option<Arc<File>> {

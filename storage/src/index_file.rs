@@ -9,11 +9,15 @@ use std::sync::Arc;
 use crate::disk::{Disk, LogFile};
 use crate::log_home::LogHome;
 use crate::open_files::{FileId, OpenFiles};
+use crate::scan::ReadMode;
 
 /// How many bytes of entries are gathered before they are written.
 const WRITE_AT: usize = 4096;
 /// How many bytes of entries stay in memory, written or not: the hot end of a busy segment is looked up without the file.
 const KEEP: usize = 2 * WRITE_AT;
+
+/// How many entries are read at once when all of them are looked at.
+const CHUNK_ENTRIES: usize = 4096;
 
 /// One of a segment's files, opened when it is first needed.
 #[derive(Debug)]
@@ -134,13 +138,13 @@ impl<const N: usize> IndexFile<N> {
         self.tail_from + self.tail.len() as u32
     }
 
-    pub(crate) fn entry(&self, n: u32) -> io::Result<[u8; N]> {
+    pub(crate) fn entry(&self, n: u32, mode: ReadMode) -> io::Result<[u8; N]> {
         debug_assert!(n < self.entries());
         if n >= self.tail_from {
             return Ok(self.tail[(n - self.tail_from) as usize]);
         }
         let mut entry = [0; N];
-        if self.file.open()?.pread(&mut entry, u64::from(n) * N as u64)? < N {
+        if mode.pread(self.file.open()?.as_ref(), &mut entry, u64::from(n) * N as u64)? < N {
             return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
                 format!("index entry {n} is missing"),
@@ -150,20 +154,38 @@ impl<const N: usize> IndexFile<N> {
     }
 
     /// The number of entries for which `before` holds, given that it holds for a first part of them and for no other.
-    pub(crate) fn partition_point(&self, before: impl Fn(&[u8; N]) -> bool) -> io::Result<u32> {
+    pub(crate) fn partition_point(&self, mode: ReadMode, before: impl Fn(&[u8; N]) -> bool) -> io::Result<u32> {
         if self.tail.first().is_some_and(&before) {
             return Ok(self.tail_from + self.tail.partition_point(before) as u32);
         }
         let (mut low, mut high) = (0, self.tail_from);
         while low < high {
             let middle = low + (high - low) / 2;
-            if before(&self.entry(middle)?) {
+            if before(&self.entry(middle, mode)?) {
                 low = middle + 1
             } else {
                 high = middle
             }
         }
         Ok(low)
+    }
+
+    /// How many entries from the front `good` accepts one after the other.
+    pub(crate) fn count_while(&self, mut good: impl FnMut(&[u8; N]) -> bool) -> io::Result<u32> {
+        debug_assert!(self.tail.is_empty(), "for an index that was just loaded");
+        let file = self.file.open()?;
+        let mut chunk = vec![0; CHUNK_ENTRIES * N];
+        let mut count = 0;
+        while count < self.in_file {
+            let read = file.pread(&mut chunk, u64::from(count) * N as u64)?;
+            let entries = chunk[..read].as_chunks::<N>().0;
+            let accepted = entries.iter().take_while(|entry| good(entry)).count() as u32;
+            count += accepted;
+            if accepted == 0 || (accepted as usize) < entries.len() {
+                break;
+            }
+        }
+        Ok(count)
     }
 
     pub(crate) fn push(&mut self, entry: [u8; N]) -> io::Result<()> {

@@ -159,7 +159,7 @@ impl TimestampSearch {
         let Some((segment, largest)) = best else {
             return Ok(None);
         };
-        let from = segment.lower_bound(largest.offset)?;
+        let from = segment.lower_bound(largest.offset, ReadMode::Blocking)?;
         let timestamp = largest.timestamp;
         self.search(
             segment,

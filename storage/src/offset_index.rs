@@ -4,6 +4,7 @@
 use std::io;
 
 use crate::index_file::{IndexFile, SegmentFile};
+use crate::scan::ReadMode;
 
 const ENTRY_LEN: usize = 8;
 
@@ -58,22 +59,22 @@ impl OffsetIndex {
     pub(crate) fn last_entry(&self) -> io::Result<Option<OffsetPosition>> {
         match self.entries.entries() {
             0 => Ok(None),
-            n => self.entry(n - 1).map(Some),
+            n => self.entry(n - 1, ReadMode::Blocking).map(Some),
         }
     }
 
-    pub(crate) fn entry(&self, n: u32) -> io::Result<OffsetPosition> {
-        Ok(self.decode(&self.entries.entry(n)?))
+    fn entry(&self, n: u32, mode: ReadMode) -> io::Result<OffsetPosition> {
+        Ok(self.decode(&self.entries.entry(n, mode)?))
     }
 
     /// The position of the last entry at or below the offset; 0 where there is none.
-    pub(crate) fn lookup(&self, offset: i64) -> io::Result<u32> {
+    pub(crate) fn lookup(&self, offset: i64, mode: ReadMode) -> io::Result<u32> {
         match self
             .entries
-            .partition_point(|entry| self.decode(entry).offset <= offset)?
+            .partition_point(mode, |entry| self.decode(entry).offset <= offset)?
         {
             0 => Ok(0),
-            n => Ok(self.entry(n - 1)?.position),
+            n => Ok(self.entry(n - 1, mode)?.position),
         }
     }
 
@@ -96,22 +97,19 @@ impl OffsetIndex {
     /// was killed may end in zeros.
     pub(crate) fn plausible_entries(&self, offset: i64) -> io::Result<u32> {
         let mut last: Option<OffsetPosition> = None;
-        for n in 0..self.entries.entries() {
-            let entry = self.entry(n)?;
+        self.entries.count_while(|entry| {
+            let entry = self.decode(entry);
             let rises = last.is_none_or(|last| last.offset < entry.offset && last.position < entry.position);
-            if !rises || entry.offset < self.base_offset || entry.offset >= offset {
-                return Ok(n);
-            }
             last = Some(entry);
-        }
-        Ok(self.entries.entries())
+            rises && (self.base_offset..offset).contains(&entry.offset)
+        })
     }
 
     /// Drops the entries at and above the offset.
     pub(crate) fn truncate_to(&mut self, offset: i64) -> io::Result<()> {
         let keep = self
             .entries
-            .partition_point(|entry| self.decode(entry).offset < offset)?;
+            .partition_point(ReadMode::Blocking, |entry| self.decode(entry).offset < offset)?;
         self.keep_entries(keep)?;
         Ok(())
     }

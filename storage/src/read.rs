@@ -205,10 +205,7 @@ impl SegmentRead {
 
     fn copy(&self, file: &dyn LogFile, position: u64, len: usize, mode: ReadMode) -> Result<Bytes, Failure> {
         let mut buf = BytesMut::zeroed(len);
-        let read = match mode {
-            ReadMode::NoWait => file.pread_nowait(&mut buf, position)?,
-            ReadMode::Blocking => file.pread(&mut buf, position)?,
-        };
+        let read = mode.pread(file, &mut buf, position)?;
         buf.truncate(read);
         let bytes = buf.freeze();
         if mode == ReadMode::Blocking {

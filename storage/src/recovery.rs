@@ -374,7 +374,7 @@ impl Log {
         for (segment, end) in &parts[first..] {
             let file = segment.file()?;
             let start = if segment.base_offset() < from {
-                segment.lower_bound(from)?
+                segment.lower_bound(from, ReadMode::Blocking)?
             } else {
                 0
             };

@@ -17,6 +17,15 @@ pub enum ReadMode {
     Blocking,
 }
 
+impl ReadMode {
+    pub(crate) fn pread(self, file: &dyn LogFile, buf: &mut [u8], at: u64) -> io::Result<usize> {
+        match self {
+            Self::NoWait => file.pread_nowait(buf, at),
+            Self::Blocking => file.pread(buf, at),
+        }
+    }
+}
+
 /// A batch's header and where the batch begins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Found {
@@ -81,10 +90,7 @@ impl<'a> BatchScan<'a> {
         if !(held.start <= self.position && self.position + BATCH_HEADER_LEN as u64 <= held.end) {
             self.chunk.resize(CHUNK.min((self.end - self.position) as usize), 0);
             self.chunk_at = self.position;
-            let read = match self.mode {
-                ReadMode::NoWait => self.file.pread_nowait(&mut self.chunk, self.position)?,
-                ReadMode::Blocking => self.file.pread(&mut self.chunk, self.position)?,
-            };
+            let read = self.mode.pread(self.file, &mut self.chunk, self.position)?;
             self.chunk.truncate(read);
         }
         Ok(&self.chunk[(self.position - self.chunk_at) as usize..])

@@ -321,17 +321,20 @@ impl Segment {
         self.note_append(&mut self.state.lock(), &batch, position, config.index_interval_bytes)
     }
 
-    /// A position at or before the batch that holds `offset`, from the index.
-    pub(crate) fn lower_bound(&self, offset: i64) -> io::Result<u64> {
-        self.with_indexes(|indexes| indexes.offset.lookup(offset))
-            .map(u64::from)
+    /// A position at or before the batch that holds `offset`, from the index. An index that is not loaded counts as cold.
+    pub(crate) fn lower_bound(&self, offset: i64, mode: ReadMode) -> io::Result<u64> {
+        let mut state = self.state.lock();
+        if state.indexes.is_none() && mode == ReadMode::NoWait {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.loaded(&mut state)?.offset.lookup(offset, mode).map(u64::from)
     }
 
     /// A position at or before the first record that is not older than `timestamp` nor below `offset`, from the indexes.
     pub(crate) fn position_for_timestamp(&self, timestamp: i64, offset: i64) -> io::Result<u64> {
         self.with_indexes(|indexes| {
             let entry = indexes.time.lookup(timestamp)?;
-            indexes.offset.lookup(entry.offset.max(offset))
+            indexes.offset.lookup(entry.offset.max(offset), ReadMode::Blocking)
         })
         .map(u64::from)
     }
@@ -350,7 +353,7 @@ impl Segment {
 
     /// The first batch whose last offset is not below `offset`, within the first `end` bytes.
     pub(crate) fn translate_offset(&self, offset: i64, end: u64, mode: ReadMode) -> io::Result<Option<Found>> {
-        let from = self.lower_bound(offset)?;
+        let from = self.lower_bound(offset, mode)?;
         let file = self.file()?;
         let mut scan = BatchScan::new(file.as_ref(), mode, from, end);
         let mut first = true;
@@ -450,7 +453,7 @@ impl Segment {
     fn reload_max_timestamp(&self, state: &mut SegmentState) -> io::Result<()> {
         let indexes = self.loaded(state)?;
         let last = indexes.time.last_entry();
-        let from = indexes.offset.lookup(last.offset)?;
+        let from = indexes.offset.lookup(last.offset, ReadMode::Blocking)?;
         state.max_timestamp_so_far = Some(last);
         let file = self.file()?;
         let mut scan = BatchScan::new(file.as_ref(), ReadMode::Blocking, u64::from(from), self.size());

@@ -4,6 +4,7 @@
 use std::io;
 
 use crate::index_file::{IndexFile, SegmentFile};
+use crate::scan::ReadMode;
 
 const ENTRY_LEN: usize = 12;
 
@@ -70,15 +71,15 @@ impl TimeIndex {
         self.last_entry
     }
 
-    pub(crate) fn entry(&self, n: u32) -> io::Result<TimestampOffset> {
-        Ok(self.decode(&self.entries.entry(n)?))
+    fn entry(&self, n: u32) -> io::Result<TimestampOffset> {
+        Ok(self.decode(&self.entries.entry(n, ReadMode::Blocking)?))
     }
 
     /// The last entry at or below the timestamp; (−1, base offset) where there is none.
     pub(crate) fn lookup(&self, timestamp: i64) -> io::Result<TimestampOffset> {
         match self
             .entries
-            .partition_point(|entry| self.decode(entry).timestamp <= timestamp)?
+            .partition_point(ReadMode::Blocking, |entry| self.decode(entry).timestamp <= timestamp)?
         {
             0 => Ok(TimestampOffset {
                 timestamp: -1,
@@ -110,7 +111,7 @@ impl TimeIndex {
     pub(crate) fn truncate_to(&mut self, offset: i64) -> io::Result<()> {
         let keep = self
             .entries
-            .partition_point(|entry| self.decode(entry).offset < offset)?;
+            .partition_point(ReadMode::Blocking, |entry| self.decode(entry).offset < offset)?;
         self.entries.truncate_entries(keep)?;
         self.read_last_entry()
     }
@@ -118,14 +119,12 @@ impl TimeIndex {
     /// How many entries from the front can be right: timestamps rise, and offsets do not fall and lie below `offset`.
     pub(crate) fn plausible_entries(&self, offset: i64) -> io::Result<u32> {
         let mut last = TimestampOffset::none(self.base_offset);
-        for n in 0..self.entries.entries() {
-            let entry = self.entry(n)?;
-            if entry.timestamp <= last.timestamp || entry.offset < last.offset || entry.offset >= offset {
-                return Ok(n);
-            }
+        self.entries.count_while(|entry| {
+            let entry = self.decode(entry);
+            let rises = last.timestamp < entry.timestamp && last.offset <= entry.offset && entry.offset < offset;
             last = entry;
-        }
-        Ok(self.entries.entries())
+            rises
+        })
     }
 
     /// Drops all but the first `entries` entries.

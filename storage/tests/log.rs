@@ -513,3 +513,29 @@ fn a_preallocated_segment_shows_its_logical_size() {
     log.close(0).unwrap();
     assert_eq!(std::fs::metadata(&file).unwrap().len(), size);
 }
+
+#[test]
+fn what_was_dropped_from_the_cache_is_cold() {
+    let dir = TempDir::new();
+    let mut log = open(&dir.0, LogConfig::default());
+    append(
+        &mut log,
+        Spec {
+            value_size: 500_000,
+            ..spec(0)
+        },
+    );
+    log.flush(0).unwrap();
+    let plan = log.locate(&request(0)).unwrap();
+    let hot = || matches!(plan.run(ReadMode::NoWait, 1000).unwrap(), ReadOutcome::Data(_));
+    assert!(hot());
+    let file = std::fs::File::open(log.dir().join("00000000000000000000.log")).unwrap();
+    rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+    assert!(!hot());
+    // Who may wait warms it for all.
+    assert!(matches!(
+        plan.run(ReadMode::Blocking, 1000).unwrap(),
+        ReadOutcome::Data(_)
+    ));
+    assert!(hot());
+}
