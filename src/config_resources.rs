@@ -2,6 +2,9 @@
 //! a broker's keys, the logger. Kafka's `ConfigAdminManager` and `RuntimeLoggerManager`.
 //!
 //! No key of the broker changes while it runs yet. Each is refused as Kafka refuses those that only a restart changes.
+//!
+//! Where Kafka 3.9 stumbles, the answer is what it says in its neighbouring cases: an operation that does not exist, and a list
+//! operation on a key that does not exist (there `UNKNOWN_SERVER_ERROR`), a resource that stands twice in AlterConfigs (no answer).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

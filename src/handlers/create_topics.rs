@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use config::BrokerConfig;
 use controller::{CreatedTopic, NewTopic};
+use protocol::ErrorCode;
 use protocol::messages::create_topics::{
     CreatableTopic, CreatableTopicConfigs, CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse,
 };
@@ -39,7 +40,12 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: CreateT
             None => outcomes.next().unwrap_or_else(|| Err(ApiError::timed_out())),
         };
         note(context, &topic.name, &outcome, validate_only);
-        result(&broker.config, topic.name.clone(), outcome)
+        let mut result = result(&broker.config, topic.name.clone(), outcome);
+        if result.error_code == ErrorCode::REQUEST_TIMED_OUT {
+            // It may have been made all the same.
+            result.topic_id = broker.metadata.topic_id(&topic.name).unwrap_or_default();
+        }
+        result
     });
     CreateTopicsResponse {
         topics: topics.collect(),
@@ -122,8 +128,6 @@ fn result(config: &BrokerConfig, name: Utf8Bytes, outcome: Result<CreatedTopic, 
 
 #[cfg(test)]
 mod tests {
-    use protocol::ErrorCode;
-
     use super::*;
 
     fn topic(name: &'static str) -> CreatableTopic {

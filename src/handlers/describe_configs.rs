@@ -96,9 +96,8 @@ fn describe(
             ));
         }
         Some(ResourceType::ClientMetrics) | None => {
-            // The code is the one that Kafka with ZooKeeper gives.
             let message = "Subscriptions to client metrics are not part of this broker.";
-            return Err(ApiError::new(ErrorCode::UNKNOWN_SERVER_ERROR, message));
+            return Err(ApiError::invalid_request(message));
         }
     };
     let wanted = entries.into_iter().filter(|entry| is_wanted(resource, &entry.name));
@@ -154,7 +153,6 @@ fn logger_entry(name: &'static str) -> DescribeConfigsResourceResult {
         name: Utf8Bytes::from_static(name),
         value: Some(Utf8Bytes::from_static(level_name(log::max_level()))),
         config_source: LOGGER_SOURCE,
-        documentation: None,
         ..Default::default()
     }
 }
