@@ -14,6 +14,7 @@ use crate::config_resources::{
 };
 use crate::dispatch::{RequestContext, Served, served};
 
+/// What this file serves.
 pub const SERVED: Served = served!(AlterConfigs, 0..=2, handle);
 
 const SET: i8 = 0;

@@ -18,6 +18,7 @@ use crate::broker::Broker;
 use crate::dispatch::{RequestContext, Served, served};
 use crate::topics::CLUSTER_METADATA;
 
+/// What this file serves.
 pub const SERVED: Served = served!(CreateTopics, 0..=7, handle);
 
 async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: CreateTopicsRequest) -> CreateTopicsResponse {

@@ -16,6 +16,7 @@ use crate::handlers::to_code::ToCode;
 use crate::partition::DeleteRecordsError;
 use crate::topics::is_internal;
 
+/// What this file serves.
 pub const SERVED: Served = served!(DeleteRecords, 0..=2, handle);
 
 const INVALID_LOW_WATERMARK: i64 = -1;

@@ -14,6 +14,7 @@ use crate::ask_controller::ask_controller;
 use crate::broker::Broker;
 use crate::dispatch::{RequestContext, Served, served};
 
+/// What this file serves.
 pub const SERVED: Served = served!(DeleteTopics, 0..=6, handle);
 
 async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: DeleteTopicsRequest) -> DeleteTopicsResponse {

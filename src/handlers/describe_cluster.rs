@@ -10,6 +10,7 @@ use crate::authorized_operations;
 use crate::broker::{Broker, Node};
 use crate::dispatch::{RequestContext, Served, served};
 
+/// What this file serves.
 pub const SERVED: Served = served!(DescribeCluster, 0..=1, handle);
 
 const BROKERS: i8 = 1;

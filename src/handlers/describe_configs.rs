@@ -17,6 +17,7 @@ use crate::config_resources::{ROOT_LOGGER, ResourceType, check_broker_id, level_
 use crate::dispatch::{RequestContext, Served, served};
 use crate::topics::is_valid_name;
 
+/// What this file serves.
 pub const SERVED: Served = served!(DescribeConfigs, 0..=4, handle);
 
 /// `DYNAMIC_BROKER_LOGGER_CONFIG`

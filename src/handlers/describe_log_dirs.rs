@@ -17,6 +17,7 @@ use crate::broker::Broker;
 use crate::dispatch::{RequestContext, Served, served};
 use crate::partition::Partition;
 
+/// What this file serves.
 pub const SERVED: Served = served!(DescribeLogDirs, 0..=4, handle);
 
 async fn handle(

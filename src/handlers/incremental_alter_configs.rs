@@ -16,6 +16,7 @@ use crate::config_resources::{
 };
 use crate::dispatch::{RequestContext, Served, served};
 
+/// What this file serves.
 pub const SERVED: Served = served!(IncrementalAlterConfigs, 0..=1, handle);
 
 async fn handle(

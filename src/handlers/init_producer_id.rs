@@ -14,6 +14,7 @@ use crate::broker::Broker;
 use crate::dispatch::{RequestContext, Served, served};
 use crate::handlers::to_code::ToCode;
 
+/// What this file serves.
 pub const SERVED: Served = served!(InitProducerId, 0..=5, handle);
 
 const NO_PRODUCER_ID: i64 = -1;

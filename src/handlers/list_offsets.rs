@@ -19,6 +19,7 @@ use crate::dispatch::{RequestContext, Served, served};
 use crate::handlers::to_code::ToCode;
 use crate::partition::{LeaderError, Partition, ReadFailure};
 
+/// What this file serves.
 pub const SERVED: Served = served!(ListOffsets, 0..=9, handle);
 
 /// In place of a replica's id: a consumer.

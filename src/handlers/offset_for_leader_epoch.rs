@@ -14,6 +14,7 @@ use crate::broker::Broker;
 use crate::dispatch::{RequestContext, Served, served};
 use crate::handlers::to_code::ToCode;
 
+/// What this file serves.
 pub const SERVED: Served = served!(OffsetForLeaderEpoch, 0..=4, handle);
 
 async fn handle(
