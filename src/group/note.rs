@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::decision::{Note, Now, TopicPartition};
+use super::decision::{Assignments, Note, Now, TopicPartition, Waiter};
 use super::member::{Member, Protocol};
 use super::record::Record;
 use super::state::{Group, GroupState, Rebalance};
@@ -19,10 +19,7 @@ impl Group {
     /// Takes a change to what is not persisted.
     pub fn note(&mut self, note: Note) {
         match note {
-            Note::PendingMemberAdded { member_id, deadline_ms } => {
-                self.pending_members.insert(member_id, deadline_ms);
-                self.watch(deadline_ms);
-            }
+            Note::PendingMemberAdded { member_id, deadline_ms } => self.add_pending(member_id, deadline_ms),
             Note::PendingMemberRemoved(member_id) => drop(self.pending_members.remove(&member_id)),
             Note::MemberAdded { member, protocol_type } => {
                 // More members are coming, so a first rebalance may wait longer.
@@ -49,12 +46,7 @@ impl Group {
                 self.rename_static(instance_id, &old_member_id, new_member_id, deadline_ms);
             }
             Note::SessionRenewed { member_id, deadline_ms } => self.set_session_deadline(&member_id, deadline_ms),
-            Note::SyncAwaited { member_id, waiter } => {
-                self.synced(&member_id);
-                if let Some(member) = self.members.get_mut(&member_id) {
-                    member.awaiting_sync = Some(waiter);
-                }
-            }
+            Note::SyncAwaited { member_id, waiter } => self.await_sync(&member_id, waiter),
             Note::Synced(member_id) => self.synced(&member_id),
             Note::RebalancePrepared {
                 deadline_ms,
@@ -63,11 +55,7 @@ impl Group {
             } => {
                 self.enter_rebalance(Rebalance { deadline_ms, initial }, now);
             }
-            Note::JoinExtended { deadline_ms, initial } => {
-                self.new_member_added &= initial.is_none();
-                self.rebalance = Some(Rebalance { deadline_ms, initial });
-                self.watch(deadline_ms);
-            }
+            Note::JoinExtended { deadline_ms, initial } => self.extend_rebalance(Rebalance { deadline_ms, initial }),
             Note::GenerationStarted {
                 leader,
                 protocol_name,
@@ -81,13 +69,7 @@ impl Group {
                 self.protocol_name = None;
                 self.next_generation(GroupState::Empty, now);
             }
-            Note::AssignmentTaken { assignments, now } => {
-                for (member_id, member) in &mut self.members {
-                    member.assignment = assignments.get(member_id).cloned().unwrap_or_default();
-                }
-                self.end_syncs(now);
-                self.transition_to(GroupState::Stable, now);
-            }
+            Note::AssignmentTaken { assignments, now } => self.take_assignments(&assignments, now),
             Note::JoinAnswered(member_id) => self.set_awaiting_join(&member_id, None),
             Note::OffsetsPending(partitions) => self.add_in_flight(partitions),
             Note::OffsetsSettled(partitions) => self.remove_in_flight(&partitions),
@@ -101,6 +83,32 @@ impl Group {
             }
             Note::Committed { high_watermark } => self.persisted.commit_through(high_watermark),
         }
+    }
+
+    fn add_pending(&mut self, member_id: Arc<str>, deadline_ms: i64) {
+        self.pending_members.insert(member_id, deadline_ms);
+        self.watch(deadline_ms);
+    }
+
+    fn await_sync(&mut self, member_id: &str, waiter: Waiter) {
+        self.synced(member_id);
+        if let Some(member) = self.members.get_mut(member_id) {
+            member.awaiting_sync = Some(waiter);
+        }
+    }
+
+    fn extend_rebalance(&mut self, rebalance: Rebalance) {
+        self.new_member_added &= rebalance.initial.is_none();
+        self.rebalance = Some(rebalance);
+        self.watch(rebalance.deadline_ms);
+    }
+
+    fn take_assignments(&mut self, assignments: &Assignments, now: Now) {
+        for (member_id, member) in &mut self.members {
+            member.assignment = assignments.get(member_id).cloned().unwrap_or_default();
+        }
+        self.end_syncs(now);
+        self.transition_to(GroupState::Stable, now);
     }
 
     fn update_member(

@@ -121,19 +121,7 @@ impl World {
                     let _ = self.driver.heartbeat(&member_id, generation_id);
                 }
             }
-            Step::Leave { clients } => {
-                let leavers: Vec<_> = clients
-                    .iter()
-                    .filter_map(|client| self.clients[*client].member_id.clone())
-                    .map(|member_id| Leaver {
-                        member_id,
-                        instance_id: None,
-                    })
-                    .collect();
-                if let Ok(results) = self.driver.leave(&leavers) {
-                    assert_eq!(results.len(), leavers.len());
-                }
-            }
+            Step::Leave { clients } => self.leave(clients),
             Step::Commit {
                 client,
                 partition,
@@ -167,17 +155,22 @@ impl World {
             }
         }
         self.take_answers();
-        // The shell forgets a dead group whose records are settled, and makes a new one when it is named again.
-        if self.driver.group.state() == GroupState::Dead && self.driver.unwritten.is_empty() {
-            assert!(self.parked.is_empty(), "nobody waits in a dead group");
-            let persisted = self.driver.group.persisted();
-            assert!(
-                persisted.metadata().is_none() && persisted.offset_count() == 0,
-                "{persisted:?}"
-            );
-            self.driver.group = Group::new(Arc::from("g"), self.driver.now);
-            self.leaders.clear();
+        self.forget_the_dead();
+    }
+
+    /// The shell forgets a dead group whose records are settled, and makes a new one when it is named again.
+    fn forget_the_dead(&mut self) {
+        if self.driver.group.state() != GroupState::Dead || !self.driver.unwritten.is_empty() {
+            return;
         }
+        assert!(self.parked.is_empty(), "nobody waits in a dead group");
+        let persisted = self.driver.group.persisted();
+        assert!(
+            persisted.metadata().is_none() && persisted.offset_count() == 0,
+            "{persisted:?}"
+        );
+        self.driver.group = Group::new(Arc::from("g"), self.driver.now);
+        self.leaders.clear();
     }
 
     fn join(&mut self, client: usize, static_member: bool, known: bool, protocols: &[&str], old: bool) {
@@ -210,6 +203,20 @@ impl World {
             Ok(Some(answer)) => self.joined(client, &answer),
             Err(Rejection::UnknownMemberId | Rejection::FencedInstanceId) => self.clients[client].member_id = None,
             Err(_) => {}
+        }
+    }
+
+    fn leave(&mut self, clients: &[usize]) {
+        let leavers: Vec<_> = clients
+            .iter()
+            .filter_map(|client| self.clients[*client].member_id.clone())
+            .map(|member_id| Leaver {
+                member_id,
+                instance_id: None,
+            })
+            .collect();
+        if let Ok(results) = self.driver.leave(&leavers) {
+            assert_eq!(results.len(), leavers.len());
         }
     }
 
