@@ -14,7 +14,8 @@ use crate::segment::Segment;
 pub struct FlushPlan {
     pub(crate) home: Arc<LogHome>,
     pub(crate) segments: Vec<Arc<Segment>>,
-    pub(crate) snapshots: Vec<PathBuf>,
+    /// By offset.
+    pub(crate) snapshots: Vec<(i64, PathBuf)>,
     pub(crate) unsynced: Unsynced,
     pub(crate) offset: i64,
     pub(crate) truncations: u64,
@@ -42,7 +43,7 @@ impl FlushPlan {
         for segment in &self.segments {
             segment.flush()?;
         }
-        for snapshot in &self.snapshots {
+        for (_, snapshot) in &self.snapshots {
             // One that retention has removed meanwhile is not missed.
             match disk.open(snapshot) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

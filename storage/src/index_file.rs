@@ -100,6 +100,8 @@ pub(crate) struct IndexFile<const N: usize> {
     in_file: u32,
     /// Entries that are durable.
     synced: u32,
+    /// Counts truncations, so that a sync that began before one says nothing about what came after.
+    truncations: u32,
     /// The newest entries: those from number `tail_from` on. `tail_from <= in_file <= tail_from + tail.len()`.
     tail: Vec<[u8; N]>,
     tail_from: u32,
@@ -125,6 +127,7 @@ impl<const N: usize> IndexFile<N> {
             max_entries,
             in_file: entries,
             synced: entries,
+            truncations: 0,
             tail: Vec::new(),
             tail_from: entries,
         }
@@ -225,6 +228,7 @@ impl<const N: usize> IndexFile<N> {
             self.in_file = entries;
             // That the file is shorter is not durable either; a flush is due even where nothing is added.
             self.synced = 0;
+            self.truncations += 1;
             self.file.create()?.truncate(u64::from(entries) * N as u64)?;
         }
         Ok(())
@@ -243,13 +247,31 @@ impl<const N: usize> IndexFile<N> {
         Ok(())
     }
 
-    /// Writes what is only in memory; answers the file where it holds what is not durable yet, for the caller to sync.
-    pub(crate) fn unsynced(&mut self) -> io::Result<Option<Arc<dyn LogFile>>> {
+    /// Writes what is only in memory; answers what there is to be made durable, for the caller to sync.
+    pub(crate) fn unsynced(&mut self) -> io::Result<Option<IndexSync>> {
         self.write_tail()?;
         if self.synced == self.in_file {
             return Ok(None);
         }
-        self.synced = self.in_file;
-        self.file.open().map(Some)
+        Ok(Some(IndexSync {
+            file: self.file.open()?,
+            entries: self.in_file,
+            truncations: self.truncations,
+        }))
     }
+
+    /// Takes note that a sync of [`IndexFile::unsynced`] is done.
+    pub(crate) fn note_synced(&mut self, sync: &IndexSync) {
+        if sync.truncations == self.truncations {
+            self.synced = self.synced.max(sync.entries);
+        }
+    }
+}
+
+/// Entries that are written and about to be made durable.
+#[derive(Debug)]
+pub(crate) struct IndexSync {
+    pub(crate) file: Arc<dyn LogFile>,
+    entries: u32,
+    truncations: u32,
 }

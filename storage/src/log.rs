@@ -61,6 +61,17 @@ pub(crate) struct Unsynced {
     pub(crate) truncated: bool,
     /// Anything at all since the log was opened or closed.
     pub(crate) changed: bool,
+    /// Counts what was marked, so that a flush clears only what it has seen.
+    pub(crate) marks: u64,
+}
+
+impl Unsynced {
+    /// To be called for what is set in the answer.
+    pub(crate) fn mark(&mut self) -> &mut Self {
+        self.changed = true;
+        self.marks += 1;
+        self
+    }
 }
 
 #[derive(Debug)]
@@ -180,9 +191,8 @@ impl Log {
         let path = self.home.path(LEADER_EPOCH_CHECKPOINT);
         let text = encode_epochs(self.epochs.entries());
         self.home.disk().write_atomically(&path, text.as_bytes(), false)?;
-        self.unsynced.epochs = true;
+        self.unsynced.mark().epochs = true;
         self.unsynced.names = true;
-        self.unsynced.changed = true;
         Ok(())
     }
 
@@ -219,8 +229,7 @@ impl Log {
         self.active().on_become_inactive()?;
         let segment = Segment::create(&self.home, base_offset, &self.config, now_ms)?;
         self.segments.insert(base_offset, segment);
-        self.unsynced.names = true;
-        self.unsynced.changed = true;
+        self.unsynced.mark().names = true;
         self.producers.set_map_end_offset(base_offset);
         self.snapshots.take(&self.producers)
     }
@@ -234,7 +243,7 @@ impl Log {
 
     /// Begins a flush of everything below `offset`: the plan runs without the log, then [`Log::note_flushed`] takes its result.
     /// `None` where that is on disk already.
-    pub fn plan_flush(&mut self, offset: i64) -> Option<FlushPlan> {
+    pub fn plan_flush(&self, offset: i64) -> Option<FlushPlan> {
         let offset = offset.min(self.log_end_offset);
         if offset <= self.recovery_point && !self.unsynced.epochs && !self.unsynced.truncated {
             return None;
@@ -242,16 +251,12 @@ impl Log {
         let first = self
             .floor_segment(self.recovery_point)
             .map_or(self.recovery_point, |segment| segment.base_offset());
-        let unsynced = Unsynced {
-            changed: self.unsynced.changed,
-            ..std::mem::take(&mut self.unsynced)
-        };
-        self.unsynced.changed = unsynced.changed;
+        let unsynced = self.unsynced;
         let below = self.segments.range(first..offset.max(first + 1));
         let mut plan = FlushPlan {
             home: self.home.clone(),
             segments: below.map(|(_, segment)| segment.clone()).collect(),
-            snapshots: self.snapshots.take_unsynced(),
+            snapshots: self.snapshots.unsynced(),
             unsynced,
             offset,
             truncations: self.truncations,
@@ -267,6 +272,15 @@ impl Log {
         if plan.truncations != self.truncations {
             return;
         }
+        if self.unsynced.marks == plan.unsynced.marks {
+            let Unsynced { changed, marks, .. } = self.unsynced;
+            self.unsynced = Unsynced {
+                changed,
+                marks,
+                ..Unsynced::default()
+            };
+        }
+        self.snapshots.note_synced(&plan.snapshots);
         let active = self.active_segment_base_offset();
         plan.segments
             .iter()
@@ -297,7 +311,7 @@ impl Log {
         self.producers.set_map_end_offset(self.log_end_offset);
         let taken = self.snapshots.take(&self.producers);
         self.home.check("take a snapshot of the producers", taken)?;
-        self.unsynced.names = true;
+        self.unsynced.mark().names = true;
         // An empty active segment holds nothing below the log end offset but must be there after a crash all the same.
         let mut plan = self
             .plan_flush(self.log_end_offset)
@@ -305,15 +319,15 @@ impl Log {
         plan.include(self.active().clone());
         plan.run()?;
         self.note_flushed(&plan, now_ms);
-        self.unsynced = Unsynced::default();
+        self.unsynced.changed = false;
         Ok(())
     }
 
-    fn empty_flush(&mut self) -> FlushPlan {
+    fn empty_flush(&self) -> FlushPlan {
         FlushPlan {
             home: self.home.clone(),
             segments: Vec::new(),
-            snapshots: self.snapshots.take_unsynced(),
+            snapshots: self.snapshots.unsynced(),
             unsynced: self.unsynced,
             offset: self.recovery_point,
             truncations: self.truncations,

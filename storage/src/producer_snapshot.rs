@@ -130,9 +130,18 @@ impl Snapshots {
     }
 
     /// Snapshots that are not durable yet.
-    pub(crate) fn take_unsynced(&mut self) -> Vec<PathBuf> {
-        let offsets = std::mem::take(&mut self.unsynced);
-        offsets.into_iter().map(|offset| self.path(offset)).collect()
+    pub(crate) fn unsynced(&self) -> Vec<(i64, PathBuf)> {
+        self.unsynced
+            .iter()
+            .map(|&offset| (offset, self.path(offset)))
+            .collect()
+    }
+
+    /// Takes note that these are durable now.
+    pub(crate) fn note_synced(&mut self, snapshots: &[(i64, PathBuf)]) {
+        for (offset, _) in snapshots {
+            self.unsynced.remove(offset);
+        }
     }
 
     /// The state as of the newest snapshot in `start..=end`, without the producers that have expired; an empty one at `start` where

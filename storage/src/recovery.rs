@@ -89,8 +89,7 @@ impl Log {
                 created,
                 names: created,
                 changed: created,
-                epochs: false,
-                truncated: false,
+                ..Unsynced::default()
             },
             truncations: 0,
             deleted: VecDeque::new(),
@@ -140,8 +139,7 @@ impl Log {
             .write_atomically(&self.home.path(PARTITION_METADATA), text.as_bytes(), false);
         self.home.check("write partition.metadata", written)?;
         self.topic_id = Some(topic_id);
-        self.unsynced.created = true;
-        self.unsynced.changed = true;
+        self.unsynced.mark().created = true;
         Ok(())
     }
 
@@ -205,8 +203,7 @@ impl Log {
             Segment::create(&self.home, base_offset, &self.config, now_ms)?,
         );
         self.log_end_offset = base_offset;
-        self.unsynced.names = true;
-        self.unsynced.changed = true;
+        self.unsynced.mark().names = true;
         Ok(())
     }
 
@@ -252,13 +249,8 @@ impl Log {
 
     /// Verifies everything past the recovery point and drops what does not hold.
     fn recover(&mut self, now_ms: i64) -> io::Result<()> {
-        self.unsynced = Unsynced {
-            epochs: false,
-            truncated: false,
-            names: true,
-            created: true,
-            changed: true,
-        };
+        self.unsynced.mark().created = true;
+        self.unsynced.names = true;
         let first = self
             .floor_segment(self.recovery_point)
             .or(self.segments.values().next())

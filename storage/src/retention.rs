@@ -46,7 +46,7 @@ impl Log {
             return Ok(false);
         }
         self.log_start_offset = log_start_offset;
-        self.unsynced.changed = true;
+        self.unsynced.mark();
         // Not written down before the checkpoint is: a crash in between brings the records back, and they need their epochs.
         self.epochs.truncate_from_start(log_start_offset);
         Ok(true)
@@ -139,8 +139,7 @@ impl Log {
             segment.unpin();
             paths.extend(self.home.check("delete a segment", segment.mark_deleted())?);
         }
-        self.unsynced.names = true;
-        self.unsynced.changed = true;
+        self.unsynced.mark().names = true;
         self.deleted.push_back(DeletedFiles {
             due_ms: now_ms + self.config.file_delete_delay_ms,
             paths,
@@ -183,9 +182,8 @@ impl Log {
 
     fn begin_truncation(&mut self, offset: i64) {
         self.truncations += 1;
-        self.unsynced.truncated = true;
+        self.unsynced.mark().truncated = true;
         self.unsynced.names = true;
-        self.unsynced.changed = true;
         self.recovery_point = self.recovery_point.min(offset);
         self.log_start_offset = self.log_start_offset.min(offset);
     }

@@ -419,7 +419,14 @@ impl Segment {
         let time = indexes.time.file_mut().unsynced()?;
         // The lock is not held while the disk works.
         drop(state);
-        offset.into_iter().chain(time).try_for_each(|file| file.fsync())
+        offset.iter().chain(&time).try_for_each(|sync| sync.file.fsync())?;
+        if let Some(indexes) = &mut self.state.lock().indexes {
+            offset
+                .iter()
+                .for_each(|sync| indexes.offset.file_mut().note_synced(sync));
+            time.iter().for_each(|sync| indexes.time.file_mut().note_synced(sync));
+        }
+        Ok(())
     }
 
     /// Drops the batches from the one that holds `offset` on; answers that one's base offset.
