@@ -196,7 +196,7 @@ fn a_refused_request_leaves_one_line() {
         return;
     }
     for _ in 0..50 {
-        closes(&broker, "an unknown version", &request(METADATA, 99, &[]));
+        closes(&broker, "an unknown version", &request(METADATA, 99, &[0, 0]));
     }
     let line = await_some("a line about it", CLOSE_LIMIT, || {
         broker

@@ -25,7 +25,7 @@ const COMPLAINTS: [&str; 9] = [
 
 /// A directory with real work in it, closed cleanly.
 fn closed_broker() -> Broker {
-    let mut broker = Broker::start_with(&[("log.segment.bytes", "20000"), ("log.index.interval.bytes", "1000")]);
+    let mut broker = Broker::start_with(&[("log.segment.bytes", "30000"), ("log.index.interval.bytes", "1000")]);
     let codecs = ["none", "gzip", "snappy", "lz4", "zstd"];
     let acks = ["0", "1", "all"];
     let checks: Vec<String> = codecs
@@ -165,7 +165,7 @@ fn offsets_topic(broker: &Broker, version: &str) {
 
 #[test]
 fn after_kills() {
-    let mut broker = Broker::start_with(&[("log.segment.bytes", "20000"), ("log.index.interval.bytes", "1000")]);
+    let mut broker = Broker::start_with(&[("log.segment.bytes", "30000"), ("log.index.interval.bytes", "1000")]);
     for round in 0..3 {
         Client::FranzGo.expect(&broker, "idempotent", &["idempotent"]);
         broker.kill();
