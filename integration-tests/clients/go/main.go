@@ -137,7 +137,9 @@ func (w work) codecs() {
 
 func (w work) idempotent() {
 	check("idempotent", func(ctx context.Context) error {
-		return w.roundTrip(ctx, w.prefix+"-idempotent", 1000, 3, kgo.MaxBufferedRecords(50))
+		// Many small batches, so that a small segment rolls.
+		return w.roundTrip(ctx, w.prefix+"-idempotent", 1000, 3, kgo.MaxBufferedRecords(50),
+			kgo.ProducerBatchCompression(kgo.NoCompression()))
 	})
 }
 

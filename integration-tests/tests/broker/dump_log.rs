@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const VERSIONS: [&str; 2] = ["3.9.1", "4.3.1"];
+const NOT_CONSECUTIVE: &str = "Non-consecutive offsets in";
 /// What dump-log says when it does not like a file.
 const COMPLAINTS: [&str; 9] = [
     "Exception",
     "Mismatches in :",
     "Index offset:",
-    "Non-consecutive offsets in",
+    NOT_CONSECUTIVE,
     "Found timestamp mismatch",
     "Found out of order timestamp",
     "isvalid: false",
@@ -87,6 +88,10 @@ fn dump(version: &str, files: &[PathBuf], arguments: &[&str]) -> String {
     let stderr = finished.stderr.clone();
     let said = finished.expect_success("kafka-dump-log");
     for complaint in COMPLAINTS {
+        // 4.3 says this of every segment that does not begin at offset 0, in Kafka's own directories as well.
+        if complaint == NOT_CONSECUTIVE && version.starts_with('4') {
+            continue;
+        }
         let line = said.lines().chain(stderr.lines()).find(|line| line.contains(complaint));
         assert_eq!(line, None, "dump-log {version} complains about {list:?}");
     }
