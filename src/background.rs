@@ -12,6 +12,8 @@ use crate::replicas::Replicas;
 
 /// How often topics with `flush.ms` are looked at where `log.flush.scheduler.interval.ms` does not ask for more.
 const FLUSH_CHECK: Duration = Duration::from_secs(1);
+/// How often failures of log directories are looked for that no request has met.
+const LOG_DIRS_CHECK: Duration = Duration::from_secs(1);
 /// How often files that were marked as deleted are looked at.
 const DELETED_FILES_CHECK: Duration = Duration::from_secs(5);
 
@@ -63,6 +65,15 @@ pub fn start(config: &BrokerConfig, replicas: &Arc<Replicas>, logs: &Arc<Logs>) 
             Logs::checkpoint_high_watermarks,
         ),
         {
+            let replicas = replicas.clone();
+            every(
+                "looking at log directories",
+                LOG_DIRS_CHECK,
+                LOG_DIRS_CHECK,
+                move || replicas.look_at_log_dirs(),
+            )
+        },
+        {
             let logs = logs.clone();
             every(
                 "removing deleted logs",
@@ -101,18 +112,18 @@ fn retain(replicas: &Replicas, partition: &Arc<Partition>) {
     match partition.delete_old_segments() {
         Ok(0) => {}
         Ok(deleted) => log::info!("{}: retention deleted {deleted} segments", partition.topic_partition),
-        Err(failure) => replicas.log_dir_failed(partition, &failure),
+        Err(failure) => replicas.log_dir_failed(&failure),
     }
 }
 
 fn flush_if_due(replicas: &Replicas, partition: &Arc<Partition>) {
     if let Err(failure) = partition.flush_if_due() {
-        replicas.log_dir_failed(partition, &failure);
+        replicas.log_dir_failed(&failure);
     }
 }
 
 fn remove_deleted(replicas: &Replicas, partition: &Arc<Partition>) {
     if let Err(failure) = partition.remove_deleted_files() {
-        replicas.log_dir_failed(partition, &failure);
+        replicas.log_dir_failed(&failure);
     }
 }

@@ -85,16 +85,16 @@ impl Broker {
     }
 
     /// Looks at why an append failed: a log directory's failure takes the directory offline.
-    pub fn note_append_failure(&self, partition: &Partition, failure: &AppendFailure) {
+    pub fn note_append_failure(&self, failure: &AppendFailure) {
         if let AppendFailure::Log(storage::AppendError::LogDir(failure)) = failure {
-            self.replicas.log_dir_failed(partition, failure);
+            self.replicas.log_dir_failed(failure);
         }
     }
 
     /// Looks at why a read failed.
     pub fn note_read_failure(&self, partition: &Partition, failure: &ReadFailure) {
         match failure {
-            ReadFailure::Log(storage::ReadError::LogDir(failure)) => self.replicas.log_dir_failed(partition, failure),
+            ReadFailure::Log(storage::ReadError::LogDir(failure)) => self.replicas.log_dir_failed(failure),
             ReadFailure::Log(error @ storage::ReadError::CorruptBatch { .. }) => {
                 log::error!("{}: {error}", partition.topic_partition);
             }

@@ -1,8 +1,10 @@
 //! The directories of `log.dirs` before their logs are opened: whose they are.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use config::BrokerConfig;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use storage::checkpoint::MetaProperties;
 use storage::{LogDir, LogDirError, LogDirFailure, OpenFiles, RealDisk};
 
@@ -13,6 +15,8 @@ const OPEN_FILES_SHARE: u64 = 2;
 pub struct LogDirs {
     /// Locked.
     pub online: Vec<LogDir>,
+    /// Those that cannot be used.
+    pub offline: Vec<PathBuf>,
 }
 
 /// Why the directories cannot be used.
@@ -56,21 +60,20 @@ impl LogDirs {
     /// # Errors
     /// [`LogDirsError`]
     pub fn open(config: &BrokerConfig) -> Result<Self, LogDirsError> {
-        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile)
-            .current
-            .unwrap_or(1024);
+        let limit = raise_open_file_limit();
         let open_files = OpenFiles::new(usize::try_from(limit / OPEN_FILES_SHARE).unwrap_or(512).max(64));
-        let mut online = Vec::new();
+        let (mut online, mut offline) = (Vec::new(), Vec::new());
         for (index, path) in config.log_dirs.iter().enumerate() {
             match LogDir::open(path, Arc::new(RealDisk), open_files.clone()) {
                 Ok(dir) => online.push(dir),
                 Err(e @ LogDirError::Unusable { .. }) if !online.is_empty() || index + 1 < config.log_dirs.len() => {
                     log::error!("{e}; the broker goes on without it");
+                    offline.push(path.clone());
                 }
                 Err(e) => return Err(e.into()),
             }
         }
-        let dirs = Self { online };
+        let dirs = Self { online, offline };
         dirs.agree(config)?;
         Ok(dirs)
     }
@@ -136,5 +139,22 @@ impl LogDirs {
             }
         }
         Ok(())
+    }
+}
+
+/// Lets the process open as many files as the system allows it at most, as the Java virtual machine does: connections and logs share
+/// them. Returns the limit.
+fn raise_open_file_limit() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum.unwrap_or(u64::MAX),
+        Err(e) => {
+            log::warn!("the limit of open files stays at {:?}: {e}", limit.current);
+            limit.current.unwrap_or(1024)
+        }
     }
 }

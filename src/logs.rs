@@ -1,7 +1,7 @@
 //! All logs of this broker, over its log directories. Kafka's `LogManager`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use config::BrokerConfig;
@@ -27,6 +27,22 @@ pub enum LogsError {
     /// Its directory is offline.
     #[error(transparent)]
     LogDir(#[from] LogDirFailure),
+    /// A directory is offline, and the partition may lie there.
+    #[error("{partition}: its log is not in any directory that is online, and may be in one that is not")]
+    PerhapsOffline {
+        /// The partition.
+        partition: TopicPartition,
+    },
+    /// Two directories hold a log of the same partition.
+    #[error("{partition} has a log in {} and another in {}: remove the one that is stale", first.display(), second.display())]
+    Duplicate {
+        /// The partition.
+        partition: TopicPartition,
+        /// One of them.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
     /// No directory is left for a new log.
     #[error("{partition}: no log directory is online")]
     NoDirectory {
@@ -57,6 +73,8 @@ struct Directory {
     partitions: Mutex<usize>,
     /// Directories of deleted partitions, and when their files go.
     deleted: Mutex<Vec<(i64, PathBuf)>>,
+    /// Held while a checkpoint is replaced: two writers would share its temporary file.
+    checkpoints: Mutex<()>,
 }
 
 /// The logs.
@@ -64,6 +82,8 @@ pub struct Logs {
     config: Arc<BrokerConfig>,
     directories: Vec<Directory>,
     found: Mutex<HashMap<TopicPartition, Found>>,
+    /// A directory could not be used when the broker started: what it holds is unknown.
+    offline_at_start: bool,
     all_offline: Notify,
 }
 
@@ -76,13 +96,14 @@ impl Logs {
         config: Arc<BrokerConfig>,
         dirs: LogDirs,
         topic_configs: &BTreeMap<String, ConfigMap>,
-    ) -> Result<Arc<Self>, OpenError> {
+    ) -> Result<Arc<Self>, LogsError> {
         let mut configs: HashMap<Arc<str>, PartitionConfig> = HashMap::new();
         let mut found = HashMap::new();
         let mut directories = Vec::new();
         let none = ConfigMap::new();
         let threads = usize::try_from(config.num_recovery_threads_per_data_dir).unwrap_or(1);
         let only_one = dirs.online.len() == 1;
+        let mut offline_at_start = !dirs.offline.is_empty();
         for dir in dirs.online {
             for partition in dir.partitions() {
                 configs.entry(partition.topic.clone()).or_insert_with(|| {
@@ -96,9 +117,10 @@ impl Logs {
                 clock::now_ms(),
             ) {
                 Ok(logs) => logs,
-                Err(e) if only_one => return Err(e),
+                Err(e) if only_one => return Err(e.into()),
                 Err(e) => {
                     log::error!("{e}");
+                    offline_at_start = true;
                     continue;
                 }
             };
@@ -106,7 +128,15 @@ impl Logs {
             let count = logs.len();
             for log in logs {
                 let high_watermark = high_watermarks.get(log.partition()).copied().unwrap_or(0);
-                found.insert(log.partition().clone(), Found { log, high_watermark });
+                let partition = log.partition().clone();
+                let first = log.dir();
+                if let Some(other) = found.insert(partition.clone(), Found { log, high_watermark }) {
+                    return Err(LogsError::Duplicate {
+                        partition,
+                        first,
+                        second: other.log.dir(),
+                    });
+                }
             }
             let now_ms = clock::now_ms();
             let deleted = dir.deleted_dirs().iter().map(|path| (now_ms, path.clone())).collect();
@@ -117,12 +147,14 @@ impl Logs {
                 dir,
                 partitions: Mutex::new(count),
                 deleted: Mutex::new(deleted),
+                checkpoints: Mutex::new(()),
             });
         }
         Ok(Arc::new(Self {
             config,
             directories,
             found: Mutex::new(found),
+            offline_at_start,
             all_offline: Notify::new(),
         }))
     }
@@ -152,10 +184,11 @@ impl Logs {
 
     /// Whether any directory is offline, so that a partition that is missing may lie there.
     pub fn any_offline(&self) -> bool {
-        self.directories.iter().any(|d| d.dir.health().failure().is_some())
+        self.offline_at_start || self.directories.iter().any(|d| d.dir.health().failure().is_some())
     }
 
-    /// The log of a partition and its checkpointed high watermark; created where there is none.
+    /// The log of a partition and its checkpointed high watermark; created where there is none. A partition that is not new and not
+    /// here may lie in a directory that is offline: an empty log in its place would lose it.
     ///
     /// # Errors
     /// [`LogsError`]
@@ -164,6 +197,7 @@ impl Logs {
         partition: &TopicPartition,
         topic_id: TopicId,
         config: &PartitionConfig,
+        is_new: bool,
     ) -> Result<(Log, i64), LogsError> {
         if let Some(Found {
             mut log,
@@ -180,8 +214,16 @@ impl Logs {
                     expected: topic_id,
                 });
             }
+            if log.topic_id().is_none() && !topic_id.is_zero() {
+                log.set_topic_id(topic_id)?;
+            }
             log.set_config(config.log.clone());
             return Ok((log, high_watermark));
+        }
+        if !is_new && self.any_offline() {
+            return Err(LogsError::PerhapsOffline {
+                partition: partition.clone(),
+            });
         }
         let online = self.directories.iter().filter(|d| d.dir.health().failure().is_none());
         let Some(directory) = online.min_by_key(|d| *d.partitions.lock()) else {
@@ -207,6 +249,9 @@ impl Logs {
         }
         match self.found.lock().remove(partition) {
             Some(found) => Ok(self.delete_log(&found.log)?),
+            None if self.any_offline() => Err(LogsError::PerhapsOffline {
+                partition: partition.clone(),
+            }),
             None => Ok(()),
         }
     }
@@ -257,39 +302,60 @@ impl Logs {
 
     /// Writes the recovery points of all logs.
     pub fn checkpoint_recovery_points(&self, partitions: &[Arc<Partition>]) {
-        self.checkpoint(OffsetCheckpoint::RecoveryPoint, partitions, |p| {
-            Some(p.log().recovery_point())
-        });
+        let of_found = |found: &Found| Some(found.log.recovery_point());
+        self.checkpoint(
+            OffsetCheckpoint::RecoveryPoint,
+            partitions,
+            |p| Some(p.log().recovery_point()),
+            of_found,
+        );
     }
 
     /// Writes the log start offsets of those logs whose first segment does not say them.
     pub fn checkpoint_log_start_offsets(&self, partitions: &[Arc<Partition>]) {
-        self.checkpoint(OffsetCheckpoint::LogStartOffset, partitions, |p| {
-            Some(p.log_start_offset()).filter(|offset| *offset > 0)
-        });
+        let unless_first = |offset: i64| Some(offset).filter(|offset| *offset > 0);
+        self.checkpoint(
+            OffsetCheckpoint::LogStartOffset,
+            partitions,
+            |p| unless_first(p.log_start_offset()),
+            |found| unless_first(found.log.log_start_offset()),
+        );
     }
 
     /// Writes the high watermarks of all partitions.
     pub fn checkpoint_high_watermarks(&self, partitions: &[Arc<Partition>]) {
-        self.checkpoint(OffsetCheckpoint::Replication, partitions, |p| Some(p.high_watermark()));
+        let of_found = |found: &Found| Some(found.high_watermark);
+        self.checkpoint(
+            OffsetCheckpoint::Replication,
+            partitions,
+            |p| Some(p.high_watermark()),
+            of_found,
+        );
     }
 
+    /// Replaces a checkpoint in every directory; a directory that fails is noticed by [`Logs::directories`].
     fn checkpoint(
         &self,
         checkpoint: OffsetCheckpoint,
         partitions: &[Arc<Partition>],
         offset: impl Fn(&Partition) -> Option<i64>,
+        offset_of_found: impl Fn(&Found) -> Option<i64>,
     ) {
-        for directory in &self.directories {
-            if directory.dir.health().failure().is_some() {
-                continue;
-            }
-            let here: Vec<(&TopicPartition, i64)> = partitions
+        for directory in self.directories.iter().filter(|d| d.dir.health().failure().is_none()) {
+            let _one_at_a_time = directory.checkpoints.lock();
+            let mut here: Vec<(TopicPartition, i64)> = partitions
                 .iter()
                 .filter(|p| p.log_dir() == directory.dir.path())
-                .filter_map(|p| Some((&p.topic_partition, offset(p)?)))
+                .filter_map(|p| Some((p.topic_partition.clone(), offset(p)?)))
                 .collect();
-            if let Err(failure) = directory.dir.write_checkpoint(checkpoint, here.into_iter()) {
+            let found = self.found.lock();
+            let strays = found
+                .values()
+                .filter(|found| found.log.dir().starts_with(directory.dir.path()));
+            here.extend(strays.filter_map(|found| Some((found.log.partition().clone(), offset_of_found(found)?))));
+            drop(found);
+            let entries = here.iter().map(|(partition, offset)| (partition, *offset));
+            if let Err(failure) = directory.dir.write_checkpoint(checkpoint, entries) {
                 log::error!("{failure}");
             }
         }
@@ -325,10 +391,5 @@ impl Logs {
             }
         }
         first_failure.map_or(Ok(()), Err)
-    }
-
-    /// Whether `dir` is one of the directories.
-    pub fn has_directory(&self, dir: &Path) -> bool {
-        self.directories.iter().any(|d| d.dir.path() == dir)
     }
 }

@@ -84,24 +84,32 @@ impl Replicas {
     }
 
     /// A log directory has failed: every partition in it goes offline. The first who sees it says so.
-    pub fn log_dir_failed(&self, partition: &Partition, failure: &LogDirFailure) {
-        let mut offline = 0;
+    pub fn log_dir_failed(&self, failure: &LogDirFailure) {
+        let mut offline = Vec::new();
         for of_topic in self.topics.write().values_mut() {
             of_topic.retain(|_, partition| {
                 let stays = partition.log_dir() != failure.dir;
                 if !stays {
-                    offline += 1;
-                    partition.waiters.wake_all();
+                    offline.push(partition.clone());
                 }
                 stays
             });
         }
         self.logs.note_offline();
-        if offline > 0 {
-            log::error!(
-                "{failure}; {offline} partitions go offline, first seen on {}",
-                partition.topic_partition
-            );
+        for partition in &offline {
+            partition.waiters.wake_all();
+        }
+        if !offline.is_empty() {
+            log::error!("{failure}; {} partitions go offline", offline.len());
+        }
+    }
+
+    /// Takes partitions offline whose directory has failed without any request having seen it.
+    pub fn look_at_log_dirs(&self) {
+        for (_, failure) in self.logs.directories() {
+            if let Some(failure) = failure {
+                self.log_dir_failed(&failure);
+            }
         }
     }
 
@@ -132,7 +140,9 @@ impl Replicas {
         }
         let topic_partition = TopicPartition::new(topic.topic.clone(), state.partition);
         let topic_id = protocol::wire::Uuid(topic.topic_id.0);
-        let (log, high_watermark) = self.logs.open_or_create(&topic_partition, topic_id, config)?;
+        let (log, high_watermark) = self
+            .logs
+            .open_or_create(&topic_partition, topic_id, config, state.is_new)?;
         let partition = Partition::new(topic_id, self.broker_id, log, high_watermark, config.clone());
         partition.set_state(state.clone())?;
         self.topics
@@ -181,6 +191,12 @@ impl Replicas {
                             reason: failure.to_string(),
                         });
                     }
+                }
+                if *delete {
+                    // Keyed by name: what stays behind would be taken for that of the next topic with this name.
+                    let remaining = self.all();
+                    self.logs.checkpoint_log_start_offsets(&remaining);
+                    self.logs.checkpoint_recovery_points(&remaining);
                 }
             }
             Effect::TopicConfigChanged { topic, configs } => {

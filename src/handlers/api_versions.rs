@@ -11,6 +11,7 @@ use crate::dispatch::{RequestContext, Served, answer_in_version, served};
 use crate::handlers;
 use crate::network::{Answer, ClientSoftware};
 
+/// How this key is served.
 pub const SERVED: Served = served!(ApiVersions, 0..=4, handle);
 
 async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: ApiVersionsRequest) -> ApiVersionsResponse {

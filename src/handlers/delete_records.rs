@@ -103,7 +103,7 @@ fn delete(broker: &Broker, client: &str, topic: &str, index: i32, offset: i64) -
         Err(error) => {
             log::info!("client {client:?} could not delete records: {error}");
             if let DeleteRecordsError::Log(LogStartOffsetError::LogDir(failure)) = &error {
-                broker.replicas.log_dir_failed(&partition, failure);
+                broker.replicas.log_dir_failed(failure);
             }
             Err(error.to_code())
         }

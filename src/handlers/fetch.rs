@@ -22,6 +22,7 @@ use crate::network::{Answer, Started};
 use crate::partition::{FetchWaiter, Partition, ReadLimits, Readable};
 use crate::random;
 
+/// How this key is served.
 pub const SERVED: Served = Served {
     key: protocol::ApiKey::Fetch,
     min: 4,

@@ -16,6 +16,7 @@ use crate::broker::Broker;
 use crate::dispatch::{RequestContext, Served, served};
 use crate::topics::{is_internal, is_valid_name};
 
+/// How this key is served.
 pub const SERVED: Served = served!(Metadata, 0..=12, handle);
 
 async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: MetadataRequest) -> MetadataResponse {

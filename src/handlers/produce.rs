@@ -21,6 +21,7 @@ use crate::network::{Answer, Started};
 use crate::partition::{AppendFailure, Appended, Partition, PendingAppend};
 use crate::topics::is_internal;
 
+/// How this key is served.
 pub const SERVED: Served = Served {
     key: ApiKey::Produce,
     min: 3,
@@ -203,7 +204,7 @@ impl Produce {
                     partition.topic_partition,
                     self.context.client_id()
                 );
-                self.broker.note_append_failure(partition, &failure);
+                self.broker.note_append_failure(&failure);
                 let mut response = refused(index, failure.to_code(), Some(failure.to_string()));
                 if self.context.version >= 10 && response.error_code == ErrorCode::NOT_LEADER_OR_FOLLOWER {
                     let state = partition.state();

@@ -2,8 +2,7 @@
 //! bound, and everybody else awaits the outcome. Without contention an append is done when the call returns.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
 
 use parking_lot::Mutex;
 use storage::{AppendError, AppendInfo, Log, TopicPartition, ValidatedBatch};
@@ -103,7 +102,7 @@ impl Partition {
 
     /// Appends a validated batch if this broker leads and, for `acks=all`, enough replicas are in sync. Appends of one caller are
     /// made in the order of its calls.
-    pub fn append_as_leader(self: &Arc<Self>, batch: ValidatedBatch, acks: i16) -> Appended {
+    pub fn append_as_leader(&self, batch: ValidatedBatch, acks: i16) -> Appended {
         if let Err(failure) = self.may_append(acks) {
             return Appended::Done(Err(failure));
         }
@@ -144,8 +143,12 @@ impl Partition {
         Ok(())
     }
 
-    /// Appends what has queued. Whoever queued while the lock was held relies on its holder to come by here afterwards.
-    fn drain(self: &Arc<Self>) {
+    /// Appends what has queued. Whoever queued while the lock was held relies on its holder to come by here afterwards, whatever it
+    /// held the lock for ([`super::LogGuard`]).
+    pub(super) fn drain(&self) {
+        // Whoever unlocks looks at the queue afterwards, and whoever queues tries the lock afterwards: one of them must see the
+        // other, so neither pair may be reordered.
+        fence(Ordering::SeqCst);
         while !self.queue.is_empty() {
             let Some(mut log) = self.log.try_lock() else { return };
             let mut drained = 0;
@@ -157,15 +160,17 @@ impl Partition {
                 drained += 1;
             }
             drop(log);
+            fence(Ordering::SeqCst);
             if drained == MAX_DRAIN && !self.queue.is_empty() {
-                let partition = self.clone();
-                tokio::spawn(async move { partition.drain() });
+                if let Some(partition) = self.this.upgrade() {
+                    tokio::spawn(async move { partition.drain() });
+                }
                 return;
             }
         }
     }
 
-    fn append_locked(self: &Arc<Self>, log: &mut Log, batch: ValidatedBatch) -> Result<AppendInfo, AppendFailure> {
+    fn append_locked(&self, log: &mut Log, batch: ValidatedBatch) -> Result<AppendInfo, AppendFailure> {
         // Leadership may have gone while the append was queued.
         let state = self.leader_state()?;
         let before = self.high_watermark();

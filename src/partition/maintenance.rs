@@ -1,8 +1,6 @@
 //! What is done to a partition's log beside appending and reading. Everything here may wait for the disk: never call it from a task
 //! that serves connections.
 
-use std::sync::Arc;
-
 use storage::LogDirFailure;
 
 use super::Partition;
@@ -14,7 +12,7 @@ impl Partition {
     /// # Errors
     /// The log directory's failure.
     pub fn delete_old_segments(&self) -> Result<usize, LogDirFailure> {
-        let mut log = self.log.lock();
+        let mut log = self.log();
         let deleted = log.delete_old_segments(self.high_watermark(), clock::now_ms())?;
         self.advance_high_watermark(&log);
         Ok(deleted)
@@ -25,7 +23,7 @@ impl Partition {
     /// # Errors
     /// The log directory's failure.
     pub fn flush_if_due(&self) -> Result<(), LogDirFailure> {
-        let is_due = self.log.lock().is_flush_due(clock::now_ms());
+        let is_due = self.log().is_flush_due(clock::now_ms());
         if is_due { self.flush_to(i64::MAX) } else { Ok(()) }
     }
 
@@ -34,17 +32,17 @@ impl Partition {
     /// # Errors
     /// The log directory's failure.
     pub fn flush_to(&self, offset: i64) -> Result<(), LogDirFailure> {
-        let plan = self.log.lock().plan_flush(offset);
+        let plan = self.log().plan_flush(offset);
         if let Some(plan) = plan {
             plan.run()?;
-            self.log.lock().note_flushed(&plan, clock::now_ms());
+            self.log().note_flushed(&plan, clock::now_ms());
         }
         Ok(())
     }
 
     /// A segment was rolled: what lies before the new one is made durable in the background.
-    pub(super) fn flush_rolled(self: &Arc<Self>, active_segment_base_offset: i64) {
-        let partition = self.clone();
+    pub(super) fn flush_rolled(&self, active_segment_base_offset: i64) {
+        let Some(partition) = self.this.upgrade() else { return };
         tokio::task::spawn_blocking(move || {
             if let Err(failure) = partition.flush_to(active_segment_base_offset) {
                 // The directory's health has it; the next append is refused and takes the directory offline.
@@ -58,12 +56,12 @@ impl Partition {
     /// # Errors
     /// The log directory's failure.
     pub fn remove_deleted_files(&self) -> Result<(), LogDirFailure> {
-        self.log.lock().remove_deleted_files(clock::now_ms())
+        self.log().remove_deleted_files(clock::now_ms())
     }
 
     /// Forgets producers that wrote nothing for `producer.id.expiration.ms`.
     pub fn forget_idle_producers(&self) {
-        self.log.lock().remove_expired_producers(clock::now_ms());
+        self.log().remove_expired_producers(clock::now_ms());
     }
 
     /// Brings the log into the state that a clean stop leaves.
@@ -71,6 +69,6 @@ impl Partition {
     /// # Errors
     /// The log directory's failure.
     pub fn close(&self) -> Result<(), LogDirFailure> {
-        self.log.lock().close(clock::now_ms())
+        self.log().close(clock::now_ms())
     }
 }

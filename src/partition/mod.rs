@@ -3,11 +3,14 @@
 mod append;
 mod maintenance;
 mod read;
+#[cfg(test)]
+mod tests;
 mod waiters;
 
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Weak};
 
 use controller::ids::NO_LEADER;
 use controller::{LeaderRecoveryState, PartitionState};
@@ -28,6 +31,8 @@ pub const NO_EPOCH: i32 = -1;
 
 /// One partition.
 pub struct Partition {
+    /// Itself, for work that outlives a call.
+    this: Weak<Partition>,
     /// Topic and number.
     pub topic_partition: TopicPartition,
     /// The topic's id.
@@ -86,7 +91,8 @@ impl Partition {
     /// A partition over an open log that nobody leads yet: [`Partition::set_state`] says who does. `high_watermark` comes from the
     /// checkpoint.
     pub fn new(topic_id: TopicId, broker_id: i32, log: Log, high_watermark: i64, config: PartitionConfig) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new_cyclic(|this| Self {
+            this: this.clone(),
             topic_partition: log.partition().clone(),
             topic_id,
             broker_id,
@@ -112,7 +118,7 @@ impl Partition {
     /// The log directory's failure.
     pub fn set_state(&self, state: PartitionState) -> Result<(), storage::LogDirFailure> {
         let leads = state.leader == self.broker_id;
-        let mut log = self.log.lock();
+        let mut log = self.log();
         let is_new_epoch = {
             let old = self.state.read();
             old.leader != state.leader || old.leader_epoch != state.leader_epoch
@@ -172,8 +178,11 @@ impl Partition {
     }
 
     /// The log, for what is neither an append nor a fetch. Never held over an await, nor while anything else is locked.
-    pub fn log(&self) -> MutexGuard<'_, Log> {
-        self.log.lock()
+    pub fn log(&self) -> LogGuard<'_> {
+        LogGuard {
+            partition: self,
+            guard: Some(self.log.lock()),
+        }
     }
 
     /// The log directory that it is in.
@@ -203,6 +212,8 @@ impl Partition {
 
     /// Takes over a changed configuration.
     pub fn set_config(&self, config: PartitionConfig) {
+        let mut log = self.log();
+        log.set_config(config.log.clone());
         *self.config.write() = config;
     }
 
@@ -222,7 +233,7 @@ impl Partition {
     /// [`DeleteRecordsError`]
     pub fn delete_records_before(&self, offset: i64) -> Result<i64, DeleteRecordsError> {
         self.leader_state()?;
-        let mut log = self.log.lock();
+        let mut log = self.log();
         let high_watermark = self.high_watermark();
         let to = if offset == -1 { high_watermark } else { offset };
         if to < 0 {
@@ -235,6 +246,34 @@ impl Partition {
         log.increment_log_start_offset(to, high_watermark)?;
         self.advance_high_watermark(&log);
         Ok(log.log_start_offset())
+    }
+}
+
+/// The log, locked. Appends that queued up meanwhile are made when it is released: whoever queued relies on that.
+pub struct LogGuard<'a> {
+    partition: &'a Partition,
+    /// Taken on release alone.
+    guard: Option<MutexGuard<'a, Log>>,
+}
+
+impl Deref for LogGuard<'_> {
+    type Target = Log;
+
+    fn deref(&self) -> &Log {
+        self.guard.as_deref().expect("held until it is dropped")
+    }
+}
+
+impl DerefMut for LogGuard<'_> {
+    fn deref_mut(&mut self) -> &mut Log {
+        self.guard.as_deref_mut().expect("held until it is dropped")
+    }
+}
+
+impl Drop for LogGuard<'_> {
+    fn drop(&mut self) {
+        drop(self.guard.take());
+        self.partition.drain();
     }
 }
 

@@ -71,8 +71,7 @@ impl Partition {
         self.leader_state_in_epoch(limits.current_leader_epoch)?;
         let mut from_segment = None;
         loop {
-            let mark = self.waiters.mark();
-            let (plan, read) = self.locate(limits, from_segment, mark)?;
+            let (plan, read) = self.locate(limits, from_segment)?;
             let sendfile_min_bytes = if limits.sendfile {
                 SENDFILE_MIN_BYTES
             } else {
@@ -91,19 +90,15 @@ impl Partition {
         }
     }
 
-    fn locate(
-        &self,
-        limits: &ReadLimits,
-        from_segment: Option<i64>,
-        mark: i64,
-    ) -> Result<(ReadPlan, PartitionRead), ReadFailure> {
-        let mut log = self.log.lock();
+    fn locate(&self, limits: &ReadLimits, from_segment: Option<i64>) -> Result<(ReadPlan, PartitionRead), ReadFailure> {
+        let log = self.log();
         let read = PartitionRead {
             records: Chunk::Memory(bytes::Bytes::new()),
             high_watermark: self.high_watermark(),
             last_stable_offset: self.last_stable_offset(),
             log_start_offset: log.log_start_offset(),
-            mark,
+            // Under the lock, as appends move it: what this read sees is not counted again.
+            mark: self.waiters.mark(),
         };
         let max_offset = match limits.readable {
             Readable::HighWatermark => read.high_watermark,

@@ -2,7 +2,7 @@
 //! all of them reach its `min_bytes`; a wake-up short of that does not happen. Kafka's `DelayedFetch`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -53,7 +53,6 @@ struct Entry {
 #[derive(Default)]
 pub struct Waiters {
     entries: Mutex<Vec<Entry>>,
-    count: AtomicUsize,
     /// All bytes that ever became readable; lets a fetch see what came between its read and its registration.
     readable_bytes: AtomicI64,
 }
@@ -67,8 +66,7 @@ impl Waiters {
     /// From now on, bytes that become readable count for `waiter`, and so do those since `mark`.
     pub fn register(&self, waiter: &Arc<FetchWaiter>, max_bytes: i64, mark: i64) {
         let mut entries = self.entries.lock();
-        self.count.fetch_add(1, Ordering::SeqCst);
-        let since = (self.readable_bytes.load(Ordering::SeqCst) - mark).min(max_bytes);
+        let since = (self.readable_bytes.load(Ordering::Acquire) - mark).min(max_bytes);
         entries.push(Entry {
             waiter: waiter.clone(),
             countable_bytes: max_bytes - since,
@@ -82,9 +80,7 @@ impl Waiters {
     /// Takes `waiter` out again.
     pub fn deregister(&self, waiter: &Arc<FetchWaiter>) {
         let mut entries = self.entries.lock();
-        let before = entries.len();
         entries.retain(|e| !Arc::ptr_eq(&e.waiter, waiter));
-        self.count.fetch_sub(before - entries.len(), Ordering::SeqCst);
         if entries.is_empty() {
             *entries = Vec::new();
         }
@@ -92,11 +88,10 @@ impl Waiters {
 
     /// `bytes` more can be read.
     pub fn became_readable(&self, bytes: i64) {
-        self.readable_bytes.fetch_add(bytes, Ordering::SeqCst);
-        if self.count.load(Ordering::SeqCst) == 0 {
-            return;
-        }
-        for entry in self.entries.lock().iter_mut() {
+        // Under the lock, so that whoever registers counts these bytes once: in `since` or here.
+        let mut entries = self.entries.lock();
+        self.readable_bytes.fetch_add(bytes, Ordering::AcqRel);
+        for entry in entries.iter_mut() {
             let counted = bytes.min(entry.countable_bytes);
             entry.countable_bytes -= counted;
             entry.waiter.add(counted);

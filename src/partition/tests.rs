@@ -1,0 +1,81 @@
+//! A partition over a real log: who waits for whom, and what reaches the log.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use config::BrokerConfig;
+use controller::{ConfigMap, PartitionState};
+use protocol::records::BatchBuilder;
+use protocol::wire::Uuid;
+use storage::{LogDir, OpenFiles, RealDisk, TopicPartition};
+
+use super::{Appended, Partition, nobody_leads};
+use crate::log_config::PartitionConfig;
+
+const BROKER: i32 = 1;
+
+fn config(overrides: &[(&str, &str)]) -> PartitionConfig {
+    let overrides: ConfigMap = overrides
+        .iter()
+        .map(|(k, v)| ((*k).to_string(), (*v).to_string()))
+        .collect();
+    PartitionConfig::new(&BrokerConfig::default(), "t", &overrides)
+}
+
+fn led_partition(dir: &std::path::Path) -> Arc<Partition> {
+    let config = config(&[]);
+    let log_dir = LogDir::open(dir, Arc::new(RealDisk), OpenFiles::new(16)).expect("a directory of its own");
+    let id = Uuid([7; 16]);
+    let log = log_dir
+        .create_log(&TopicPartition::new("t", 0), Some(id), config.log.clone(), 0)
+        .expect("created");
+    let partition = Partition::new(id, BROKER, log, 0, config);
+    let led = PartitionState {
+        leader: BROKER,
+        leader_epoch: controller::LeaderEpoch(0),
+        isr: vec![BROKER],
+        replicas: vec![BROKER],
+        ..nobody_leads(0)
+    };
+    partition.set_state(led).expect("leads");
+    partition
+}
+
+fn batch() -> Bytes {
+    let mut builder = BatchBuilder::new();
+    builder.append(crate::clock::now_ms(), None, Some(b"value"));
+    builder.build().expect("a batch")
+}
+
+#[tokio::test]
+async fn an_append_that_met_another_holder_of_the_lock_is_made_when_that_one_lets_go() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let partition = led_partition(dir.path());
+    // What a fetch, a look-up or a checkpoint does.
+    let held = partition.log();
+    let validated = partition.validate(batch(), 11).expect("valid");
+    let appended = std::thread::scope(|scope| {
+        scope
+            .spawn(|| partition.append_as_leader(validated, -1))
+            .join()
+            .expect("does not panic")
+    });
+    let Appended::Queued(pending) = appended else {
+        panic!("the lock is held: the append must have been queued")
+    };
+    assert_eq!(held.log_end_offset(), 0);
+    drop(held);
+    let info = pending.outcome().await.expect("was made").expect("was accepted");
+    assert_eq!((info.first_offset, info.last_offset), (0, 0));
+    assert_eq!(partition.high_watermark(), 1);
+}
+
+#[test]
+fn a_changed_configuration_reaches_the_log() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let partition = led_partition(dir.path());
+    partition.set_config(config(&[("retention.ms", "1234"), ("cleanup.policy", "compact")]));
+    let log = partition.log();
+    assert_eq!(log.config().retention_ms, 1234);
+    assert!(!log.config().cleanup_policy.delete);
+}
