@@ -367,15 +367,9 @@ impl Logs {
     /// The first directory's failure; the others are closed all the same.
     pub fn close(&self, partitions: &[Arc<Partition>]) -> Result<(), LogDirFailure> {
         let mut first_failure = None;
-        for partition in partitions {
-            if let Err(failure) = partition.close() {
-                log::error!("{}: {failure}", partition.topic_partition);
-                first_failure.get_or_insert(failure);
-            }
-        }
-        for found in self.found.lock().values_mut() {
-            if let Err(failure) = found.log.close(clock::now_ms()) {
-                log::error!("{}: {failure}", found.log.partition());
+        for directory in &self.directories {
+            if let Err(failure) = self.close_in(directory, partitions) {
+                log::error!("{failure}");
                 first_failure.get_or_insert(failure);
             }
         }
@@ -391,5 +385,24 @@ impl Logs {
             }
         }
         first_failure.map_or(Ok(()), Err)
+    }
+
+    fn close_in(&self, directory: &Directory, partitions: &[Arc<Partition>]) -> Result<(), LogDirFailure> {
+        let mut closing = Vec::new();
+        let mut plans = Vec::new();
+        for partition in partitions.iter().filter(|p| p.log_dir() == directory.dir.path()) {
+            if let Some(plan) = partition.plan_close()? {
+                closing.push(partition);
+                plans.push(plan);
+            }
+        }
+        directory.dir.flush_together(&plans)?;
+        closing.iter().zip(&plans).for_each(|(partition, plan)| partition.note_closed(plan));
+        for found in self.found.lock().values_mut() {
+            if found.log.dir().parent() == Some(directory.dir.path()) {
+                found.log.close(clock::now_ms())?;
+            }
+        }
+        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! What is done to a partition's log beside appending and reading. Everything here may wait for the disk: never call it from a task
 //! that serves connections.
 
-use storage::LogDirFailure;
+use storage::{FlushPlan, LogDirFailure};
 
 use super::Partition;
 use crate::clock;
@@ -64,11 +64,16 @@ impl Partition {
         self.log().remove_expired_producers(clock::now_ms());
     }
 
-    /// Brings the log into the state that a clean stop leaves.
+    /// Brings the log into the state that a clean stop leaves, but for making it durable: the plan does that.
     ///
     /// # Errors
     /// The log directory's failure.
-    pub fn close(&self) -> Result<(), LogDirFailure> {
-        self.log().close(clock::now_ms())
+    pub fn plan_close(&self) -> Result<Option<FlushPlan>, LogDirFailure> {
+        self.log().plan_close(clock::now_ms())
+    }
+
+    /// Takes note that the plan has run.
+    pub fn note_closed(&self, plan: &FlushPlan) {
+        self.log().note_closed(plan, clock::now_ms());
     }
 }

@@ -170,7 +170,7 @@ impl Log {
             self.write(pending, now_ms)?;
             self.roll_at(header.base_offset, now_ms)?;
         }
-        self.assign_epoch_at(header.partition_leader_epoch, header.base_offset)?;
+        self.assign_epoch_at(header.partition_leader_epoch, header.base_offset);
         self.producers.apply(&header, end_txn_marker(&header, &body));
         pending.parts.push((head, body));
         pending.placed.push(Placed { header, size });

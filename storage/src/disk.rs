@@ -47,6 +47,8 @@ pub trait LogFile: fmt::Debug + Send + Sync {
     fn fallocate(&self, at: u64, len: u64) -> io::Result<()>;
     /// Makes content and length durable. After an error nothing may be assumed about any earlier write.
     fn fsync(&self) -> io::Result<()>;
+    /// Makes everything durable that was written to the file system since the file was opened, by whomever.
+    fn sync_file_system(&self) -> io::Result<()>;
     /// Whether the range can be read without waiting for the disk, where that is known.
     fn is_cached(&self, at: u64, len: u64) -> bool;
     /// The file as the operating system knows it, for `sendfile`; `None` on a simulated disk.
@@ -197,6 +199,10 @@ impl LogFile for RealFile {
 
     fn fsync(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn sync_file_system(&self) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(&self.0)?)
     }
 
     fn is_cached(&self, at: u64, len: u64) -> bool {

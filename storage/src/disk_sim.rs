@@ -353,6 +353,21 @@ impl LogFile for SimFile {
         Ok(())
     }
 
+    fn sync_file_system(&self) -> io::Result<()> {
+        let mut state = self.disk.0.lock();
+        state.change(0).map_err(|(_, error)| error)?;
+        if state.fail_syncs {
+            return Err(io::Error::other("simulated failure to sync"));
+        }
+        state.pending.clear();
+        state.durable = state.live.clone();
+        for file in &mut state.files {
+            file.durable = file.live.clone();
+            file.dirty.clear();
+        }
+        Ok(())
+    }
+
     fn is_cached(&self, _at: u64, _len: u64) -> bool {
         !self.disk.0.lock().cold
     }

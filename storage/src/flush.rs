@@ -1,11 +1,12 @@
 //! Making a log durable. Decided with the log in hand, done without it: an fsync may take long, and appends go on meanwhile.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::LogDirFailure;
-use crate::log::{LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, Unsynced};
+use crate::leader_epoch_cache::EpochEntry;
+use crate::log::{PARTITION_METADATA, Unsynced};
 use crate::log_home::LogHome;
 use crate::segment::Segment;
 
@@ -16,9 +17,13 @@ pub struct FlushPlan {
     pub(crate) segments: Vec<Arc<Segment>>,
     /// By offset.
     pub(crate) snapshots: Vec<(i64, PathBuf)>,
+    /// What `leader-epoch-checkpoint` is to hold.
+    pub(crate) epochs: Option<Vec<EpochEntry>>,
     pub(crate) unsynced: Unsynced,
     pub(crate) offset: i64,
     pub(crate) truncations: u64,
+    /// Flushes are numbered as they are planned.
+    pub(crate) number: u64,
 }
 
 impl FlushPlan {
@@ -38,34 +43,44 @@ impl FlushPlan {
         self.home.check("flush", self.sync())
     }
 
+    /// Writes what is only in memory, so that syncing the whole file system makes everything durable.
+    pub(crate) fn write(&self) -> Result<(), LogDirFailure> {
+        self.home.health().check()?;
+        let write = || {
+            self.segments.iter().try_for_each(|segment| segment.write_indexes())?;
+            self.epochs
+                .iter()
+                .try_for_each(|epochs| self.home.write_epochs(epochs, self.number, false))
+        };
+        self.home.check("flush", write())
+    }
+
     fn sync(&self) -> io::Result<()> {
-        let disk = self.home.disk();
-        for segment in &self.segments {
-            segment.flush()?;
-        }
+        self.segments.iter().try_for_each(|segment| segment.flush())?;
         for (_, snapshot) in &self.snapshots {
             // One that retention has removed meanwhile is not missed.
-            match disk.open(snapshot) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                file => file?.fsync()?,
-            }
+            self.sync_if_there(snapshot)?;
         }
-        if self.unsynced.epochs {
-            disk.open(&self.home.path(LEADER_EPOCH_CHECKPOINT))?.fsync()?;
+        if let Some(epochs) = &self.epochs {
+            self.home.write_epochs(epochs, self.number, true)?;
         }
         let dir = self.home.dir();
         if self.unsynced.created {
-            match disk.open(&self.home.path(PARTITION_METADATA)) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                file => file?.fsync()?,
-            }
+            self.sync_if_there(&self.home.path(PARTITION_METADATA))?;
             if let Some(log_dir) = dir.parent() {
-                disk.fsync_dir(log_dir)?;
+                self.home.disk().fsync_dir(log_dir)?;
             }
         }
         if self.unsynced.names || self.unsynced.created {
-            disk.fsync_dir(&dir)?;
+            self.home.disk().fsync_dir(&dir)?;
         }
         Ok(())
+    }
+
+    fn sync_if_there(&self, path: &Path) -> io::Result<()> {
+        match self.home.disk().open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            file => file?.fsync(),
+        }
     }
 }

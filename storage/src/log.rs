@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use protocol::wire::TopicId;
 
-use crate::checkpoint::encode_epochs;
 use crate::error::LogDirFailure;
 use crate::flush::FlushPlan;
 use crate::leader_epoch_cache::{EpochEndOffset, EpochEntry, LeaderEpochCache};
@@ -41,7 +40,11 @@ pub struct Log {
     pub(crate) producers: ProducerState,
     pub(crate) snapshots: Snapshots,
     pub(crate) epochs: LeaderEpochCache,
+    /// What `leader-epoch-checkpoint` holds.
+    pub(crate) stored_epochs: Vec<EpochEntry>,
     pub(crate) unsynced: Unsynced,
+    /// Counts the flushes that were planned.
+    pub(crate) flushes: u64,
     /// Counts truncations, so that a flush that began before one says nothing about what came after.
     pub(crate) truncations: u64,
     /// Files called `*.deleted`, to be removed when their time has come.
@@ -51,8 +54,6 @@ pub struct Log {
 /// What was written beside the segments and is not durable yet.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Unsynced {
-    /// `leader-epoch-checkpoint`.
-    pub(crate) epochs: bool,
     /// Names in the partition's directory.
     pub(crate) names: bool,
     /// The directory itself and `partition.metadata`.
@@ -170,30 +171,24 @@ impl Log {
     /// Notes that `leader_epoch` begins at the log end offset: what a new leader does before its first append.
     pub fn assign_leader_epoch(&mut self, leader_epoch: i32) -> Result<(), LogDirFailure> {
         self.home.health().check()?;
-        self.assign_epoch_at(leader_epoch, self.log_end_offset)
+        self.assign_epoch_at(leader_epoch, self.log_end_offset);
+        Ok(())
     }
 
-    pub(crate) fn assign_epoch_at(&mut self, epoch: i32, start_offset: i64) -> Result<(), LogDirFailure> {
-        if epoch >= 0 && self.epochs.assign(EpochEntry { epoch, start_offset }) {
-            self.write_epochs()?;
+    pub(crate) fn assign_epoch_at(&mut self, epoch: i32, start_offset: i64) {
+        if epoch >= 0 {
+            self.epochs.assign(EpochEntry { epoch, start_offset });
         }
-        Ok(())
     }
 
-    /// Writes the epochs down. They become durable with the next flush, before the recovery point passes what they describe;
-    /// behind it they are read from the records again.
-    pub(crate) fn write_epochs(&mut self) -> Result<(), LogDirFailure> {
-        let written = self.store_epochs();
-        self.home.check("write the leader epochs", written)
-    }
-
-    pub(crate) fn store_epochs(&mut self) -> io::Result<()> {
-        let path = self.home.path(LEADER_EPOCH_CHECKPOINT);
-        let text = encode_epochs(self.epochs.entries());
-        self.home.disk().write_atomically(&path, text.as_bytes(), false)?;
-        self.unsynced.mark().epochs = true;
-        self.unsynced.names = true;
-        Ok(())
+    /// The epochs, where the file does not hold them.
+    ///
+    /// They are written with each flush, before the recovery point passes the records that they describe; behind it they are read
+    /// from the records again. An epoch without records need not survive: the next leader begins at the same offset.
+    fn unstored_epochs(&self) -> Option<Vec<EpochEntry>> {
+        let with_records = |entry: &EpochEntry| entry.start_offset < self.log_end_offset;
+        let epochs: Vec<EpochEntry> = self.epochs.entries().filter(with_records).collect();
+        (epochs != self.stored_epochs).then_some(epochs)
     }
 
     pub(crate) fn active(&self) -> &Arc<Segment> {
@@ -243,28 +238,34 @@ impl Log {
 
     /// Begins a flush of everything below `offset`: the plan runs without the log, then [`Log::note_flushed`] takes its result.
     /// `None` where that is on disk already.
-    pub fn plan_flush(&self, offset: i64) -> Option<FlushPlan> {
+    pub fn plan_flush(&mut self, offset: i64) -> Option<FlushPlan> {
         let offset = offset.min(self.log_end_offset);
-        if offset <= self.recovery_point && !self.unsynced.epochs && !self.unsynced.truncated {
+        if offset <= self.recovery_point && !self.unsynced.truncated {
             return None;
         }
+        Some(self.plan(offset))
+    }
+
+    fn plan(&mut self, offset: i64) -> FlushPlan {
+        self.flushes += 1;
         let first = self
             .floor_segment(self.recovery_point)
             .map_or(self.recovery_point, |segment| segment.base_offset());
-        let unsynced = self.unsynced;
         let below = self.segments.range(first..offset.max(first + 1));
         let mut plan = FlushPlan {
             home: self.home.clone(),
             segments: below.map(|(_, segment)| segment.clone()).collect(),
             snapshots: self.snapshots.unsynced(),
-            unsynced,
+            epochs: self.unstored_epochs(),
+            unsynced: self.unsynced,
             offset,
             truncations: self.truncations,
+            number: self.flushes,
         };
-        if unsynced.truncated {
+        if self.unsynced.truncated {
             plan.include(self.active().clone());
         }
-        Some(plan)
+        plan
     }
 
     /// Moves the recovery point to what a plan has made durable.
@@ -281,6 +282,11 @@ impl Log {
             };
         }
         self.snapshots.note_synced(&plan.snapshots);
+        if let Some(epochs) = &plan.epochs
+            && plan.number == self.flushes
+        {
+            self.stored_epochs = epochs.clone();
+        }
         let active = self.active_segment_base_offset();
         plan.segments
             .iter()
@@ -302,9 +308,19 @@ impl Log {
     /// Brings the log into the state that a clean stop leaves: everything durable, nothing allocated behind the records,
     /// indexes complete, a snapshot of the producers at the log end offset. Appends may go on, which undoes it.
     pub fn close(&mut self, now_ms: i64) -> Result<(), LogDirFailure> {
+        if let Some(plan) = self.plan_close(now_ms)? {
+            plan.run()?;
+            self.note_closed(&plan, now_ms);
+        }
+        Ok(())
+    }
+
+    /// The first part of [`Log::close`]: all but making it durable, which many logs do together with
+    /// [`LogDir::flush_together`](crate::LogDir::flush_together). `None` where nothing has changed.
+    pub fn plan_close(&mut self, now_ms: i64) -> Result<Option<FlushPlan>, LogDirFailure> {
         self.home.health().check()?;
         if !self.unsynced.changed {
-            return Ok(());
+            return Ok(None);
         }
         let closed = self.active().on_become_inactive();
         self.home.check("close", closed)?;
@@ -313,25 +329,17 @@ impl Log {
         self.home.check("take a snapshot of the producers", taken)?;
         self.unsynced.mark().names = true;
         // An empty active segment holds nothing below the log end offset but must be there after a crash all the same.
-        let mut plan = self
-            .plan_flush(self.log_end_offset)
-            .unwrap_or_else(|| self.empty_flush());
+        let mut plan = self.plan(self.log_end_offset);
         plan.include(self.active().clone());
-        plan.run()?;
-        self.note_flushed(&plan, now_ms);
-        self.unsynced.changed = false;
-        Ok(())
+        self.last_flushed_ms = now_ms;
+        Ok(Some(plan))
     }
 
-    fn empty_flush(&self) -> FlushPlan {
-        FlushPlan {
-            home: self.home.clone(),
-            segments: Vec::new(),
-            snapshots: self.snapshots.unsynced(),
-            unsynced: self.unsynced,
-            offset: self.recovery_point,
-            truncations: self.truncations,
-        }
+    /// The last part of [`Log::close`], when the plan has run.
+    pub fn note_closed(&mut self, plan: &FlushPlan, now_ms: i64) {
+        let is_last_change = self.unsynced.marks == plan.unsynced.marks && self.log_end_offset == plan.offset;
+        self.note_flushed(plan, now_ms);
+        self.unsynced.changed &= !is_last_change;
     }
 
     /// Removes the files of deleted segments whose `file.delete.delay.ms` is over.

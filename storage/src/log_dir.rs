@@ -11,8 +11,9 @@ use crate::checkpoint::{
     MalformedMetaProperties, MetaProperties, OffsetCheckpoint, decode_clean_shutdown, decode_meta_properties,
     decode_offsets, encode_clean_shutdown, encode_meta_properties, encode_offsets,
 };
-use crate::disk::{Disk, DiskLock};
+use crate::disk::{Disk, DiskLock, LogFile};
 use crate::error::{LogDirFailure, LogDirHealth, OpenError};
+use crate::flush::FlushPlan;
 use crate::log::Log;
 use crate::log_config::LogConfig;
 use crate::open_files::OpenFiles;
@@ -24,6 +25,9 @@ const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 const META_PROPERTIES: &str = "meta.properties";
 /// Where Kafka keeps indexes of tiered segments; no partition.
 const REMOTE_INDEX_CACHE: &str = "remote-log-index-cache";
+
+/// From how many logs on the file system is synced as a whole.
+const SYNC_TOGETHER: usize = 4;
 
 /// Why a directory cannot be a log directory. Nothing in it was touched.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +75,8 @@ pub struct LogDir {
     open_files: Arc<OpenFiles>,
     health: Arc<LogDirHealth>,
     _lock: DiskLock,
+    /// Open since before anything was written here: so it sees every error of writing back.
+    witness: Arc<dyn LogFile>,
     meta_properties: Option<MetaProperties>,
     clean_shutdown: Option<CleanShutdown>,
     partitions: Vec<TopicPartition>,
@@ -134,10 +140,11 @@ impl LogDir {
         });
         Ok(Self {
             path: path.to_path_buf(),
-            disk,
+            disk: disk.clone(),
             open_files,
             health: LogDirHealth::new(path),
             _lock: lock,
+            witness: disk.open(&path.join(LOCK)).map_err(unusable)?,
             meta_properties,
             clean_shutdown,
             partitions: opened.partitions,
@@ -259,6 +266,16 @@ impl LogDir {
         self.check("delete a partition", self.disk.rename(&log.dir(), &renamed))?;
         log.moved_to(&renamed);
         Ok(renamed)
+    }
+
+    /// Runs many plans of logs in this directory. From a handful on the whole file system is synced at once: a disk does that in
+    /// little more than the time of one fsync.
+    pub fn flush_together(&self, plans: &[FlushPlan]) -> Result<(), LogDirFailure> {
+        if plans.len() < SYNC_TOGETHER {
+            return plans.iter().try_for_each(FlushPlan::run);
+        }
+        plans.iter().try_for_each(FlushPlan::write)?;
+        self.check("flush many logs", self.witness.sync_file_system())
     }
 
     /// Removes a deleted partition's directory with all that is in it.

@@ -4,10 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
+use crate::checkpoint::encode_epochs;
 use crate::disk::Disk;
 use crate::error::{LogDirFailure, LogDirHealth};
+use crate::leader_epoch_cache::EpochEntry;
+use crate::log::LEADER_EPOCH_CHECKPOINT;
 use crate::open_files::OpenFiles;
 use crate::topic_partition::TopicPartition;
 
@@ -19,6 +22,8 @@ pub(crate) struct LogHome {
     health: Arc<LogDirHealth>,
     /// Changes once at most: when the partition is deleted.
     dir: RwLock<PathBuf>,
+    /// The number of the flush that wrote `leader-epoch-checkpoint` last.
+    epochs_file: Mutex<u64>,
 }
 
 impl LogHome {
@@ -35,6 +40,7 @@ impl LogHome {
             open_files,
             health,
             dir: RwLock::new(dir),
+            epochs_file: Mutex::new(0),
         })
     }
 
@@ -60,6 +66,18 @@ impl LogHome {
 
     pub(crate) fn set_dir(&self, dir: &Path) {
         *self.dir.write() = dir.to_path_buf();
+    }
+
+    /// Replaces `leader-epoch-checkpoint`, with `sync` durably, unless a later flush has done so.
+    pub(crate) fn write_epochs(&self, epochs: &[EpochEntry], flush: u64, sync: bool) -> io::Result<()> {
+        let mut last_flush = self.epochs_file.lock();
+        if *last_flush > flush {
+            return Ok(());
+        }
+        *last_flush = flush;
+        let text = encode_epochs(epochs.iter().copied());
+        self.disk
+            .write_atomically(&self.path(LEADER_EPOCH_CHECKPOINT), text.as_bytes(), sync)
     }
 
     /// Passes a result on; an error takes the directory offline.

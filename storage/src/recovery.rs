@@ -85,6 +85,7 @@ impl Log {
             last_flushed_ms: now_ms,
             producers: ProducerState::new(0),
             epochs: LeaderEpochCache::default(),
+            stored_epochs: Vec::new(),
             unsynced: Unsynced {
                 created,
                 names: created,
@@ -92,6 +93,7 @@ impl Log {
                 ..Unsynced::default()
             },
             truncations: 0,
+            flushes: 0,
             deleted: VecDeque::new(),
         };
         log.load_topic_id(options.topic_id, options.clean_shutdown)?;
@@ -167,11 +169,8 @@ impl Log {
         } else {
             self.recovery_point.min(self.log_end_offset)
         };
-        let changed = self.epochs.truncate_from_end(self.log_end_offset);
+        self.epochs.truncate_from_end(self.log_end_offset);
         self.epochs.truncate_from_start(self.log_start_offset);
-        if changed || !clean {
-            self.store_epochs()?;
-        }
         self.load_producers(clean, now_ms)
     }
 
@@ -212,10 +211,10 @@ impl Log {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             content => content?,
         };
-        let entries = decode_epochs(&String::from_utf8_lossy(&stored)).unwrap_or_default();
-        self.epochs = LeaderEpochCache::new(entries.iter().copied());
+        self.stored_epochs = decode_epochs(&String::from_utf8_lossy(&stored)).unwrap_or_default();
+        self.epochs = LeaderEpochCache::new(self.stored_epochs.iter().copied());
         // A crash may leave the file torn or empty; the records carry their epochs, too.
-        if entries.is_empty() {
+        if self.stored_epochs.is_empty() {
             for segment in self.segments.values() {
                 let file = segment.file()?;
                 let mut scan = BatchScan::new(file.as_ref(), ReadMode::Blocking, 0, segment.size());
@@ -259,6 +258,8 @@ impl Log {
         let (position, offset) = self.trusted_part(&first)?;
         self.load_state_before(&first, position, offset, now_ms)?;
         self.log_end_offset = offset;
+        // From here on the records tell; what a truncation has not yet taken out of the file is not to be found again.
+        self.epochs.truncate_from_end(offset);
         let segments: Vec<_> = self
             .segments
             .range(first.base_offset()..)

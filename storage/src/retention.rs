@@ -47,7 +47,6 @@ impl Log {
         }
         self.log_start_offset = log_start_offset;
         self.unsynced.mark();
-        // Not written down before the checkpoint is: a crash in between brings the records back, and they need their epochs.
         self.epochs.truncate_from_start(log_start_offset);
         Ok(true)
     }
@@ -121,10 +120,7 @@ impl Log {
         let gone = std::mem::replace(&mut self.segments, kept);
         self.log_start_offset = self.log_start_offset.max(first_kept);
         self.delete_files(gone.into_values(), now_ms)?;
-        // Behind the deletion, for the same reason as above.
-        if self.epochs.truncate_from_start(self.log_start_offset) {
-            self.write_epochs()?;
-        }
+        self.epochs.truncate_from_start(self.log_start_offset);
         let removed = self.snapshots.retain(|offset| offset >= first_kept);
         self.home.check("remove a snapshot of the producers", removed)
     }
@@ -155,9 +151,7 @@ impl Log {
         self.home.health().check()?;
         if offset >= self.log_end_offset {
             // A leader that was elected but never appended may have left an epoch that begins at the end.
-            if self.epochs.truncate_from_end(self.log_end_offset) {
-                self.write_epochs()?;
-            }
+            self.epochs.truncate_from_end(self.log_end_offset);
             return Ok(false);
         }
         if self
@@ -192,9 +186,7 @@ impl Log {
     fn end_truncation(&mut self, offset: i64, now_ms: i64) -> Result<(), LogDirFailure> {
         self.log_end_offset = offset;
         self.recovery_point = self.recovery_point.min(offset);
-        if self.epochs.truncate_from_end(offset) {
-            self.write_epochs()?;
-        }
+        self.epochs.truncate_from_end(offset);
         let reloaded = self.reload_producers(now_ms);
         self.home.check("rebuild the producers' state", reloaded)
     }
@@ -217,7 +209,6 @@ impl Log {
         let removed = self.snapshots.retain(|_| false);
         self.home.check("remove the snapshots of the producers", removed)?;
         self.epochs.clear();
-        self.write_epochs()?;
         self.end_truncation(offset, now_ms)
     }
 }

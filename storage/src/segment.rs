@@ -408,6 +408,16 @@ impl Segment {
         Ok(())
     }
 
+    /// Writes the index entries that are only in memory.
+    pub(crate) fn write_indexes(&self) -> io::Result<()> {
+        let mut state = self.state.lock();
+        let Some(indexes) = &mut state.indexes else {
+            return Ok(());
+        };
+        indexes.offset.file_mut().write_tail()?;
+        indexes.time.file_mut().write_tail()
+    }
+
     /// Makes all that is there durable.
     pub(crate) fn flush(&self) -> io::Result<()> {
         self.file()?.fsync()?;

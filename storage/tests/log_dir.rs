@@ -194,3 +194,33 @@ fn a_thousand_partitions_open_without_as_many_open_files() {
     let open_files = std::fs::read_dir("/proc/self/fd").unwrap().count();
     assert!(open_files < 400, "{open_files} open files");
 }
+
+#[test]
+fn many_logs_are_closed_together() {
+    let disk = storage::SimDisk::new(5);
+    let open = || LogDir::open(Path::new("/logs"), Arc::new(disk.clone()), OpenFiles::new(100)).unwrap();
+    {
+        let logs = open();
+        let partitions: Vec<_> = (0..20).map(|n| TopicPartition::new("many", n)).collect();
+        let create = |partition| logs.create_log(partition, Some(id(1)), config(), 0).unwrap();
+        let mut opened: Vec<_> = partitions.iter().map(create).collect();
+        opened.iter_mut().for_each(append);
+        let plans: Vec<_> = opened.iter_mut().map(|log| log.plan_close(0).unwrap().unwrap()).collect();
+        logs.flush_together(&plans).unwrap();
+        opened.iter_mut().zip(&plans).for_each(|(log, plan)| log.note_closed(plan, 0));
+        assert!(opened.iter_mut().all(|log| log.recovery_point() == 1 && log.plan_close(0).unwrap().is_none()));
+        // One that is used again is to be closed again.
+        append(&mut opened[3]);
+        assert!(opened[3].plan_close(0).unwrap().is_some());
+        opened[3].close(0).unwrap();
+        let points = opened.iter().map(|log| (log.partition(), log.recovery_point()));
+        logs.write_checkpoint(OffsetCheckpoint::RecoveryPoint, points).unwrap();
+        logs.mark_clean_shutdown(-1).unwrap();
+    }
+    disk.crash();
+    let logs = open();
+    assert!(logs.clean_shutdown().is_some());
+    let opened = logs.load_logs(|_| config(), 3, 0).unwrap();
+    assert_eq!(opened.iter().map(|log| log.log_end_offset()).sum::<i64>(), 21);
+    assert!(opened.iter().all(|log| log.latest_epoch() == Some(0) && log.topic_id() == Some(id(1))));
+}
