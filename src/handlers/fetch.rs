@@ -2,6 +2,8 @@
 //!
 //! Answered at once where there is enough; otherwise the fetch parks on its partitions until there is, or until `max_wait_ms`.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,10 +33,16 @@ pub const SERVED: Served = Served {
     start,
 };
 
+const READ_UNCOMMITTED: i8 = 0;
 const READ_COMMITTED: i8 = 1;
 
 fn start(broker: &Arc<Broker>, context: RequestContext, mut reader: Reader) -> Result<Started, DecodeError> {
     let request = FetchRequest::decode(&mut reader, context.version)?;
+    if !matches!(request.isolation_level, READ_UNCOMMITTED | READ_COMMITTED) {
+        // Kafka has no better code for a level that does not exist.
+        let response = refused(context.version, request, ErrorCode::UNKNOWN_SERVER_ERROR);
+        return Ok(Started::Ready(answer(&context, &response)));
+    }
     let fetch = Fetch::new(broker.clone(), context, request);
     Ok(match fetch.read(ReadMode::NoWait) {
         Some(round) if fetch.is_enough(&round) => Started::Ready(fetch.finish(round)),
@@ -299,18 +307,29 @@ fn session_request(version: i16, request: FetchRequest) -> SessionRequest {
             TopicKey::Name(name.detached())
         }
     };
-    let mut partitions = Vec::new();
+    // A partition that is named twice counts once: at its first place, with what was asked last.
+    let mut partitions: Vec<FetchPartition> = Vec::new();
+    let mut place_of: HashMap<(TopicKey, i32), usize> = HashMap::new();
     for topic in request.topics {
         let topic_key = key(&topic.topic, topic.topic_id);
-        partitions.extend(topic.partitions.into_iter().map(|p| FetchPartition {
-            topic: topic_key.clone(),
-            partition: p.partition,
-            fetch_offset: p.fetch_offset,
-            max_bytes: p.partition_max_bytes,
-            current_leader_epoch: p.current_leader_epoch,
-            last_fetched_epoch: p.last_fetched_epoch,
-            log_start_offset: p.log_start_offset,
-        }));
+        for p in topic.partitions {
+            let wanted = FetchPartition {
+                topic: topic_key.clone(),
+                partition: p.partition,
+                fetch_offset: p.fetch_offset,
+                max_bytes: p.partition_max_bytes,
+                current_leader_epoch: p.current_leader_epoch,
+                last_fetched_epoch: p.last_fetched_epoch,
+                log_start_offset: p.log_start_offset,
+            };
+            match place_of.entry((topic_key.clone(), p.partition)) {
+                Entry::Occupied(place) => partitions[*place.get()] = wanted,
+                Entry::Vacant(place) => {
+                    place.insert(partitions.len());
+                    partitions.push(wanted);
+                }
+            }
+        }
     }
     let forgotten = request.forgotten_topics_data.into_iter().flat_map(|topic| {
         let topic_key = key(&topic.topic, topic.topic_id);
@@ -325,6 +344,32 @@ fn session_request(version: i16, request: FetchRequest) -> SessionRequest {
         epoch: request.session_epoch,
         partitions,
         forgotten: forgotten.collect(),
+    }
+}
+
+/// Refuses a request as a whole. Clients before v13 look for the error at each partition.
+fn refused(version: i16, request: FetchRequest, error_code: ErrorCode) -> FetchResponse {
+    let session = session_request(version, request);
+    let mut responses: Vec<FetchableTopicResponse> = Vec::new();
+    for wanted in session.partitions {
+        let TopicKey::Name(topic) = wanted.topic else {
+            continue;
+        };
+        let data = failed(wanted.partition, error_code);
+        match responses.last_mut() {
+            Some(response) if response.topic == topic => response.partitions.push(data),
+            _ => responses.push(FetchableTopicResponse {
+                topic,
+                partitions: vec![data],
+                ..Default::default()
+            }),
+        }
+    }
+    FetchResponse {
+        error_code,
+        session_id: session.id,
+        responses,
+        ..Default::default()
     }
 }
 
@@ -390,4 +435,67 @@ fn leaders_to_name(
         })
     };
     ids.into_iter().filter_map(endpoint).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::messages::fetch::{FetchPartition as Asked, FetchTopic};
+
+    use super::*;
+
+    fn topic(name: &'static str, partitions: &[(i32, i64)]) -> FetchTopic {
+        FetchTopic {
+            topic: Utf8Bytes::from_static(name),
+            partitions: partitions
+                .iter()
+                .map(|(partition, fetch_offset)| Asked {
+                    partition: *partition,
+                    fetch_offset: *fetch_offset,
+                    ..Default::default()
+                })
+                .collect(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_partition_named_twice_is_fetched_once_as_asked_last() {
+        let request = FetchRequest {
+            topics: vec![
+                topic("a", &[(0, 1), (1, 2), (0, 3)]),
+                topic("b", &[(0, 4)]),
+                topic("a", &[(1, 5), (2, 6)]),
+            ],
+            ..Default::default()
+        };
+        let partitions = session_request(12, request).partitions;
+        let named = |wanted: &FetchPartition| match &wanted.topic {
+            TopicKey::Name(name) => (name.to_string(), wanted.partition, wanted.fetch_offset),
+            TopicKey::Id(id) => panic!("version 12 names topics, not {id:?}"),
+        };
+        let partitions: Vec<_> = partitions.iter().map(named).collect();
+        let expected = [("a", 0, 3), ("a", 1, 5), ("b", 0, 4), ("a", 2, 6)];
+        assert_eq!(
+            partitions,
+            expected.map(|(name, partition, offset)| (name.to_string(), partition, offset))
+        );
+    }
+
+    #[test]
+    fn a_refused_request_says_so_where_its_version_looks() {
+        let request = || FetchRequest {
+            session_id: 7,
+            topics: vec![topic("a", &[(0, 1), (1, 2)])],
+            ..Default::default()
+        };
+        let old = refused(12, request(), ErrorCode::UNKNOWN_SERVER_ERROR);
+        assert_eq!((old.error_code, old.session_id), (ErrorCode::UNKNOWN_SERVER_ERROR, 7));
+        let codes: Vec<_> = old.responses[0].partitions.iter().map(|p| p.error_code).collect();
+        assert_eq!(codes, [ErrorCode::UNKNOWN_SERVER_ERROR; 2]);
+        let new = refused(13, request(), ErrorCode::UNKNOWN_SERVER_ERROR);
+        assert_eq!(
+            (new.error_code, new.responses.len()),
+            (ErrorCode::UNKNOWN_SERVER_ERROR, 0)
+        );
+    }
 }
