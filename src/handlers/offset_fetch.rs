@@ -2,13 +2,13 @@
 //! only (KIP-447), several groups at once (KIP-709). «Nothing committed» is offset -1 without an error.
 //! Version 0 reads what version 0 of OffsetCommit has kept in the znode tree, and has an error for «nothing».
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use protocol::ErrorCode;
 use protocol::messages::offset_fetch::{
-    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchResponse,
-    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic,
-    OffsetFetchResponseTopics,
+    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchResponse, OffsetFetchResponseGroup,
+    OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
 use protocol::wire::Utf8Bytes;
 
@@ -28,25 +28,23 @@ const NO_LEADER_EPOCH: i32 = -1;
 
 async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: OffsetFetchRequest) -> OffsetFetchResponse {
     if context.version >= 8 {
-        let groups = request
-            .groups
-            .iter()
-            .map(|group| fetch_group(broker, group, request.require_stable))
+        let groups = distinct_groups(&request.groups)
+            .into_iter()
+            .map(|(group_id, topics)| fetch_group(broker, group_id, topics, request.require_stable))
             .collect();
         return OffsetFetchResponse {
             groups,
             ..Default::default()
         };
     }
-    if context.version == 0 {
-        return fetch_from_znodes(broker, &request).await;
+    let mut topics = request.topics.as_ref().map(|_| Topics::default());
+    for topic in request.topics.iter().flatten() {
+        topics = topics.map(|topics| topics.with(&topic.name, &topic.partition_indexes));
     }
-    let partitions = request.topics.as_ref().map(|topics| {
-        topics
-            .iter()
-            .flat_map(|topic| partitions(&topic.name, &topic.partition_indexes))
-            .collect::<Vec<_>>()
-    });
+    if context.version == 0 {
+        return fetch_from_znodes(broker, &request.group_id, topics.unwrap_or_default()).await;
+    }
+    let partitions = topics.as_ref().map(Topics::partitions);
     match broker
         .groups
         .fetch_offsets(&request.group_id, partitions.as_deref(), request.require_stable)
@@ -57,10 +55,9 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: OffsetF
         },
         // Version 1 has no other place for the error.
         Err(rejection) if context.version < 2 => OffsetFetchResponse {
-            topics: request
-                .topics
+            topics: topics
                 .iter()
-                .flatten()
+                .flat_map(|topics| &topics.in_order)
                 .map(|topic| refused(topic, rejection))
                 .collect(),
             ..Default::default()
@@ -72,16 +69,16 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: OffsetF
     }
 }
 
-async fn fetch_from_znodes(broker: &Broker, request: &OffsetFetchRequest) -> OffsetFetchResponse {
-    let mut topics = Vec::new();
-    for topic in request.topics.iter().flatten() {
-        let mut partitions = Vec::with_capacity(topic.partition_indexes.len());
-        for partition_index in &topic.partition_indexes {
+async fn fetch_from_znodes(broker: &Broker, group_id: &Utf8Bytes, wanted: Topics) -> OffsetFetchResponse {
+    let mut topics = Vec::with_capacity(wanted.in_order.len());
+    for topic in wanted.in_order {
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        for partition_index in &topic.partitions {
             let fetched = match broker.metadata.contains(&topic.name, *partition_index) {
                 true => {
                     broker
                         .zookeeper_offsets
-                        .get(&request.group_id, &topic.name, *partition_index)
+                        .get(group_id, &topic.name, *partition_index)
                         .await
                 }
                 false => Ok(None),
@@ -90,7 +87,7 @@ async fn fetch_from_znodes(broker: &Broker, request: &OffsetFetchRequest) -> Off
                 Ok(Some(offset)) => (offset, ErrorCode::NONE),
                 Ok(None) => (INVALID_OFFSET, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
                 Err(error) => {
-                    log::warn!("the offset of group {:?} cannot be read: {error}", request.group_id);
+                    log::warn!("the offset of group {group_id:?} cannot be read: {error}");
                     (INVALID_OFFSET, error.to_code())
                 }
             };
@@ -113,14 +110,13 @@ async fn fetch_from_znodes(broker: &Broker, request: &OffsetFetchRequest) -> Off
     }
 }
 
-fn fetch_group(broker: &Broker, group: &OffsetFetchRequestGroup, require_stable: bool) -> OffsetFetchResponseGroup {
-    let partitions = group.topics.as_ref().map(|topics| {
-        topics
-            .iter()
-            .flat_map(|topic| partitions(&topic.name, &topic.partition_indexes))
-            .collect::<Vec<_>>()
-    });
-    let group_id = group.group_id.clone();
+fn fetch_group(
+    broker: &Broker,
+    group_id: Utf8Bytes,
+    topics: Option<Topics>,
+    require_stable: bool,
+) -> OffsetFetchResponseGroup {
+    let partitions = topics.as_ref().map(Topics::partitions);
     match broker
         .groups
         .fetch_offsets(&group_id, partitions.as_deref(), require_stable)
@@ -138,15 +134,71 @@ fn fetch_group(broker: &Broker, group: &OffsetFetchRequestGroup, require_stable:
     }
 }
 
-fn partitions(name: &Utf8Bytes, indexes: &[i32]) -> Vec<TopicPartition> {
-    let topic = owned(name);
-    indexes
-        .iter()
-        .map(|partition| TopicPartition {
-            topic: topic.clone(),
-            partition: *partition,
-        })
-        .collect()
+/// A topic as a request names it, each partition once.
+#[derive(Debug, PartialEq)]
+struct Topic {
+    name: Utf8Bytes,
+    partitions: Vec<i32>,
+}
+
+/// Topics as a request names them: each topic and each partition once, at its first place, as in the maps of Kafka. Else a short
+/// request could ask for the same metadata any number of times.
+#[derive(Default)]
+struct Topics {
+    in_order: Vec<Topic>,
+    /// Where a topic stands in `in_order`, and which of its partitions stand there already.
+    seen: HashMap<Utf8Bytes, (usize, HashSet<i32>)>,
+}
+
+impl Topics {
+    fn with(mut self, name: &Utf8Bytes, partitions: &[i32]) -> Self {
+        let (place, seen) = self.seen.entry(name.clone()).or_insert_with(|| {
+            self.in_order.push(Topic {
+                name: name.clone(),
+                partitions: Vec::with_capacity(partitions.len()),
+            });
+            (self.in_order.len() - 1, HashSet::new())
+        });
+        let new = partitions.iter().filter(|partition| seen.insert(**partition));
+        self.in_order[*place].partitions.extend(new);
+        self
+    }
+
+    fn partitions(&self) -> Vec<TopicPartition> {
+        let of_topic = |topic: &Topic| {
+            let name = owned(&topic.name);
+            let partition = |partition: &i32| TopicPartition {
+                topic: name.clone(),
+                partition: *partition,
+            };
+            topic.partitions.iter().map(partition).collect::<Vec<_>>()
+        };
+        self.in_order.iter().flat_map(of_topic).collect()
+    }
+}
+
+/// Each group once, with all that is asked of it; `None`: every topic.
+fn distinct_groups(groups: &[OffsetFetchRequestGroup]) -> Vec<(Utf8Bytes, Option<Topics>)> {
+    let mut distinct: Vec<(Utf8Bytes, Option<Topics>)> = Vec::with_capacity(groups.len());
+    let mut place_of: HashMap<&Utf8Bytes, usize> = HashMap::new();
+    for group in groups {
+        let place = *place_of.entry(&group.group_id).or_insert_with(|| {
+            distinct.push((group.group_id.clone(), Some(Topics::default())));
+            distinct.len() - 1
+        });
+        let wanted = &mut distinct[place].1;
+        match &group.topics {
+            None => *wanted = None,
+            Some(topics) => {
+                for topic in topics {
+                    *wanted = wanted
+                        .take()
+                        .map(|wanted| wanted.with(&topic.name, &topic.partition_indexes));
+                }
+            }
+        }
+    }
+    distinct
 }
 
 /// One entry per topic; the partitions of a topic come one after another.
@@ -192,7 +244,7 @@ fn batched_topic(name: Utf8Bytes, fetched: &[FetchedOffset]) -> OffsetFetchRespo
     }
 }
 
-fn refused(topic: &OffsetFetchRequestTopic, rejection: Rejection) -> OffsetFetchResponseTopic {
+fn refused(topic: &Topic, rejection: Rejection) -> OffsetFetchResponseTopic {
     let partition = |partition_index: &i32| OffsetFetchResponsePartition {
         partition_index: *partition_index,
         committed_offset: INVALID_OFFSET,
@@ -202,7 +254,7 @@ fn refused(topic: &OffsetFetchRequestTopic, rejection: Rejection) -> OffsetFetch
     };
     OffsetFetchResponseTopic {
         name: topic.name.clone(),
-        partitions: topic.partition_indexes.iter().map(partition).collect(),
+        partitions: topic.partitions.iter().map(partition).collect(),
     }
 }
 
@@ -228,5 +280,44 @@ impl Fields {
             metadata: committed.map_or_else(Utf8Bytes::default, |committed| Utf8Bytes::from(&*committed.metadata)),
             error_code,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::messages::offset_fetch::OffsetFetchRequestTopics;
+
+    use super::*;
+
+    fn group(group_id: &'static str, topics: Option<&[(&'static str, &[i32])]>) -> OffsetFetchRequestGroup {
+        let topic = |(name, partitions): &(&'static str, &[i32])| OffsetFetchRequestTopics {
+            name: Utf8Bytes::from_static(name),
+            partition_indexes: partitions.to_vec(),
+            ..Default::default()
+        };
+        OffsetFetchRequestGroup {
+            group_id: Utf8Bytes::from_static(group_id),
+            topics: topics.map(|topics| topics.iter().map(topic).collect()),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn what_is_named_again_is_fetched_once() {
+        let groups = [
+            group("g", Some(&[("a", &[1, 0, 1]), ("b", &[0]), ("a", &[2, 0])])),
+            group("all", Some(&[("a", &[0])])),
+            group("g", Some(&[("b", &[0, 3])])),
+            group("all", None),
+            group("all", Some(&[("a", &[0])])),
+        ];
+        let distinct = distinct_groups(&groups);
+        let [(g, Some(topics)), (all, None)] = distinct.as_slice() else {
+            panic!("two groups, one of them with every topic");
+        };
+        assert_eq!((&**g, &**all), ("g", "all"));
+        let partitions = topics.partitions();
+        let partitions: Vec<_> = partitions.iter().map(|p| (&*p.topic, p.partition)).collect();
+        assert_eq!(partitions, [("a", 1), ("a", 0), ("a", 2), ("b", 0), ("b", 3)]);
     }
 }
