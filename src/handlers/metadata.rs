@@ -1,7 +1,7 @@
 //! Metadata (3), v0–12: brokers, topics, leaders. Creates missing topics where broker and client allow it; topic ids (KIP-516),
 //! authorised operations (KIP-430).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use controller::{PartitionState, TopicState};
@@ -108,25 +108,18 @@ async fn by_name(
     names: BTreeSet<Utf8Bytes>,
     client_allows_creation: bool,
 ) -> Vec<MetadataResponseTopic> {
-    let missing: Vec<String> = names
-        .iter()
-        .filter(|name| broker.metadata.topic(name).is_none())
-        .map(ToString::to_string)
-        .collect();
+    let missing = creatable(&names, |name| broker.metadata.topic(name).is_some());
     let create = broker.config.auto_create_topics_enable && client_allows_creation && !missing.is_empty();
-    let failures = if create {
-        broker.auto_create_topics(missing).await
+    let failures: HashMap<String, ErrorCode> = if create {
+        broker.auto_create_topics(missing).await.into_iter().collect()
     } else {
-        Vec::new()
+        HashMap::new()
     };
     let answer = |name: Utf8Bytes| {
         if let Some(topic) = broker.metadata.topic(&name) {
             return describe(broker, context, &topic);
         }
-        let failure = failures
-            .iter()
-            .find(|(failed, _)| name == *failed)
-            .map(|(_, code)| *code);
+        let failure = failures.get(&*name).copied();
         let error_code = failure.unwrap_or(match is_valid_name(&name) {
             true => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
             false => ErrorCode::INVALID_TOPIC_EXCEPTION,
@@ -140,6 +133,15 @@ async fn by_name(
         }
     };
     names.into_iter().map(answer).collect()
+}
+
+/// The names that a topic can have and none has yet: the controller is not asked about any other.
+fn creatable(names: &BTreeSet<Utf8Bytes>, exists: impl Fn(&str) -> bool) -> Vec<String> {
+    names
+        .iter()
+        .filter(|name| is_valid_name(name) && !exists(name))
+        .map(ToString::to_string)
+        .collect()
 }
 
 fn describe(broker: &Broker, context: &RequestContext, topic: &TopicState) -> MetadataResponseTopic {
@@ -197,5 +199,16 @@ fn broker_entry(node: crate::broker::Node) -> MetadataResponseBroker {
         host: Utf8Bytes::from(node.host),
         port: node.port,
         rack: node.rack.map(Utf8Bytes::from),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_that_a_topic_can_have_are_created() {
+        let names = ["new", "here", "not a name", "", ".."].map(Utf8Bytes::from_static);
+        assert_eq!(creatable(&names.into(), |name| name == "here"), ["new"]);
     }
 }
