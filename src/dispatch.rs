@@ -174,7 +174,8 @@ fn start(broker: &Arc<Broker>, connection: &Arc<ConnectionState>, frame: &Frame)
         api_key,
         version,
         correlation_id: header.correlation_id,
-        client_id: header.client_id.clone(),
+        // A request may be parked for long: a slice would keep its whole frame.
+        client_id: header.client_id.as_ref().map(Utf8Bytes::detached),
         connection: connection.clone(),
     };
     if version < served.min || version > served.max {
