@@ -11,9 +11,8 @@ use controller::startup::Bootstrap;
 use controller::store_embedded::EmbeddedStore;
 use controller::{BrokerRegistration, ConfigMap, Endpoint, TopicPolicy};
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 
-use crate::background;
+use crate::background::{self, Background};
 use crate::broker::Broker;
 use crate::control::ControlThread;
 use crate::fetch_session::FetchSessionCache;
@@ -44,7 +43,7 @@ pub struct Assembled {
 pub struct Stopper {
     broker: Arc<Broker>,
     logs: Arc<Logs>,
-    background: Vec<JoinHandle<()>>,
+    background: Background,
     _control: ControlThread,
 }
 
@@ -59,10 +58,7 @@ impl Stopper {
     /// # Errors
     /// Whatever kept the stop from being clean.
     pub async fn stop(self) -> anyhow::Result<()> {
-        self.broker.groups.stop();
-        for task in &self.background {
-            task.abort();
-        }
+        self.background.stop().await;
         let deregistered = self
             .broker
             .controller

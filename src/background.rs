@@ -1,9 +1,11 @@
 //! What the broker does to its logs from time to time: retention, flushing by time, checkpoints, forgetting idle producers.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use config::BrokerConfig;
+use parking_lot::RwLock;
 use tokio::task::JoinHandle;
 
 use crate::logs::Logs;
@@ -17,22 +19,66 @@ const LOG_DIRS_CHECK: Duration = Duration::from_secs(1);
 /// How often files that were marked as deleted are looked at.
 const DELETED_FILES_CHECK: Duration = Duration::from_secs(5);
 
-/// Starts all periodic work. The tasks end when they are aborted.
-pub fn start(config: &BrokerConfig, replicas: &Arc<Replicas>, logs: &Arc<Logs>) -> Vec<JoinHandle<()>> {
+/// The periodic work.
+pub struct Background {
+    tasks: Vec<JoinHandle<()>>,
+    gate: Arc<Gate>,
+}
+
+/// Work holds it shared while it touches a log; whoever stops takes it alone, and nothing passes after that.
+#[derive(Default)]
+struct Gate {
+    is_stopped: AtomicBool,
+    at_work: RwLock<()>,
+}
+
+impl Background {
+    /// Returns when no work is under way and none will be.
+    pub async fn stop(self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        let gate = self.gate;
+        let stopped = tokio::task::spawn_blocking(move || {
+            gate.is_stopped.store(true, Ordering::SeqCst);
+            drop(gate.at_work.write());
+        });
+        if let Err(e) = stopped.await {
+            log::error!("the periodic work did not stop: {e}");
+        }
+    }
+}
+
+/// Starts all periodic work.
+pub fn start(config: &BrokerConfig, replicas: &Arc<Replicas>, logs: &Arc<Logs>) -> Background {
+    let gate = Arc::new(Gate::default());
+    Background {
+        tasks: tasks(config, replicas, logs, &gate),
+        gate,
+    }
+}
+
+fn tasks(config: &BrokerConfig, replicas: &Arc<Replicas>, logs: &Arc<Logs>, gate: &Arc<Gate>) -> Vec<JoinHandle<()>> {
+    let every = |name, first, interval, work: Box<dyn Fn() + Send + Sync>| every(gate, name, first, interval, work);
     let ms = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0).max(1));
     let initial = ms(config.log_initial_task_delay_ms);
     let flush_check = FLUSH_CHECK.min(ms(config.log_flush_scheduler_interval_ms));
     let every_partition = |name, first, interval, work: fn(&Replicas, &Arc<Partition>)| {
         let replicas = replicas.clone();
-        every(name, first, interval, move || {
-            for partition in replicas.all() {
-                work(&replicas, &partition);
-            }
-        })
+        every(
+            name,
+            first,
+            interval,
+            Box::new(move || {
+                for partition in replicas.all() {
+                    work(&replicas, &partition);
+                }
+            }),
+        )
     };
     let checkpoint = |name, interval, work: fn(&Logs, &[Arc<Partition>])| {
         let (replicas, logs) = (replicas.clone(), logs.clone());
-        every(name, interval, interval, move || work(&logs, &replicas.all()))
+        every(name, interval, interval, Box::new(move || work(&logs, &replicas.all())))
     };
     vec![
         every_partition("retention", initial, ms(config.log_retention_check_interval_ms), retain),
@@ -70,7 +116,7 @@ pub fn start(config: &BrokerConfig, replicas: &Arc<Replicas>, logs: &Arc<Logs>) 
                 "looking at log directories",
                 LOG_DIRS_CHECK,
                 LOG_DIRS_CHECK,
-                move || replicas.look_at_log_dirs(),
+                Box::new(move || replicas.look_at_log_dirs()),
             )
         },
         {
@@ -79,7 +125,7 @@ pub fn start(config: &BrokerConfig, replicas: &Arc<Replicas>, logs: &Arc<Logs>) 
                 "removing deleted logs",
                 DELETED_FILES_CHECK,
                 DELETED_FILES_CHECK,
-                move || logs.remove_deleted(),
+                Box::new(move || logs.remove_deleted()),
             )
         },
     ]
@@ -87,12 +133,19 @@ pub fn start(config: &BrokerConfig, replicas: &Arc<Replicas>, logs: &Arc<Logs>) 
 
 /// Does `work` where it delays nobody, `first` from now and then again `interval` after it has ended.
 fn every(
+    gate: &Arc<Gate>,
     name: &'static str,
     first: Duration,
     interval: Duration,
-    work: impl Fn() + Send + Sync + 'static,
+    work: Box<dyn Fn() + Send + Sync>,
 ) -> JoinHandle<()> {
-    let work = Arc::new(work);
+    let gate = gate.clone();
+    let work = Arc::new(move || {
+        let _at_work = gate.at_work.read();
+        if !gate.is_stopped.load(Ordering::SeqCst) {
+            work();
+        }
+    });
     tokio::spawn(async move {
         tokio::time::sleep(first).await;
         loop {

@@ -71,6 +71,8 @@ async fn serve(config: Arc<BrokerConfig>, options: &StartOptions) -> anyhow::Res
     for task in &accepting {
         task.abort();
     }
+    // Members that wait for others are told at once, so that their requests end.
+    started.broker.groups.stop();
     drain(&started.broker.connections).await;
     let stopped = started.stopper.stop().await;
     if let Some(file) = &options.ready_file {
@@ -216,7 +218,7 @@ fn remove_if_there(file: &Path) {
 }
 
 async fn drain(connections: &Arc<Connections>) {
-    connections.close_all();
+    connections.finish_all();
     if tokio::time::timeout(DRAIN, connections.wait_for_none()).await.is_err() {
         log::warn!(
             "{} connections are still open after {} s; they are cut",

@@ -54,6 +54,7 @@ pub async fn serve<S: Service>(
         in_flight: InFlight::default(),
         held: None,
         out: VecDeque::new(),
+        ending: None,
     };
     let end = connection.run().await;
     let state = &connection.admitted.state;
@@ -69,7 +70,7 @@ pub async fn serve<S: Service>(
         End::Frame(e) => log::debug!("connection of {} ended: {e}", state.peer),
         End::Write(e) => log::debug!("connection of {} ended while answering: {e}", state.peer),
     }
-    connection.in_flight.abandon();
+    connection.in_flight.abandon(connection.admitted);
 }
 
 enum End {
@@ -88,6 +89,8 @@ struct Connection<S> {
     /// A barrier that waits for those before it.
     held: Option<Frame>,
     out: VecDeque<Chunk>,
+    /// Why nothing more is read.
+    ending: Option<End>,
 }
 
 impl<S: Service> Connection<S> {
@@ -108,17 +111,38 @@ impl<S: Service> Connection<S> {
             if self.has_more_to_start() {
                 continue;
             }
+            // What had arrived when the client closed its side is carried out all the same.
+            if let Some(end) = self
+                .ending
+                .take_if(|_| self.held.is_none() && !self.in_flight.is_gated())
+            {
+                return end;
+            }
             tokio::select! {
                 biased;
                 () = self.in_flight.progress(), if !self.in_flight.is_empty() => {}
-                () = self.admitted.state.closed() => return End::Asked,
-                read = self.reader.fill(&self.stream), if self.may_read() => {
+                () = self.admitted.state.closed() => return self.finish().await,
+                read = self.reader.fill(&self.stream), if self.ending.is_none() && self.may_read() => {
                     if let Err(e) = read {
-                        return End::Frame(e);
+                        self.ending = Some(End::Frame(e));
                     }
                 }
             }
         }
+    }
+
+    /// The broker closes the connection: at once for a deadline, after what has begun when it stops.
+    async fn finish(&mut self) -> End {
+        while self.admitted.state.is_finishing() && self.in_flight.must_finish() {
+            self.in_flight.progress().await;
+            self.collect_answers();
+            if !self.out.is_empty()
+                && let Err(e) = self.write_answers().await
+            {
+                return End::Write(e);
+            }
+        }
+        End::Asked
     }
 
     /// A client that does not take its answers is closed by the same deadline as an idle one.
@@ -344,6 +368,19 @@ mod tests {
         assert_eq!(harness.next_started().await, 'c');
         harness.answer('c');
         assert_eq!(harness.receive(3).await, "aBc");
+    }
+
+    #[tokio::test]
+    async fn what_had_arrived_when_the_client_closed_is_carried_out() {
+        let mut harness = Harness::new("AbC").await;
+        harness.send("AbC").await;
+        harness.client.shutdown().await.expect("closes its side");
+        for letter in ['A', 'b', 'C'] {
+            assert_eq!(harness.next_started().await, letter);
+            harness.answer(letter);
+        }
+        assert_eq!(harness.receive(3).await, "AbC");
+        assert_eq!(harness.client.read(&mut [0; 8]).await.expect("ends"), 0);
     }
 
     #[tokio::test]

@@ -45,6 +45,8 @@ pub struct ConnectionState {
     pub software: Mutex<Option<ClientSoftware>>,
     last_request_ms: AtomicU64,
     waiting: AtomicBool,
+    /// Set when the broker stops: what has begun is finished first.
+    finishing: AtomicBool,
     close: Notify,
 }
 
@@ -52,6 +54,11 @@ impl ConnectionState {
     /// Resolves when the connection is to be closed from outside.
     pub async fn closed(&self) {
         self.close.notified().await;
+    }
+
+    /// Whether [`ConnectionState::closed`] leaves time to finish what has begun.
+    pub fn is_finishing(&self) -> bool {
+        self.finishing.load(Ordering::Acquire)
     }
 
     /// Client software for a log line.
@@ -156,6 +163,7 @@ impl Connections {
             software: Mutex::new(None),
             last_request_ms: AtomicU64::new(self.now_ms()),
             waiting: AtomicBool::new(false),
+            finishing: AtomicBool::new(false),
             close: Notify::new(),
         });
         open.all.insert(id, state.clone());
@@ -190,9 +198,10 @@ impl Connections {
             .map(|idle| (idle / 8).clamp(Duration::from_millis(100), Duration::from_secs(10)))
     }
 
-    /// Asks every connection to close.
-    pub fn close_all(&self) {
+    /// Asks every connection to finish what it has begun and to close.
+    pub fn finish_all(&self) {
         for state in self.open.lock().all.values() {
+            state.finishing.store(true, Ordering::Release);
             state.close.notify_one();
         }
     }

@@ -150,23 +150,32 @@ impl InFlight {
         .await;
     }
 
-    /// The client is gone: what only waits is dropped, what changes something runs on by itself.
-    pub fn abandon(self) {
-        for entry in self.entries {
-            match entry.slot {
-                Slot::Running(future) => {
-                    tokio::spawn(async move {
-                        let _: Answer = future.await;
-                    });
-                }
-                Slot::Gated(future) => {
-                    tokio::spawn(async move {
-                        let _: Started = future.await;
-                    });
-                }
-                Slot::Ready(_) | Slot::Waiting(_) => {}
-            }
+    /// Whether anything is under way that must run to its end.
+    pub fn must_finish(&self) -> bool {
+        self.entries
+            .iter()
+            .any(|e| matches!(e.slot, Slot::Running(_) | Slot::Gated(_)))
+    }
+
+    /// The client is gone: what only waits is dropped, what changes something runs on by itself. `keep` lives as long as that.
+    pub fn abandon<K: Send + 'static>(self, keep: K) {
+        if !self.must_finish() {
+            return;
         }
+        tokio::spawn(async move {
+            for entry in self.entries {
+                match entry.slot {
+                    Slot::Running(future) => {
+                        let _: Answer = future.await;
+                    }
+                    Slot::Gated(future) => {
+                        let _: Started = future.await;
+                    }
+                    Slot::Ready(_) | Slot::Waiting(_) => {}
+                }
+            }
+            drop(keep);
+        });
     }
 }
 
@@ -233,7 +242,7 @@ mod tests {
             1,
             None,
         );
-        in_flight.abandon();
+        in_flight.abandon(());
         finished.await.expect("ran to its end");
     }
 }

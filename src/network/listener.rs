@@ -153,6 +153,8 @@ fn bind_address(
     if let Some(bytes) = receive_buffer_bytes {
         socket.set_recv_buffer_size(bytes)?;
     }
+    // Inherited too: a peer that vanished without a word is noticed although it is we who have an answer pending.
+    socket.set_keepalive(true)?;
     socket.bind(&address.into())?;
     socket.listen(backlog)?;
     Ok(socket.into())
