@@ -17,7 +17,7 @@ const FLUSH_CHECK: Duration = Duration::from_secs(1);
 /// How often failures of log directories are looked for that no request has met.
 const LOG_DIRS_CHECK: Duration = Duration::from_secs(1);
 /// How often files that were marked as deleted are looked at.
-const DELETED_FILES_CHECK: Duration = Duration::from_secs(5);
+const DELETED_FILES_CHECK: Duration = Duration::from_secs(1);
 
 /// The periodic work.
 pub struct Background {

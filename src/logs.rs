@@ -397,7 +397,10 @@ impl Logs {
             }
         }
         directory.dir.flush_together(&plans)?;
-        closing.iter().zip(&plans).for_each(|(partition, plan)| partition.note_closed(plan));
+        closing
+            .iter()
+            .zip(&plans)
+            .for_each(|(partition, plan)| partition.note_closed(plan));
         for found in self.found.lock().values_mut() {
             if found.log.dir().parent() == Some(directory.dir.path()) {
                 found.log.close(clock::now_ms())?;

@@ -21,7 +21,7 @@ use crate::dispatch::{RequestContext, Served, answer};
 use crate::fetch_session::{FetchContext, FetchPartition, SessionRequest, TopicKey};
 use crate::handlers::to_code::ToCode;
 use crate::network::{Answer, Started};
-use crate::partition::{FetchWaiter, Partition, ReadLimits, Readable};
+use crate::partition::{FetchWaiter, Mark, Partition, ReadLimits, Readable};
 use crate::random;
 
 /// How this key is served.
@@ -70,7 +70,7 @@ struct Fetch {
 struct Round {
     answers: Vec<(TopicKey, PartitionData)>,
     /// Partitions that can be waited for, with `max_bytes` and the mark of their read.
-    waitable: Vec<(Arc<Partition>, i64, i64)>,
+    waitable: Vec<(Arc<Partition>, i64, Mark)>,
     bytes: usize,
     failed: bool,
 }

@@ -20,7 +20,7 @@ use storage::{Log, LogStartOffsetError, TopicPartition};
 
 pub use append::{AppendFailure, Appended, PendingAppend};
 pub use read::{PartitionRead, ReadFailure, ReadLimits, Readable};
-pub use waiters::{FetchWaiter, Waiters};
+pub use waiters::{FetchWaiter, Mark, Waiters};
 
 use crate::log_config::PartitionConfig;
 

@@ -3,6 +3,7 @@
 use protocol::wire::Chunk;
 use storage::{FetchData, ReadError, ReadMode, ReadOutcome, ReadPlan, ReadRequest};
 
+use super::waiters::Mark;
 use super::{LeaderError, Partition};
 
 /// Records of at least this many bytes leave by `sendfile`; fewer are copied. Measured: see BENCHMARKS.md.
@@ -48,7 +49,7 @@ pub struct PartitionRead {
     /// At the time of the read.
     pub log_start_offset: i64,
     /// To hand to [`super::Waiters::register`].
-    pub mark: i64,
+    pub mark: Mark,
 }
 
 /// Why nothing was read.

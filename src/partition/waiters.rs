@@ -2,7 +2,7 @@
 //! all of them reach its `min_bytes`; a wake-up short of that does not happen. Kafka's `DelayedFetch`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -55,24 +55,39 @@ pub struct Waiters {
     entries: Mutex<Vec<Entry>>,
     /// All bytes that ever became readable; lets a fetch see what came between its read and its registration.
     readable_bytes: AtomicI64,
+    /// How often everybody was woken.
+    wakes: AtomicU64,
+}
+
+/// How far a partition's waiters were when a fetch read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    readable_bytes: i64,
+    wakes: u64,
 }
 
 impl Waiters {
-    /// A mark to take before reading and to hand to [`Waiters::register`].
-    pub fn mark(&self) -> i64 {
-        self.readable_bytes.load(Ordering::Acquire)
+    /// A mark to take when reading and to hand to [`Waiters::register`].
+    pub fn mark(&self) -> Mark {
+        Mark {
+            readable_bytes: self.readable_bytes.load(Ordering::Acquire),
+            wakes: self.wakes.load(Ordering::Acquire),
+        }
     }
 
     /// From now on, bytes that become readable count for `waiter`, and so do those since `mark`.
-    pub fn register(&self, waiter: &Arc<FetchWaiter>, max_bytes: i64, mark: i64) {
+    pub fn register(&self, waiter: &Arc<FetchWaiter>, max_bytes: i64, mark: Mark) {
         let mut entries = self.entries.lock();
-        let since = (self.readable_bytes.load(Ordering::Acquire) - mark).min(max_bytes);
+        let since = (self.readable_bytes.load(Ordering::Acquire) - mark.readable_bytes).min(max_bytes);
+        let missed_wake = self.wakes.load(Ordering::Acquire) != mark.wakes;
         entries.push(Entry {
             waiter: waiter.clone(),
             countable_bytes: max_bytes - since,
         });
         drop(entries);
-        if since > 0 {
+        if missed_wake {
+            waiter.wake();
+        } else if since > 0 {
             waiter.add(since);
         }
     }
@@ -98,9 +113,11 @@ impl Waiters {
         }
     }
 
-    /// Wakes everybody.
+    /// Wakes everybody, those too who have read and not registered yet.
     pub fn wake_all(&self) {
-        for entry in self.entries.lock().iter() {
+        let entries = self.entries.lock();
+        self.wakes.fetch_add(1, Ordering::AcqRel);
+        for entry in entries.iter() {
             entry.waiter.wake();
         }
     }
@@ -141,6 +158,16 @@ mod tests {
         let waiter = FetchWaiter::new(10);
         let mark = waiters.mark();
         waiters.became_readable(10);
+        waiters.register(&waiter, 1_000, mark);
+        assert!(is_woken(&waiter));
+    }
+
+    #[test]
+    fn a_wake_between_reading_and_registering_is_not_missed() {
+        let waiters = Waiters::default();
+        let waiter = FetchWaiter::new(10);
+        let mark = waiters.mark();
+        waiters.wake_all();
         waiters.register(&waiter, 1_000, mark);
         assert!(is_woken(&waiter));
     }

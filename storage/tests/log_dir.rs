@@ -205,10 +205,20 @@ fn many_logs_are_closed_together() {
         let create = |partition| logs.create_log(partition, Some(id(1)), config(), 0).unwrap();
         let mut opened: Vec<_> = partitions.iter().map(create).collect();
         opened.iter_mut().for_each(append);
-        let plans: Vec<_> = opened.iter_mut().map(|log| log.plan_close(0).unwrap().unwrap()).collect();
+        let plans: Vec<_> = opened
+            .iter_mut()
+            .map(|log| log.plan_close(0).unwrap().unwrap())
+            .collect();
         logs.flush_together(&plans).unwrap();
-        opened.iter_mut().zip(&plans).for_each(|(log, plan)| log.note_closed(plan, 0));
-        assert!(opened.iter_mut().all(|log| log.recovery_point() == 1 && log.plan_close(0).unwrap().is_none()));
+        opened
+            .iter_mut()
+            .zip(&plans)
+            .for_each(|(log, plan)| log.note_closed(plan, 0));
+        assert!(
+            opened
+                .iter_mut()
+                .all(|log| log.recovery_point() == 1 && log.plan_close(0).unwrap().is_none())
+        );
         // One that is used again is to be closed again.
         append(&mut opened[3]);
         assert!(opened[3].plan_close(0).unwrap().is_some());
@@ -222,5 +232,9 @@ fn many_logs_are_closed_together() {
     assert!(logs.clean_shutdown().is_some());
     let opened = logs.load_logs(|_| config(), 3, 0).unwrap();
     assert_eq!(opened.iter().map(|log| log.log_end_offset()).sum::<i64>(), 21);
-    assert!(opened.iter().all(|log| log.latest_epoch() == Some(0) && log.topic_id() == Some(id(1))));
+    assert!(
+        opened
+            .iter()
+            .all(|log| log.latest_epoch() == Some(0) && log.topic_id() == Some(id(1)))
+    );
 }
