@@ -21,5 +21,6 @@ bench: ## Sordini beside Apache Kafka; see BENCHMARKS.md
 fuzz: ## fuzz the protocol decoder for an hour
 	scripts/fuzz
 
-docs: ## the documentation of every crate, in target/doc
+docs: ## the documents that are made from the code, and the documentation of every crate, in target/doc
+	UPDATE_DOCS=1 cargo test --quiet --test documents
 	cargo doc --workspace --no-deps
