@@ -1,6 +1,8 @@
 //! DescribeConfigs (32), v0–4: topics, this broker, its logger. Sources and synonyms since v1 (KIP-226), types and documentation
 //! since v3 (KIP-569).
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use config::{ConfigEntry, ConfigSource};
@@ -53,7 +55,7 @@ async fn handle(
         );
         ApiError::invalid_request(message)
     });
-    let results = request.resources.into_iter().map(|resource| {
+    let results = distinct(request.resources).into_iter().map(|resource| {
         let described = match &refusal {
             Some(refusal) => Err(refusal.clone()),
             None => describe(broker, &resource, shown),
@@ -64,6 +66,33 @@ async fn handle(
         results: results.collect(),
         ..Default::default()
     }
+}
+
+/// Each resource once, at its first place, with all the keys that are asked of it: a short request must not ask for the same keys
+/// any number of times.
+fn distinct(resources: Vec<DescribeConfigsResource>) -> Vec<DescribeConfigsResource> {
+    let mut distinct: Vec<DescribeConfigsResource> = Vec::with_capacity(resources.len());
+    let mut place_of: HashMap<(i8, Utf8Bytes), usize> = HashMap::new();
+    for resource in resources {
+        match place_of.entry((resource.resource_type, resource.resource_name.clone())) {
+            Entry::Vacant(place) => {
+                place.insert(distinct.len());
+                distinct.push(resource);
+            }
+            Entry::Occupied(place) => {
+                let keys = &mut distinct[*place.get()].configuration_keys;
+                match (
+                    keys.as_mut().filter(|keys| !keys.is_empty()),
+                    resource.configuration_keys,
+                ) {
+                    (Some(keys), Some(more)) if !more.is_empty() => keys.extend(more),
+                    // One of the two wants every key.
+                    (_, _) => *keys = None,
+                }
+            }
+        }
+    }
+    distinct
 }
 
 fn describe(
@@ -196,6 +225,25 @@ mod tests {
         assert!(is_wanted(&resource(Some(Vec::new())), "a"));
         assert!(is_wanted(&resource(Some(vec!["b", "a"])), "a"));
         assert!(!is_wanted(&resource(Some(vec!["b"])), "a"));
+    }
+
+    #[test]
+    fn a_resource_named_twice_is_described_once() {
+        let named = |name, keys| DescribeConfigsResource {
+            resource_name: Utf8Bytes::from_static(name),
+            ..resource(keys)
+        };
+        let resources = vec![
+            named("t", Some(vec!["a"])),
+            named("u", Some(vec!["a"])),
+            named("t", Some(vec!["b"])),
+            named("u", None),
+            named("u", Some(vec!["b"])),
+        ];
+        assert_eq!(
+            distinct(resources),
+            [named("t", Some(vec!["a", "b"])), named("u", None)]
+        );
     }
 
     #[test]

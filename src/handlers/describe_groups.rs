@@ -1,6 +1,7 @@
 //! DescribeGroups (15), v0–5: state and members of groups. Authorised operations (KIP-430), static members (KIP-345). A
 //! group that does not exist is described as dead.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use protocol::messages::describe_groups::{
@@ -24,9 +25,12 @@ async fn handle(
     request: DescribeGroupsRequest,
 ) -> DescribeGroupsResponse {
     let with_operations = context.version >= 3 && request.include_authorized_operations;
+    // A name that is repeated is answered once: a short request must not ask for the same members any number of times.
+    let mut seen = HashSet::new();
     let groups = request
         .groups
         .iter()
+        .filter(|group_id| seen.insert(*group_id))
         .map(|group_id| describe(broker, group_id, with_operations));
     DescribeGroupsResponse {
         groups: groups.collect(),

@@ -2,12 +2,13 @@
 //! `OFFSET_NOT_AVAILABLE` (v5, KIP-207), the largest timestamp (v7, KIP-734), tiering's offsets (v8, KIP-405; v9, KIP-1005).
 //! Version 0 asks for several offsets by the times of segments.
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use protocol::ErrorCode;
 use protocol::messages::list_offsets::{
-    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
+    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
     ListOffsetsTopicResponse,
 };
 use protocol::wire::Utf8Bytes;
@@ -71,7 +72,7 @@ fn for_each_partition(
 
 fn answer(broker: &Broker, version: i16, request: &ListOffsetsRequest) -> ListOffsetsResponse {
     if version == 0 {
-        return for_each_partition(request, |topic, asked| {
+        return for_each_partition(&without_repeats(request), |topic, asked| {
             match offsets_before(broker, topic, asked, request.replica_id) {
                 Ok(offsets) => ListOffsetsPartitionResponse {
                     partition_index: asked.partition_index,
@@ -127,6 +128,35 @@ fn duplicates(request: &ListOffsetsRequest) -> HashSet<(&str, i32)> {
             .map(|asked| (&*topic.name, asked.partition_index))
     });
     named.filter(|partition| !seen.insert(*partition)).collect()
+}
+
+/// Version 0 has no error for a partition that is named twice: it counts once, at its first place, with what was asked last.
+fn without_repeats(request: &ListOffsetsRequest) -> ListOffsetsRequest {
+    let mut topics: Vec<ListOffsetsTopic> = Vec::with_capacity(request.topics.len());
+    let mut place_of: HashMap<(&str, i32), (usize, usize)> = HashMap::new();
+    for topic in &request.topics {
+        let mut new = Vec::with_capacity(topic.partitions.len());
+        for asked in &topic.partitions {
+            match place_of.entry((&topic.name, asked.partition_index)) {
+                Entry::Vacant(place) => {
+                    place.insert((topics.len(), new.len()));
+                    new.push(asked.clone());
+                }
+                Entry::Occupied(place) => match *place.get() {
+                    (topic, partition) if topic < topics.len() => topics[topic].partitions[partition] = asked.clone(),
+                    (_, partition) => new[partition] = asked.clone(),
+                },
+            }
+        }
+        topics.push(ListOffsetsTopic {
+            name: topic.name.clone(),
+            partitions: new,
+        });
+    }
+    ListOffsetsRequest {
+        topics,
+        ..request.clone()
+    }
 }
 
 /// What a timestamp means; each special one came with a version.
@@ -287,6 +317,17 @@ mod tests {
             ("b", &[(0, -1)]),
         ]);
         assert_eq!(duplicates(&request), HashSet::from([("a", 0), ("b", 0)]));
+    }
+
+    #[test]
+    fn version_0_answers_a_partition_once() {
+        let named = request(&[
+            ("a", &[(0, 1), (1, 2), (0, 3)]),
+            ("b", &[(0, 4)]),
+            ("a", &[(1, 5), (2, 6)]),
+        ]);
+        let once = request(&[("a", &[(0, 3), (1, 5)]), ("b", &[(0, 4)]), ("a", &[(2, 6)])]);
+        assert_eq!(without_repeats(&named), once);
     }
 
     #[test]
