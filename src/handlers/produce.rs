@@ -149,16 +149,16 @@ impl Produce {
     }
 
     fn append_to(&self, topic: &str, index: i32, records: Bytes, acks: i16) -> Outcome {
-        if is_internal(topic) && self.context.client_id() != ADMIN_CLIENT_ID {
-            let message = format!("Cannot append to internal topic {topic}");
-            return Outcome::Done(refused(index, ErrorCode::INVALID_TOPIC_EXCEPTION, Some(message)));
+        let hosted = self.broker.replicas.get(topic, index);
+        // In Kafka's order: what does not exist, what is wrong with the request, what may not be written.
+        if hosted.is_none() && !self.broker.metadata.contains(topic, index) {
+            return Outcome::Done(refused(index, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, None));
         }
-        let Some(partition) = self.broker.replicas.get(topic, index) else {
-            let code = match self.broker.metadata.contains(topic, index) {
-                true => self.broker.replicas.missing_code(),
-                false => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-            };
-            return Outcome::Done(refused(index, code, None));
+        if let Some((code, message)) = refusal_before_append(topic, acks, self.context.client_id()) {
+            return Outcome::Done(refused(index, code, message));
+        }
+        let Some(partition) = hosted else {
+            return Outcome::Done(refused(index, self.broker.replicas.missing_code(), None));
         };
         let batch = match partition.validate(records, self.context.version) {
             Ok(batch) => batch,
@@ -315,8 +315,17 @@ fn refusal_of_all(request: &ProduceRequest) -> Option<ErrorCode> {
             Some(_) => ErrorCode::INVALID_TXN_STATE,
         });
     }
-    if !matches!(request.acks, -1..=1) {
-        return Some(ErrorCode::INVALID_REQUIRED_ACKS);
+    None
+}
+
+/// Why nothing is appended to a partition that exists.
+fn refusal_before_append(topic: &str, acks: i16, client_id: &str) -> Option<(ErrorCode, Option<String>)> {
+    if !matches!(acks, -1..=1) {
+        return Some((ErrorCode::INVALID_REQUIRED_ACKS, None));
+    }
+    if is_internal(topic) && client_id != ADMIN_CLIENT_ID {
+        let message = format!("Cannot append to internal topic {topic}");
+        return Some((ErrorCode::INVALID_TOPIC_EXCEPTION, Some(message)));
     }
     None
 }
@@ -347,5 +356,25 @@ fn record_error(error: &RecordError) -> BatchIndexAndErrorMessage {
     BatchIndexAndErrorMessage {
         batch_index: error.batch_index,
         batch_index_error_message: Some(Utf8Bytes::from(&*error.message)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn acks_are_looked_at_before_the_topic() {
+        let code = |topic, acks, client_id| refusal_before_append(topic, acks, client_id).map(|(code, _)| code);
+        assert_eq!(
+            code("__consumer_offsets", 2, "c"),
+            Some(ErrorCode::INVALID_REQUIRED_ACKS)
+        );
+        assert_eq!(
+            code("__consumer_offsets", -1, "c"),
+            Some(ErrorCode::INVALID_TOPIC_EXCEPTION)
+        );
+        assert_eq!(code("__consumer_offsets", -1, ADMIN_CLIENT_ID), None);
+        assert_eq!(code("t", 1, "c"), None);
     }
 }
