@@ -80,6 +80,10 @@ pub(super) struct OffsetsPartition {
 const LOADING: u8 = 0;
 const LOADED: u8 = 1;
 const FAILED: u8 = 2;
+/// The log says so; whoever elected this broker has not taken it back yet.
+const NOT_LEADER: u8 = 3;
+/// For good.
+const UNLOADED: u8 = 4;
 
 impl OffsetsPartition {
     pub fn new(partition: i32, leader_epoch: i32, writes: mpsc::UnboundedSender<Write>) -> Self {
@@ -98,19 +102,43 @@ impl OffsetsPartition {
         match self.status.load(Ordering::Acquire) {
             LOADED => Ok(()),
             FAILED => Err(Rejection::CoordinatorNotAvailable),
+            NOT_LEADER | UNLOADED => Err(Rejection::NotCoordinator),
             _ => Err(Rejection::CoordinatorLoadInProgress),
         }
     }
 
-    /// Opens it with what the log held.
-    pub fn loaded(&self, groups: HashMap<Arc<str>, Arc<Cell>>) {
-        *self.groups.write() = groups;
+    /// Opens it with what the log held; false if it was unloaded meanwhile.
+    pub fn loaded(&self, shared: &Shared, loaded: HashMap<Arc<str>, Arc<Cell>>) -> bool {
+        let mut groups = self.groups.write();
+        if self.is_unloaded() {
+            return false;
+        }
+        shared.count_loaded(loaded.len());
+        *groups = loaded;
         self.status.store(LOADED, Ordering::Release);
+        true
     }
 
     /// Keeps it closed: what the log holds cannot be understood, and half of it would be worse than nothing.
     pub fn load_failed(&self) {
-        self.status.store(FAILED, Ordering::Release);
+        self.close(FAILED);
+    }
+
+    /// Keeps it closed for as long as the log says that another broker leads: clients are to look for that one.
+    pub fn not_leader(&self) {
+        self.close(NOT_LEADER);
+    }
+
+    fn close(&self, status: u8) {
+        // The lock keeps an unloading out.
+        let _groups = self.groups.write();
+        if !self.is_unloaded() {
+            self.status.store(status, Ordering::Release);
+        }
+    }
+
+    fn is_unloaded(&self) -> bool {
+        self.status.load(Ordering::Acquire) == UNLOADED
     }
 
     pub fn get(&self, group_id: &str) -> Option<Arc<Cell>> {
@@ -124,6 +152,9 @@ impl OffsetsPartition {
         let mut groups = self.groups.write();
         if let Some(cell) = groups.get(group_id) {
             return Ok(cell.clone());
+        }
+        if self.is_unloaded() {
+            return Err(Rejection::NotCoordinator);
         }
         shared.count_group(group_id)?;
         let group_id: Arc<str> = Arc::from(group_id);
@@ -147,7 +178,11 @@ impl OffsetsPartition {
 
     /// Leadership has gone: so has everything that is kept here. Whoever waits is sent to look for the coordinator.
     pub fn unload(&self, shared: &Shared) {
-        let groups = std::mem::take(&mut *self.groups.write());
+        let groups = {
+            let mut groups = self.groups.write();
+            self.status.store(UNLOADED, Ordering::Release);
+            std::mem::take(&mut *groups)
+        };
         shared.uncount_groups(groups.len());
         let now = shared.now();
         for cell in groups.into_values() {

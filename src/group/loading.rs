@@ -46,7 +46,12 @@ pub(super) async fn run(shared: Arc<Shared>, partition: Arc<OffsetsPartition>) {
                 log::debug!("{name}: loaded {count} groups with {offsets} offsets");
                 return;
             }
-            Err(LoadError::Log(OffsetsLogError::NotLeader)) => return,
+            Err(LoadError::Log(OffsetsLogError::NotLeader)) => {
+                // Either the log has not heard of this election yet, or this room not of the next one, which ends the loop.
+                log::debug!("{name}: this broker does not lead it, trying again");
+                partition.not_leader();
+                tokio::time::sleep(RETRY_AFTER).await;
+            }
             Err(LoadError::Log(error)) => {
                 log::warn!("{name}: cannot be read ({error}), trying again");
                 tokio::time::sleep(RETRY_AFTER).await;
@@ -87,8 +92,9 @@ fn open(shared: &Arc<Shared>, partition: &Arc<OffsetsPartition>, groups: HashMap
         .map(|(group_id, group)| (group_id, Cell::new(group)))
         .collect();
     let all: Vec<_> = cells.values().cloned().collect();
-    shared.count_loaded(cells.len());
-    partition.loaded(cells);
+    if !partition.loaded(shared, cells) {
+        return;
+    }
     for cell in all {
         let mut inner = cell.lock();
         let now = shared.now();
