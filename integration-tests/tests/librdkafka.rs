@@ -279,12 +279,12 @@ fn administration() {
     assert_eq!(grown, [Ok(topic.to_owned())]);
     let described =
         wait(admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options)).expect("DescribeConfigs");
-    let configs = described
+    let resource = described
         .into_iter()
         .next()
         .expect("one resource")
-        .expect("its configs")
-        .entry_map();
+        .expect("its configs");
+    let configs = resource.entry_map();
     assert_eq!(configs["retention.ms"].value.as_deref(), Some("604800000"));
     assert_eq!(
         wait(admin.delete_topics(&[topic], &options)).expect("DeleteTopics"),
