@@ -14,6 +14,7 @@ use super::cell::{Cell, OffsetsPartition, Outcome, Write};
 use super::coordinator::Shared;
 use super::decision::{Completion, Note};
 use super::offsets_log::OffsetsLogError;
+use super::record::{EncodedRecord, Record};
 
 /// Decisions share a batch up to about this size, which is well below any sensible `max.message.bytes`.
 const SHARED_BATCH_BYTES: usize = 64 * 1024;
@@ -77,15 +78,17 @@ fn gather(first: Write, writes: &mut mpsc::UnboundedReceiver<Write>) -> Vec<Writ
 }
 
 async fn append(shared: &Arc<Shared>, partition: i32, writes: Vec<Write>, appended: &mut VecDeque<Appended>) {
-    match append_batch(shared, partition, &writes).await {
+    match append_batch(shared, partition, writes.iter().flat_map(|write| &write.encoded)).await {
         Ok(base_offset) => apply(shared, writes, base_offset, appended),
         // One of them may be too large by itself; the others are not to suffer for it.
         Err(OffsetsLogError::TooLarge) if writes.len() > 1 => {
             for write in writes {
-                match append_batch(shared, partition, std::slice::from_ref(&write)).await {
-                    Ok(base_offset) => apply(shared, vec![write], base_offset, appended),
-                    Err(error) => fail(shared, unsettled(write), error),
-                }
+                append_alone(shared, partition, write, appended).await;
+            }
+        }
+        Err(OffsetsLogError::TooLarge) => {
+            for write in writes {
+                append_refused(shared, partition, write, OffsetsLogError::TooLarge, appended).await;
             }
         }
         Err(error) => {
@@ -101,9 +104,86 @@ async fn append(shared: &Arc<Shared>, partition: i32, writes: Vec<Write>, append
     }
 }
 
-async fn append_batch(shared: &Shared, partition: i32, writes: &[Write]) -> Result<i64, OffsetsLogError> {
-    let records = writes.iter().flat_map(|write| &write.encoded);
-    let batch = batch::build(records, shared.now().timestamp_ms, shared.config.compression).map_err(|error| {
+async fn append_alone(shared: &Arc<Shared>, partition: i32, write: Write, appended: &mut VecDeque<Appended>) {
+    match append_batch(shared, partition, &write.encoded).await {
+        Ok(base_offset) => apply(shared, vec![write], base_offset, appended),
+        Err(error) => append_refused(shared, partition, write, error, appended).await,
+    }
+}
+
+/// What is left for a write that does not go into the log as it is.
+async fn append_refused(
+    shared: &Arc<Shared>,
+    partition: i32,
+    write: Write,
+    error: OffsetsLogError,
+    appended: &mut VecDeque<Appended>,
+) {
+    // Removals may be made one after another: each is true by itself, and the group's own comes last. What a client commits, or a
+    // group's state, may not.
+    let is_divisible = matches!(write.completion, Completion::OffsetsRemoved | Completion::Deletion);
+    if is_divisible && error == OffsetsLogError::TooLarge {
+        append_in_parts(shared, partition, write, appended).await;
+    } else {
+        fail(shared, unsettled(write), error);
+    }
+}
+
+/// Appends a write in several batches, which get smaller until the log takes them.
+async fn append_in_parts(shared: &Arc<Shared>, partition: i32, mut write: Write, appended: &mut VecDeque<Appended>) {
+    let (records, encoded) = (std::mem::take(&mut write.records), std::mem::take(&mut write.encoded));
+    let mut records = records.into_iter();
+    let mut left = encoded.as_slice();
+    let mut part_len = left.len().div_ceil(2);
+    let mut last_offset = None;
+    let failure = loop {
+        if left.is_empty() {
+            break None;
+        }
+        let (part, rest) = left.split_at(part_len.min(left.len()));
+        match append_batch(shared, partition, part).await {
+            Ok(base_offset) => {
+                let part = records.by_ref().take(part.len());
+                last_offset = Some(apply_records(&write.cell, part, base_offset) - 1);
+                left = rest;
+            }
+            Err(OffsetsLogError::TooLarge) if part.len() > 1 => part_len = part.len().div_ceil(2),
+            Err(error) => break Some(error),
+        }
+    };
+    let deadline = deadline(shared);
+    let Some(last_offset) = last_offset else {
+        return fail(shared, unsettled(write), failure.unwrap_or(OffsetsLogError::Refused));
+    };
+    let mut entry = Appended {
+        write: unsettled(write),
+        last_offset,
+        deadline,
+    };
+    if let Some(error) = failure {
+        // What is in the log counts when it is committed, although the whole has failed.
+        let failed = Unsettled {
+            partition: entry.write.partition.clone(),
+            cell: entry.write.cell.clone(),
+            completion: entry.write.completion.clone(),
+            done: entry.write.done.take(),
+        };
+        fail(shared, failed, error);
+    }
+    appended.push_back(entry);
+}
+
+async fn append_batch<'a>(
+    shared: &Shared,
+    partition: i32,
+    records: impl IntoIterator<Item = &'a EncodedRecord>,
+) -> Result<i64, OffsetsLogError> {
+    let batch = batch::build(
+        records.into_iter(),
+        shared.now().timestamp_ms,
+        shared.config.compression,
+    )
+    .map_err(|error| {
         log::error!("__consumer_offsets-{}: no batch can be made: {error}", partition);
         OffsetsLogError::Refused
     })?;
@@ -111,21 +191,33 @@ async fn append_batch(shared: &Shared, partition: i32, writes: &[Write]) -> Resu
 }
 
 fn apply(shared: &Shared, writes: Vec<Write>, base_offset: i64, appended: &mut VecDeque<Appended>) {
-    let deadline = Instant::now() + Duration::from_millis(shared.config.commit_timeout_ms);
+    let deadline = deadline(shared);
     let mut next_offset = base_offset;
     for mut write in writes {
-        let mut inner = write.cell.lock();
-        for record in std::mem::take(&mut write.records) {
-            inner.group.apply(record, next_offset);
-            next_offset += 1;
-        }
-        drop(inner);
+        let records = std::mem::take(&mut write.records).into_iter();
+        next_offset = apply_records(&write.cell, records, next_offset);
         appended.push_back(Appended {
             write: unsettled(write),
             last_offset: next_offset - 1,
             deadline,
         });
     }
+}
+
+/// Applies records to their group, and says which offset follows them.
+fn apply_records(cell: &Cell, records: impl Iterator<Item = Record>, base_offset: i64) -> i64 {
+    let mut inner = cell.lock();
+    let mut next_offset = base_offset;
+    for record in records {
+        inner.group.apply(record, next_offset);
+        next_offset += 1;
+    }
+    next_offset
+}
+
+/// Until when what is appended now is to be committed.
+fn deadline(shared: &Shared) -> Instant {
+    Instant::now() + Duration::from_millis(shared.config.commit_timeout_ms)
 }
 
 fn unsettled(write: Write) -> Unsettled {

@@ -455,6 +455,25 @@ async fn a_commit_that_is_too_large_does_not_harm_its_neighbours() {
 }
 
 #[tokio::test]
+async fn a_group_too_large_for_one_batch_is_deleted_in_several() {
+    let log = MemoryLog::new();
+    let coordinator = start(&log);
+    loaded(&coordinator).await;
+    for partition in 0..100 {
+        let commit = simple_commit(partition, 1, "");
+        assert_eq!(coordinator.commit_offsets("g", commit).await, Ok(vec![Ok(())]));
+    }
+    let batches = || log.partitions.lock().values().map(Vec::len).sum::<usize>();
+    let before = batches();
+    *log.max_batch_bytes.lock() = 200;
+    assert_eq!(coordinator.delete_group("g").await, Ok(()));
+    assert!(batches() > before + 1, "one batch took them all");
+    let reloaded = start(&log);
+    loaded(&reloaded).await;
+    assert_eq!(fetch(&reloaded, "g"), Ok(Vec::new()));
+}
+
+#[tokio::test]
 async fn a_silent_member_is_removed_in_time() {
     let log = MemoryLog::new();
     let coordinator = start(&log);
