@@ -4,6 +4,9 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
+/// A key, the lowest and the highest version that is offered.
+pub type OfferedVersions = (i16, i16, i16);
+
 /// How long a test waits for an answer, or for the end of a connection.
 pub const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
@@ -201,7 +204,7 @@ impl Connection {
     }
 
     /// Asks for ApiVersions 0: error code, and (key, min, max) of what is offered.
-    pub fn api_versions(&mut self) -> io::Result<(i16, Vec<(i16, i16, i16)>)> {
+    pub fn api_versions(&mut self) -> io::Result<(i16, Vec<OfferedVersions>)> {
         let mut answer = self.ask(18, 0, &Body::new())?;
         let error = answer.i16();
         let count = answer.i32();

@@ -62,7 +62,7 @@ impl Member {
     }
 
     /// The first of its protocols that is among the candidates.
-    pub fn vote<'a>(&'a self, is_candidate: impl Fn(&str) -> bool) -> Option<&'a Arc<str>> {
+    pub fn vote(&self, is_candidate: impl Fn(&str) -> bool) -> Option<&Arc<str>> {
         self.protocols
             .iter()
             .map(|protocol| &protocol.name)

@@ -100,10 +100,10 @@ impl<S: Service> Connection<S> {
                 return End::Frame(e);
             }
             let closing = self.collect_answers();
-            if !self.out.is_empty() {
-                if let Err(e) = self.write_answers().await {
-                    return End::Write(e);
-                }
+            if !self.out.is_empty()
+                && let Err(e) = self.write_answers().await
+            {
+                return End::Write(e);
             }
             if closing {
                 return End::Asked;

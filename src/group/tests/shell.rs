@@ -527,7 +527,7 @@ async fn requests_for_groups_that_do_not_exist() {
     assert_eq!(coordinator.describe("g"), Ok(GroupDescription::dead()));
     assert_eq!(coordinator.delete_group("g").await, Err(Rejection::GroupIdNotFound));
     assert_eq!(
-        coordinator.delete_offsets("g", &[tp.clone()]).await,
+        coordinator.delete_offsets("g", std::slice::from_ref(&tp)).await,
         Err(Rejection::GroupIdNotFound)
     );
     assert_eq!(fetch(&coordinator, ""), Ok(vec![]));
