@@ -1,7 +1,7 @@
 //! All logs of this broker, over its log directories. Kafka's `LogManager`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::BrokerConfig;
@@ -168,6 +168,13 @@ impl Logs {
     pub fn directories(&self) -> Vec<(PathBuf, Option<LogDirFailure>)> {
         let state = |d: &Directory| (d.dir.path().to_path_buf(), d.dir.health().failure().cloned());
         self.directories.iter().map(state).collect()
+    }
+
+    /// Whether the directory at `path` has failed.
+    pub fn has_failed(&self, path: &Path) -> bool {
+        self.directories
+            .iter()
+            .any(|d| d.dir.path() == path && d.dir.health().failure().is_some())
     }
 
     /// A directory went offline; without any that is left the broker has nothing to serve.

@@ -85,6 +85,10 @@ impl Replicas {
 
     /// A log directory has failed: every partition in it goes offline. The first who sees it says so.
     pub fn log_dir_failed(&self, failure: &LogDirFailure) {
+        // What a partition says that is being deleted is not about its directory.
+        if !self.logs.has_failed(&failure.dir) {
+            return;
+        }
         let mut offline = Vec::new();
         for of_topic in self.topics.write().values_mut() {
             of_topic.retain(|_, partition| {

@@ -263,6 +263,7 @@ impl LogDir {
     pub fn delete_log(&self, log: &Log, unique_id: u128) -> Result<PathBuf, LogDirFailure> {
         self.health.check()?;
         let renamed = self.path.join(log.partition().deleted_dir_name(unique_id));
+        log.home.mark_deleted();
         self.check("delete a partition", self.disk.rename(&log.dir(), &renamed))?;
         log.moved_to(&renamed);
         Ok(renamed)

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -24,6 +25,8 @@ pub(crate) struct LogHome {
     dir: RwLock<PathBuf>,
     /// The number of the flush that wrote `leader-epoch-checkpoint` last.
     epochs_file: Mutex<u64>,
+    /// The partition is being deleted: a file that is missing then says nothing about the disk.
+    is_deleted: AtomicBool,
 }
 
 impl LogHome {
@@ -41,6 +44,7 @@ impl LogHome {
             health,
             dir: RwLock::new(dir),
             epochs_file: Mutex::new(0),
+            is_deleted: AtomicBool::new(false),
         })
     }
 
@@ -80,9 +84,25 @@ impl LogHome {
             .write_atomically(&self.path(LEADER_EPOCH_CHECKPOINT), text.as_bytes(), sync)
     }
 
-    /// Passes a result on; an error takes the directory offline.
+    /// From now on files may be missing. To be called before the first one goes.
+    pub(crate) fn mark_deleted(&self) {
+        self.is_deleted.store(true, Ordering::SeqCst);
+    }
+
+    /// Passes a result on; an error takes the directory offline, unless all that it says is that a deleted partition's file is
+    /// gone: work that was under way when the partition was deleted ends with that (KAFKA-15391).
     pub(crate) fn check<T>(&self, action: &str, result: io::Result<T>) -> Result<T, LogDirFailure> {
-        self.health
-            .checked(|| format!("{action} in {}", self.dir().display()), result)
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_deleted.load(Ordering::SeqCst) => {
+                Err(LogDirFailure {
+                    dir: self.health.dir().to_path_buf(),
+                    action: format!("{action} in {}, which was deleted", self.dir().display()),
+                    error: error.to_string(),
+                })
+            }
+            result => self
+                .health
+                .checked(|| format!("{action} in {}", self.dir().display()), result),
+        }
     }
 }

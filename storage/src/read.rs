@@ -110,10 +110,7 @@ impl ReadPlan {
                     log_end_offset: read.log_end_offset,
                 })
             }
-            Err(Failure::Io(error)) => {
-                let action = format!("read from {}", read.home.dir().display());
-                Err(ReadError::LogDir(read.home.health().fail(|| action, &error)))
-            }
+            Err(Failure::Io(error)) => read.home.check("read", Err(error)).map_err(ReadError::LogDir),
         }
     }
 }

@@ -173,6 +173,21 @@ fn deleted_partitions_free_their_name_and_go() {
 }
 
 #[test]
+fn a_flush_that_meets_the_deletion_of_its_partition_takes_nothing_offline() {
+    let dir = TempDir::new();
+    let log_dir = log_dir(&dir.0).unwrap();
+    let mut log = log_dir
+        .create_log(&TopicPartition::new("going", 0), Some(id(1)), config(), 0)
+        .unwrap();
+    append(&mut log);
+    let plan = log.plan_flush(i64::MAX).expect("there is something to flush");
+    let renamed = log_dir.delete_log(&log, 1).unwrap();
+    log_dir.remove_dir(&renamed).unwrap();
+    assert!(plan.run().is_err(), "the files are gone");
+    assert!(log_dir.health().failure().is_none(), "and the directory still works");
+}
+
+#[test]
 fn a_thousand_partitions_open_without_as_many_open_files() {
     let dir = TempDir::new();
     {
