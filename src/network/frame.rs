@@ -23,7 +23,7 @@ thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH_BYTES]);
 }
 
-/// The memory that all frames above [`UNBUDGETED_BYTES`] share; `queued.max.request.bytes`.
+/// The memory that all frames above 64 KiB share; `queued.max.request.bytes`.
 #[derive(Clone)]
 pub struct RequestMemory(Arc<Semaphore>);
 

@@ -6,7 +6,7 @@ use storage::{FetchData, ReadError, ReadMode, ReadOutcome, ReadPlan, ReadRequest
 use super::waiters::Mark;
 use super::{LeaderError, Partition};
 
-/// Records of at least this many bytes leave by `sendfile`; fewer are copied. Measured: see BENCHMARKS.md.
+/// Records of at least this many bytes leave by `sendfile`; fewer are copied. A first guess: the boundary is still to be measured.
 pub const SENDFILE_MIN_BYTES: usize = 32 * 1024;
 
 /// How far a client may see.
