@@ -96,7 +96,7 @@ pub fn answer_in_version<M: Message>(context: &RequestContext, response: &M, ver
         Err(e) => {
             log::error!(
                 "closing the connection of {}: the answer to {:?} v{version} cannot be encoded: {e}",
-                context.connection.peer,
+                context.connection.peer.ip(),
                 context.api_key,
             );
             Answer::Close
@@ -118,7 +118,7 @@ impl Service for Broker {
             Err(refused) => {
                 log::warn!(
                     "closing the connection of {} (client {:?}, {}): {refused}",
-                    connection.peer,
+                    connection.peer.ip(),
                     refused.client_id,
                     connection.software_line(),
                 );

@@ -288,7 +288,7 @@ impl Produce {
         };
         log::info!(
             "closing the connection of {} (client {:?}): a Produce request with acks=0 failed on {topic}-{} with {}",
-            self.context.connection.peer,
+            self.context.connection.peer.ip(),
             self.context.client_id(),
             failed.index,
             failed.error_code.name(),

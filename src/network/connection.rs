@@ -63,7 +63,7 @@ pub async fn serve<S: Service>(
         End::Frame(e @ FrameError::Length { .. }) => {
             log::warn!(
                 "closing the connection of {} ({}): {e}",
-                state.peer,
+                state.peer.ip(),
                 state.software_line()
             );
         }

@@ -35,7 +35,7 @@ pub struct ClientSoftware {
 /// What is known about one connection for as long as it lives.
 pub struct ConnectionState {
     id: u64,
-    /// The client's address.
+    /// The client's address. Log lines name it without the port: lines that are alike are counted, not repeated.
     pub peer: SocketAddr,
     /// Our side's address: what a client is told when no listener is advertised.
     pub local: SocketAddr,

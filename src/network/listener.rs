@@ -190,7 +190,7 @@ pub async fn accept_loop(
         };
         match connections.admit(&name, peer, local) {
             Ok(admitted) => serve(stream, admitted),
-            Err(refused) => log::warn!("listener {name}: refused {peer}: {refused}"),
+            Err(refused) => log::warn!("listener {name}: refused {}: {refused}", peer.ip()),
         }
     }
 }
