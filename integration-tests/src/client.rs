@@ -18,6 +18,8 @@ pub enum Client {
     Java(&'static str),
     /// librdkafka through Python's `confluent-kafka`.
     Confluent,
+    /// The same program on librdkafka 2.8, which compresses only where ApiVersions pleases it (KAFKA-18659).
+    OldConfluent,
     /// `kafka-python`, which is Python all the way down.
     KafkaPython,
     /// Go's `franz-go`.
@@ -44,6 +46,11 @@ impl Client {
                 )
             }
             Client::Confluent => python("confluent.py"),
+            Client::OldConfluent => {
+                let mut command = python("confluent.py");
+                command.env("PYTHONPATH", root.join(".state/librdkafka-2.8"));
+                command
+            }
             Client::KafkaPython => python("pure.py"),
             Client::FranzGo => bound_command(root.join(".state/go-client")),
             Client::KafkaJs => {

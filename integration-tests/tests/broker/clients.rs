@@ -27,6 +27,7 @@ client_tests! {
         admin, offsets, groups_admin], but [];
     confluent: Client::Confluent, [codecs, idempotent, edges, group, group_cooperative, group_static, commit_resume, by_time,
         admin, offsets, groups_admin], but [];
+    confluent_2_8: Client::OldConfluent, [codecs, group], but [];
     franz_go: Client::FranzGo, [codecs, idempotent, edges, group, group_cooperative, group_static, commit_resume, by_time,
         admin, offsets, groups_admin], but [];
     kafka_python: Client::KafkaPython, [codecs, idempotent, edges, group, group_cooperative, group_static, commit_resume,
