@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use protocol::wire::Utf8Bytes;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// What Kafka limits about connections.
 #[derive(Debug, Clone)]

@@ -1,16 +1,25 @@
 //! Cutting a connection's byte stream into frames: a 4-byte big-endian length, then that many bytes.
 //!
 //! An idle connection owns no buffer: what the socket holds is first read into one scratch buffer per thread, and only a
-//! frame that is larger than that, or that arrives in pieces, gets memory of its own. That memory grows with what has
+//! frame that arrives in pieces, or that is larger than that, gets memory of its own. That memory grows with what has
 //! arrived, never with what the length claims.
+//!
+//! A frame above 64 KiB takes its whole share of the request memory before more of it is read, in the order of asking: no
+//! frame ever waits for memory while it holds some, so frames cannot wait for each other. A share that is held has to be
+//! used: a frame that does not keep arriving, or cannot be started, ends its connection.
 
 use std::cell::RefCell;
+use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 /// What one thread reads into before it knows how long a frame is. Small frames never need more.
 const SCRATCH_BYTES: usize = 64 * 1024;
@@ -18,6 +27,14 @@ const SCRATCH_BYTES: usize = 64 * 1024;
 const UNBUDGETED_BYTES: usize = 64 * 1024;
 /// One permit of the budget stands for this many bytes.
 const BYTES_PER_PERMIT: usize = 1024;
+/// A frame that holds permits has to bring [`ARRIVAL_BYTES`] in each span of this length.
+const ARRIVAL_WINDOW: Duration = Duration::from_secs(10);
+/// 16 KiB a second: an eighth of what a line of 1 Mbit/s carries, so that several clients may share such a line, and a
+/// retransmission may cost seconds. Whoever wants to keep others from the memory has to send at that rate for as long.
+const ARRIVAL_BYTES: usize = 160 * 1024;
+/// How long a complete frame may hold permits until it is started. What is before it on its connection may wait for new
+/// records, which clients limit to seconds; a client that asks for more shall not keep the memory meanwhile.
+const START_WITHIN: Duration = Duration::from_secs(60);
 
 thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH_BYTES]);
@@ -25,13 +42,55 @@ thread_local! {
 
 /// The memory that all frames above 64 KiB share; `queued.max.request.bytes`.
 #[derive(Clone)]
-pub struct RequestMemory(Arc<Semaphore>);
+pub struct RequestMemory {
+    permits: Arc<Semaphore>,
+    total: usize,
+}
 
 impl RequestMemory {
     /// A budget of `bytes`, at least one frame of `largest_frame_bytes` so that such a frame can ever be taken.
     pub fn new(bytes: usize, largest_frame_bytes: usize) -> Self {
         let permits = bytes.max(largest_frame_bytes).div_ceil(BYTES_PER_PERMIT) + 1;
-        Self(Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS))))
+        let total = permits.min(Semaphore::MAX_PERMITS);
+        Self {
+            permits: Arc::new(Semaphore::new(total)),
+            total,
+        }
+    }
+
+    fn claim(&self, frame_bytes: usize) -> Claim {
+        let count = frame_bytes.div_ceil(BYTES_PER_PERMIT).min(self.total);
+        let permits = self.permits.clone();
+        Box::pin(async move {
+            // The semaphore is never closed, so this fails never; without a permit the frame simply goes unbudgeted.
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            RequestPermit::new(permits.acquire_many_owned(count).await.ok())
+        })
+    }
+}
+
+/// A place in the line for memory.
+type Claim = Pin<Box<dyn Future<Output = RequestPermit> + Send>>;
+
+/// A frame's share of the request memory, shared by all that use the frame. It goes back when the last of them drops it or
+/// one of them says that the frame's bytes are not held any more.
+#[derive(Clone, Default)]
+pub struct RequestPermit(Option<Arc<Mutex<Option<OwnedSemaphorePermit>>>>);
+
+impl RequestPermit {
+    fn new(permit: Option<OwnedSemaphorePermit>) -> Self {
+        Self(permit.map(|permit| Arc::new(Mutex::new(Some(permit)))))
+    }
+
+    fn is_budgeted(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Gives the share back now: whoever calls it has copied what it keeps and dropped the frame.
+    pub fn release(&self) {
+        if let Some(permit) = &self.0 {
+            permit.lock().take();
+        }
     }
 }
 
@@ -39,8 +98,10 @@ impl RequestMemory {
 pub struct Frame {
     /// The header and body.
     pub bytes: Bytes,
-    /// Returned to the budget when the request has been answered.
-    pub permit: Option<OwnedSemaphorePermit>,
+    /// Returned to the budget when the request has been answered, or earlier.
+    pub permit: RequestPermit,
+    /// Until when the request has to be started, if it holds a share of the budget.
+    pub start_by: Option<Instant>,
 }
 
 /// Why no further frame can be read.
@@ -65,9 +126,20 @@ pub enum FrameError {
         /// `socket.request.max.bytes`.
         max: usize,
     },
+    /// A frame that holds its share of the request memory does not keep arriving (16 KiB a second), or could not be started
+    /// for a minute because of what is before it.
+    #[error("a large request keeps memory from others and does not come on (queued.max.request.bytes)")]
+    Stalled,
     /// The socket failed.
     #[error("{0}")]
     Io(#[from] io::Error),
+}
+
+/// What a frame that holds permits owes.
+struct Due {
+    at: Instant,
+    /// How much is to be buffered by then.
+    buffered_bytes: usize,
 }
 
 /// The reading half's state of one connection.
@@ -75,7 +147,10 @@ pub struct FrameReader {
     buffer: BytesMut,
     max_frame_bytes: usize,
     memory: RequestMemory,
-    permit: Option<OwnedSemaphorePermit>,
+    /// Kept between reads, so that an interruption does not cost the place in the line.
+    claim: Option<Claim>,
+    permit: RequestPermit,
+    due: Option<Due>,
 }
 
 impl FrameReader {
@@ -85,8 +160,28 @@ impl FrameReader {
             buffer: BytesMut::new(),
             max_frame_bytes,
             memory,
-            permit: None,
+            claim: None,
+            permit: RequestPermit::default(),
+            due: None,
         }
+    }
+
+    /// When the frame that is being read has to have made progress, if it holds a share of the budget; see
+    /// [`FrameError::Stalled`].
+    pub fn due_at(&self) -> Option<Instant> {
+        self.due.as_ref().map(|due| due.at)
+    }
+
+    /// True while the frame that is being read holds a share of the budget or waits for one: reading has to go on then,
+    /// whatever else the connection does.
+    pub fn is_budgeted(&self) -> bool {
+        self.permit.is_budgeted() || self.claim.is_some()
+    }
+
+    /// Gives up a place in the line for memory; the next [`FrameReader::fill`] asks anew. For a connection that will not read
+    /// for a while: at the head of the line it would keep all others from reading.
+    pub fn leave_the_line(&mut self) {
+        self.claim = None;
     }
 
     /// Bytes read from the socket and not yet handed out.
@@ -117,17 +212,28 @@ impl FrameReader {
         let _ = frame.split_to(4);
         Ok(Some(Frame {
             bytes: frame.freeze(),
-            permit: self.permit.take(),
+            permit: std::mem::take(&mut self.permit),
+            start_by: self.due.take().map(|due| due.at),
         }))
     }
 
-    /// Waits for the socket and reads once. Safe to drop at any await.
+    /// Takes one step: a share of the budget where the frame needs one, else one read of the socket. Safe to drop at any
+    /// await. To be called only while [`FrameReader::due_at`] is watched.
     pub async fn fill(&mut self, stream: &TcpStream) -> Result<(), FrameError> {
-        self.reserve_budget().await;
+        if let Some(frame_bytes) = self.unclaimed() {
+            let claim = self.claim.get_or_insert_with(|| self.memory.claim(frame_bytes));
+            self.permit = claim.await;
+            self.claim = None;
+            self.expect_more();
+            return Ok(());
+        }
         stream.readable().await?;
         match self.read_once(stream) {
             Ok(0) => Err(self.closed()),
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.note_arrival();
+                Ok(())
+            }
             Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(()),
             Err(e) => Err(e.into()),
         }
@@ -158,7 +264,7 @@ impl FrameReader {
         }
     }
 
-    /// What the next read may add, and the capacity that it wants: twice what has arrived, at most the frame.
+    /// What is missing of the frame that is being read.
     fn missing(&self) -> Option<usize> {
         let length = self.frame_length().ok().flatten()?;
         (4 + length)
@@ -166,40 +272,64 @@ impl FrameReader {
             .filter(|missing| *missing > 0)
     }
 
-    async fn reserve_budget(&mut self) {
-        let Some(missing) = self.missing() else { return };
-        let wanted = (self.buffer.len() * 2).min(self.buffer.len() + missing);
-        if wanted <= UNBUDGETED_BYTES {
-            return;
-        }
-        let held = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let need = wanted.div_ceil(BYTES_PER_PERMIT);
-        if need <= held {
-            return;
-        }
-        let more = u32::try_from(need - held).unwrap_or(u32::MAX);
-        // The semaphore is never closed, so this fails never; without a permit the read simply goes on unbudgeted.
-        if let Ok(permit) = self.memory.0.clone().acquire_many_owned(more).await {
-            match &mut self.permit {
-                Some(held) => held.merge(permit),
-                None => self.permit = Some(permit),
-            }
+    /// The size of a frame that may not be read further without permits, and has none.
+    fn unclaimed(&self) -> Option<usize> {
+        let frame_bytes = self.missing()? + self.buffer.len();
+        let unclaimed = self.buffer.len() >= UNBUDGETED_BYTES && !self.permit.is_budgeted();
+        (unclaimed && frame_bytes > UNBUDGETED_BYTES).then_some(frame_bytes)
+    }
+
+    fn expect_more(&mut self) {
+        let window = if self.missing().is_some() {
+            ARRIVAL_WINDOW
+        } else {
+            START_WITHIN
+        };
+        self.due = Some(Due {
+            at: Instant::now() + window,
+            buffered_bytes: self.buffer.len() + ARRIVAL_BYTES.min(self.missing().unwrap_or(usize::MAX / 2)),
+        });
+    }
+
+    fn note_arrival(&mut self) {
+        let has_arrived = |due: &Due| self.buffer.len() >= due.buffered_bytes;
+        if self.due.as_ref().is_some_and(has_arrived) {
+            self.expect_more();
         }
     }
 
     fn read_once(&mut self, stream: &TcpStream) -> io::Result<usize> {
         match self.missing() {
-            Some(missing) if missing + self.buffer.len() > SCRATCH_BYTES => {
+            Some(missing) if self.permit.is_budgeted() => {
                 // Straight into place; the capacity doubles with what has really arrived.
                 let step = missing.min(self.buffer.len().max(SCRATCH_BYTES));
                 self.buffer.reserve(step);
                 stream.try_read_buf(&mut (&mut self.buffer).limit(step))
             }
-            _ => SCRATCH.with_borrow_mut(|scratch| {
-                let n = stream.try_read(scratch)?;
-                self.buffer.extend_from_slice(&scratch[..n]);
-                Ok(n)
-            }),
+            missing => {
+                // A large frame comes this far without permits, and then asks for them.
+                let is_large = missing.is_some_and(|missing| missing + self.buffer.len() > UNBUDGETED_BYTES);
+                let limit = match is_large {
+                    true => UNBUDGETED_BYTES - self.buffer.len(),
+                    false => SCRATCH_BYTES,
+                };
+                SCRATCH.with_borrow_mut(|scratch| {
+                    let n = stream.try_read(&mut scratch[..limit])?;
+                    self.buffer.extend_from_slice(&scratch[..n]);
+                    Ok(n)
+                })
+            }
         }
     }
 }
+
+/// Resolves when `due_at` has come; never without one.
+pub async fn overdue(due_at: Option<Instant>) {
+    match due_at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use protocol::wire::Chunk;
-use tokio::sync::OwnedSemaphorePermit;
+
+use super::frame::RequestPermit;
 
 /// What a request comes to.
 #[derive(Debug)]
@@ -79,7 +80,7 @@ struct Entry {
     /// A request that nothing may overtake and that overtakes nothing: every key but Produce and Fetch.
     barrier: bool,
     bytes: usize,
-    _permit: Option<OwnedSemaphorePermit>,
+    _permit: RequestPermit,
 }
 
 /// The queue. Bounded by its owner, which starts nothing new while [`InFlight::is_gated`].
@@ -110,7 +111,7 @@ impl InFlight {
             .is_some_and(|e| e.barrier || matches!(e.slot, Slot::Gated(_)))
     }
 
-    pub fn push(&mut self, started: Started, barrier: bool, bytes: usize, permit: Option<OwnedSemaphorePermit>) {
+    pub fn push(&mut self, started: Started, barrier: bool, bytes: usize, permit: RequestPermit) {
         self.bytes += bytes;
         self.entries.push_back(Entry {
             slot: started.into(),
@@ -192,8 +193,8 @@ mod tests {
     async fn answers_leave_in_the_order_of_the_requests() {
         let mut in_flight = InFlight::default();
         let (first, receiver) = oneshot::channel();
-        in_flight.push(waiting(receiver), false, 10, None);
-        in_flight.push(Started::Ready(Answer::Nothing), false, 5, None);
+        in_flight.push(waiting(receiver), false, 10, RequestPermit::default());
+        in_flight.push(Started::Ready(Answer::Nothing), false, 5, RequestPermit::default());
         assert!(in_flight.pop_ready().is_none(), "the second may not overtake the first");
         assert_eq!(in_flight.bytes(), 15);
         first.send(Answer::Close).expect("receiver lives");
@@ -216,7 +217,7 @@ mod tests {
             })),
             false,
             1,
-            None,
+            RequestPermit::default(),
         );
         assert!(in_flight.is_gated());
         open.send(()).expect("gate lives");
@@ -240,7 +241,7 @@ mod tests {
             })),
             true,
             1,
-            None,
+            RequestPermit::default(),
         );
         in_flight.abandon(());
         finished.await.expect("ran to its end");

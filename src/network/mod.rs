@@ -9,6 +9,6 @@ mod response;
 
 pub use connection::{Order, Service, serve};
 pub use connections::{Admitted, ClientSoftware, ConnectionState, Connections, Limits};
-pub use frame::{Frame, FrameError, RequestMemory};
+pub use frame::{Frame, FrameError, RequestMemory, RequestPermit};
 pub use in_flight::{Answer, AnswerFuture, Started};
 pub use listener::{BoundListener, ListenError, accept_loop, bind};

@@ -14,44 +14,44 @@ const MAX_IO_SLICES: usize = 64;
 /// The most that one `sendfile` is asked for, so that one connection does not hold its thread for long.
 const MAX_SENDFILE_BYTES: usize = 1024 * 1024;
 
-/// Sends all of `chunks`, in order, and leaves it empty.
+/// Sends of `chunks`, in order, what the socket takes now; true when that is all. `taken` is told of every piece, in bytes.
 ///
 /// # Errors
 /// The socket's error, or `UnexpectedEof` when a file is shorter than the range that was promised to the client: the frame's
 /// length is out already, so the connection must be closed.
-pub async fn write_chunks(stream: &TcpStream, chunks: &mut VecDeque<Chunk>) -> io::Result<()> {
+pub fn write_now(stream: &TcpStream, chunks: &mut VecDeque<Chunk>, taken: &mut impl FnMut(usize)) -> io::Result<bool> {
     while !chunks.is_empty() {
         match write_once(stream, chunks) {
-            Ok(()) => {}
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
+            Ok(sent) => taken(sent),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),
         }
     }
-    Ok(())
+    Ok(true)
 }
 
-fn write_once(stream: &TcpStream, chunks: &mut VecDeque<Chunk>) -> io::Result<()> {
+fn write_once(stream: &TcpStream, chunks: &mut VecDeque<Chunk>) -> io::Result<usize> {
     match chunks.front_mut() {
-        None => Ok(()),
+        None => Ok(0),
         Some(Chunk::File(range)) => {
-            if send_range(stream, range)? {
+            let sent = send_range(stream, range)?;
+            if range.length == 0 {
                 chunks.pop_front();
             }
-            Ok(())
+            Ok(sent)
         }
         Some(Chunk::Memory(_)) => {
             let sent = send_memory(stream, chunks)?;
             advance(chunks, sent);
-            Ok(())
+            Ok(sent)
         }
     }
 }
 
-/// True when the whole range is out.
-fn send_range(stream: &TcpStream, range: &mut FileRange) -> io::Result<bool> {
+fn send_range(stream: &TcpStream, range: &mut FileRange) -> io::Result<usize> {
     if range.length == 0 {
-        return Ok(true);
+        return Ok(0);
     }
     let count = range.length.min(MAX_SENDFILE_BYTES);
     let sent = stream.try_io(Interest::WRITABLE, || {
@@ -69,7 +69,7 @@ fn send_range(stream: &TcpStream, range: &mut FileRange) -> io::Result<bool> {
     }
     range.position += sent as u64;
     range.length -= sent;
-    Ok(range.length == 0)
+    Ok(sent)
 }
 
 fn send_memory(stream: &TcpStream, chunks: &VecDeque<Chunk>) -> io::Result<usize> {

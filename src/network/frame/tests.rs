@@ -1,0 +1,188 @@
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::*;
+
+const MIB: usize = 1024 * 1024;
+/// Longer than any deadline here, on a clock that is wound by hand.
+const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
+
+async fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let client = TcpStream::connect(listener.local_addr().expect("bound"))
+        .await
+        .expect("connects");
+    let (stream, _) = listener.accept().await.expect("accepts");
+    (client, stream)
+}
+
+async fn next_frame(reader: &mut FrameReader, stream: &TcpStream) -> Result<Frame, FrameError> {
+    loop {
+        if let Some(frame) = reader.take_frame()? {
+            return Ok(frame);
+        }
+        let due_at = reader.due_at();
+        tokio::select! {
+            read = reader.fill(stream) => read?,
+            () = overdue(due_at) => return Err(FrameError::Stalled),
+        }
+    }
+}
+
+/// The first frame of a new connection, read by a task of its own.
+async fn reading(memory: &RequestMemory) -> (TcpStream, JoinHandle<Result<Frame, FrameError>>) {
+    let (client, stream) = pair().await;
+    let mut reader = FrameReader::new(MIB, memory.clone());
+    (
+        client,
+        tokio::spawn(async move { next_frame(&mut reader, &stream).await }),
+    )
+}
+
+/// A frame's length and the first `count` of its bytes.
+async fn send_first(client: &mut TcpStream, length: usize, count: usize) {
+    let prefix = u32::try_from(length).expect("short").to_be_bytes();
+    client.write_all(&prefix).await.expect("sends");
+    client.write_all(&vec![7; count]).await.expect("sends");
+}
+
+/// Lets the other tasks read what is in the sockets.
+async fn settle() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn soon<T>(task: JoinHandle<T>) -> T {
+    let joined = tokio::time::timeout(NEVER, task).await;
+    joined.expect("it does not wait for ever").expect("it does not panic")
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_frames_take_their_memory_whole_and_never_wait_for_each_other() {
+    let memory = RequestMemory::new(MIB, MIB);
+    let (mut first, reads_first) = reading(&memory).await;
+    send_first(&mut first, MIB, 300 * 1024).await;
+    settle().await;
+    let (mut second, reads_second) = reading(&memory).await;
+    send_first(&mut second, MIB, 300 * 1024).await;
+    settle().await;
+    first.write_all(&vec![7; 724 * 1024]).await.expect("sends");
+    let frame = soon(reads_first).await.expect("a frame");
+    assert_eq!(frame.bytes.len(), MIB);
+    assert!(!reads_second.is_finished());
+    drop(frame);
+    second.write_all(&vec![7; 724 * 1024]).await.expect("sends");
+    assert_eq!(soon(reads_second).await.expect("a frame").bytes.len(), MIB);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_in_the_line_outlives_what_interrupts_the_reading() {
+    let memory = RequestMemory::new(MIB, MIB);
+    let (mut holder, holds) = reading(&memory).await;
+    send_first(&mut holder, MIB, MIB).await;
+    let held = soon(holds).await.expect("a frame");
+    let (mut patient, stream) = pair().await;
+    let mut reader = FrameReader::new(MIB, memory.clone());
+    send_first(&mut patient, MIB, 100 * 1024).await;
+    for _ in 0..20 {
+        let _: Result<_, _> = tokio::time::timeout(Duration::from_millis(1), reader.fill(&stream)).await;
+    }
+    let (mut later, reads_later) = reading(&memory).await;
+    send_first(&mut later, MIB, MIB).await;
+    settle().await;
+    drop(held);
+    settle().await;
+    assert!(!reads_later.is_finished(), "who came later is served first");
+    patient.write_all(&vec![7; MIB - 100 * 1024]).await.expect("sends");
+    let frame = tokio::time::timeout(NEVER, next_frame(&mut reader, &stream)).await;
+    drop(frame.expect("its turn comes").expect("a frame"));
+    soon(reads_later).await.expect("a frame");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_read_for_a_while_does_not_stand_in_the_line() {
+    let memory = RequestMemory::new(MIB, MIB);
+    let (mut holder, holds) = reading(&memory).await;
+    send_first(&mut holder, MIB, MIB).await;
+    let held = soon(holds).await.expect("a frame");
+    let (mut busy, stream) = pair().await;
+    let mut reader = FrameReader::new(MIB, memory.clone());
+    send_first(&mut busy, MIB, 100 * 1024).await;
+    while !reader.is_budgeted() {
+        let _: Result<_, _> = tokio::time::timeout(Duration::from_millis(1), reader.fill(&stream)).await;
+    }
+    reader.leave_the_line();
+    drop(held);
+    let (mut other, reads_other) = reading(&memory).await;
+    send_first(&mut other, MIB, MIB).await;
+    soon(reads_other).await.expect("a frame");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_nothing_follows_ends_the_connection() {
+    let memory = RequestMemory::new(MIB, MIB);
+    let (mut claims, reads_claim) = reading(&memory).await;
+    send_first(&mut claims, MIB, 100 * 1024).await;
+    settle().await;
+    let (mut honest, reads_honest) = reading(&memory).await;
+    send_first(&mut honest, MIB, MIB).await;
+    soon(reads_honest).await.expect("a frame");
+    let error = soon(reads_claim).await.err().expect("an error");
+    assert!(matches!(error, FrameError::Stalled), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trickle_does_not_keep_the_claim() {
+    let memory = RequestMemory::new(MIB, MIB);
+    let (mut client, reads) = reading(&memory).await;
+    send_first(&mut client, MIB, 100 * 1024).await;
+    let trickles = tokio::spawn(async move {
+        while client.write_all(&[7]).await.is_ok() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    });
+    let error = soon(reads).await.err().expect("an error");
+    assert!(matches!(error, FrameError::Stalled), "{error}");
+    trickles.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_link_is_no_trickle() {
+    let memory = RequestMemory::new(MIB, MIB);
+    let (mut client, reads) = reading(&memory).await;
+    send_first(&mut client, MIB, 0).await;
+    // A fifth of a line of 1 Mbit/s.
+    for piece in vec![7; MIB].chunks(25_000) {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        client.write_all(piece).await.expect("sends");
+    }
+    assert_eq!(soon(reads).await.expect("a frame").bytes.len(), MIB);
+}
+
+#[tokio::test]
+async fn memory_grows_with_what_arrives_and_not_with_what_is_claimed() {
+    let memory = RequestMemory::new(MIB, MIB);
+    let (mut client, stream) = pair().await;
+    let mut reader = FrameReader::new(MIB, memory.clone());
+    for _ in 0..2 {
+        match reader.buffered_bytes() {
+            0 => send_first(&mut client, MIB, 1).await,
+            _ => client.write_all(&[7]).await.expect("sends"),
+        }
+        reader.fill(&stream).await.expect("reads");
+    }
+    assert!(reader.buffer.capacity() <= 1024, "{} bytes", reader.buffer.capacity());
+    assert_eq!(memory.permits.available_permits(), MIB / BYTES_PER_PERMIT + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_larger_than_the_budget_is_taken_alone() {
+    let memory = RequestMemory::new(1, MIB);
+    let (mut client, reads) = reading(&memory).await;
+    send_first(&mut client, MIB, MIB).await;
+    assert_eq!(soon(reads).await.expect("a frame").bytes.len(), MIB);
+}
