@@ -6,8 +6,9 @@ use storage::{FetchData, ReadError, ReadMode, ReadOutcome, ReadPlan, ReadRequest
 use super::waiters::Mark;
 use super::{LeaderError, Partition};
 
-/// Records of at least this many bytes leave by `sendfile`; fewer are copied. A first guess: the boundary is still to be measured.
-pub const SENDFILE_MIN_BYTES: usize = 32 * 1024;
+/// Records of at least this many bytes leave by `sendfile`; fewer are copied. Measured on loopback, CPU-seconds per GB copied and
+/// sent from the file: 0.60 and 0.78 at 64 KiB, 0.58 and 0.46 at 128 KiB, 0.28 and 0.18 at 512 KiB.
+pub const SENDFILE_MIN_BYTES: usize = 96 * 1024;
 
 /// How far a client may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

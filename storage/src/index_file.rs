@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::disk::{Disk, LogFile};
+use crate::index_search::IndexSearch;
 use crate::log_home::LogHome;
 use crate::open_files::{FileId, OpenFiles};
 use crate::scan::ReadMode;
@@ -154,6 +155,23 @@ impl<const N: usize> IndexFile<N> {
             ));
         }
         Ok(entry)
+    }
+
+    /// The last entry for which `before` holds, where the entries in memory tell: `Some(None)` means that there are no entries.
+    pub(crate) fn last_before_in_memory(&self, before: impl Fn(&[u8; N]) -> bool) -> Option<Option<[u8; N]>> {
+        match self.tail.partition_point(before) {
+            0 if self.tail_from == 0 => Some(None),
+            0 => None,
+            n => Some(Some(self.tail[n - 1])),
+        }
+    }
+
+    /// A lookup among the entries that are in the file.
+    pub(crate) fn search(&self) -> io::Result<IndexSearch<N>> {
+        Ok(IndexSearch {
+            file: self.file.open()?,
+            entries: self.tail_from,
+        })
     }
 
     /// The number of entries for which `before` holds, given that it holds for a first part of them and for no other.

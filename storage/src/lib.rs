@@ -13,6 +13,7 @@ mod disk_sim;
 mod error;
 mod flush;
 mod index_file;
+mod index_search;
 mod leader_epoch_cache;
 mod log;
 mod log_config;
@@ -54,4 +55,6 @@ pub use recovery::LogOptions;
 pub use retention::LogStartOffsetError;
 pub use scan::ReadMode;
 pub use topic_partition::{PartitionDir, TopicPartition};
-pub use validate::{RecordError, ValidateError, ValidateOptions, ValidatedBatch, validate};
+pub use validate::{
+    RecordError, ValidateError, ValidateOptions, ValidatedBatch, only_batch, validate, validate_if_cheap,
+};

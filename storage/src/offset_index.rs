@@ -4,6 +4,7 @@
 use std::io;
 
 use crate::index_file::{IndexFile, SegmentFile};
+use crate::index_search::IndexSearch;
 use crate::scan::ReadMode;
 
 const ENTRY_LEN: usize = 8;
@@ -69,13 +70,28 @@ impl OffsetIndex {
 
     /// The position of the last entry at or below the offset; 0 where there is none.
     pub(crate) fn lookup(&self, offset: i64, mode: ReadMode) -> io::Result<u32> {
-        match self
-            .entries
-            .partition_point(mode, |entry| self.decode(entry).offset <= offset)?
-        {
-            0 => Ok(0),
-            n => Ok(self.entry(n - 1, mode)?.position),
+        match self.begin_lookup(offset)? {
+            Lookup::Found(position) => Ok(position),
+            Lookup::InFile(search) => search.run(mode),
         }
+    }
+
+    /// Begins a lookup: what has to be read for it is read without the index, and may fail if that is truncated meanwhile.
+    pub(crate) fn begin_lookup(&self, offset: i64) -> io::Result<Lookup> {
+        if let Some(found) = self
+            .entries
+            .last_before_in_memory(|entry| self.decode(entry).offset <= offset)
+        {
+            return Ok(Lookup::Found(found.map_or(0, |entry| self.decode(&entry).position)));
+        }
+        let span = self.last_offset.unwrap_or(self.base_offset) - self.base_offset;
+        let share = (offset - self.base_offset) as f64 / span.max(1) as f64;
+        Ok(Lookup::InFile(OffsetSearch {
+            search: self.entries.search()?,
+            base_offset: self.base_offset,
+            offset,
+            guess: (f64::from(self.entries.entries()) * share) as u32,
+        }))
     }
 
     /// Adds an entry; offsets must rise.
@@ -123,10 +139,41 @@ impl OffsetIndex {
     }
 
     fn decode(&self, entry: &[u8; ENTRY_LEN]) -> OffsetPosition {
-        let (offset, position) = entry.split_at(4);
-        OffsetPosition {
-            offset: self.base_offset + i64::from(i32::from_be_bytes(offset.try_into().expect("4 bytes"))),
-            position: u32::from_be_bytes(position.try_into().expect("4 bytes")),
-        }
+        decode(entry, self.base_offset)
+    }
+}
+
+fn decode(entry: &[u8; ENTRY_LEN], base_offset: i64) -> OffsetPosition {
+    let (offset, position) = entry.split_at(4);
+    OffsetPosition {
+        offset: base_offset + i64::from(i32::from_be_bytes(offset.try_into().expect("4 bytes"))),
+        position: u32::from_be_bytes(position.try_into().expect("4 bytes")),
+    }
+}
+
+/// How far a lookup came without reading.
+#[derive(Debug)]
+pub(crate) enum Lookup {
+    /// The position.
+    Found(u32),
+    /// It is in the file.
+    InFile(OffsetSearch),
+}
+
+/// A lookup that reads from the index's file.
+#[derive(Debug)]
+pub(crate) struct OffsetSearch {
+    search: IndexSearch<ENTRY_LEN>,
+    base_offset: i64,
+    offset: i64,
+    guess: u32,
+}
+
+impl OffsetSearch {
+    /// The position of the last entry at or below the offset; 0 where there is none.
+    pub(crate) fn run(&self, mode: ReadMode) -> io::Result<u32> {
+        let before = |entry: &[u8; ENTRY_LEN]| decode(entry, self.base_offset).offset <= self.offset;
+        let found = self.search.last_before(mode, self.guess, before)?;
+        Ok(found.map_or(0, |entry| decode(&entry, self.base_offset).position))
     }
 }

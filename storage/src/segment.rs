@@ -13,7 +13,7 @@ use crate::disk::LogFile;
 use crate::index_file::SegmentFile;
 use crate::log_config::LogConfig;
 use crate::log_home::LogHome;
-use crate::offset_index::OffsetIndex;
+use crate::offset_index::{Lookup, OffsetIndex};
 use crate::scan::{BatchScan, Found, ReadMode};
 use crate::time_index::{TimeIndex, TimestampOffset};
 
@@ -327,7 +327,21 @@ impl Segment {
         if state.indexes.is_none() && mode == ReadMode::NoWait {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        self.loaded(&mut state)?.offset.lookup(offset, mode).map(u64::from)
+        let search = match self.loaded(&mut state)?.offset.begin_lookup(offset)? {
+            Lookup::Found(position) => return Ok(u64::from(position)),
+            Lookup::InFile(search) => search,
+        };
+        drop(state);
+        match (search.run(mode), mode) {
+            // Truncated meanwhile: where it can wait for the lock, the index is asked again under it.
+            (Err(error), ReadMode::NoWait) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            (Err(error), ReadMode::Blocking) if error.kind() == io::ErrorKind::UnexpectedEof => self
+                .with_indexes(|indexes| indexes.offset.lookup(offset, mode))
+                .map(u64::from),
+            (position, _) => position.map(u64::from),
+        }
     }
 
     /// A position at or before the first record that is not older than `timestamp` nor below `offset`, from the indexes.
