@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 
 use anyhow::Context;
 use config::{BrokerConfig, TopicConfig};
@@ -11,6 +12,7 @@ use controller::startup::Bootstrap;
 use controller::store_embedded::EmbeddedStore;
 use controller::{BrokerRegistration, ConfigMap, Endpoint, TopicPolicy};
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 use crate::background::{self, Background};
 use crate::broker::Broker;
@@ -131,6 +133,7 @@ pub async fn assemble(config: Arc<BrokerConfig>) -> anyhow::Result<Assembled> {
         groups,
         zookeeper_offsets: ZookeeperOffsets::new(store),
         producer_ids: ProducerIds::default(),
+        heavy_validations: Arc::new(Semaphore::new(available_parallelism().map_or(2, usize::from))),
         config_changes: tokio::sync::Mutex::default(),
     });
     let addresses = listeners.iter().map(|bound| bound.address).collect();

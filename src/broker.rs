@@ -36,6 +36,8 @@ pub struct Broker {
     pub connections: Arc<Connections>,
     /// Ids for idempotent producers.
     pub producer_ids: ProducerIds,
+    /// One permit for each batch that is inflated or written anew at a time.
+    pub heavy_validations: Arc<tokio::sync::Semaphore>,
     /// Held while a topic's configuration is read, changed and written back.
     pub config_changes: tokio::sync::Mutex<()>,
 }

@@ -129,6 +129,7 @@ fn refused(partition: &Partition, error: &ValidateError) -> OffsetsLogError {
         ValidateError::InvalidRecord { .. }
         | ValidateError::InvalidTimestamp { .. }
         | ValidateError::CorruptMessage { .. }
+        | ValidateError::TooMuchInflated { .. }
         | ValidateError::Undecodable { .. }
         | ValidateError::UnsupportedCompressionType { .. } => OffsetsLogError::Refused,
     }

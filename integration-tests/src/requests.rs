@@ -25,6 +25,8 @@ pub struct Produced {
     pub base_offset: i64,
     /// -1 unless the broker's clock makes the timestamps.
     pub log_append_time_ms: i64,
+    /// -1 on most errors.
+    pub log_start_offset: i64,
     /// In words, where the broker has some.
     pub message: Option<String>,
 }
@@ -202,7 +204,7 @@ fn produced(mut answer: Answer) -> Produced {
     answer.string();
     answer.take(8);
     let (error, base_offset, log_append_time_ms) = (answer.i16(), answer.i64(), answer.i64());
-    answer.take(8);
+    let log_start_offset = answer.i64();
     let messages: Vec<Option<String>> = (0..answer.i32())
         .map(|_| {
             answer.take(4);
@@ -214,6 +216,7 @@ fn produced(mut answer: Answer) -> Produced {
         error,
         base_offset,
         log_append_time_ms,
+        log_start_offset,
         message,
     }
 }

@@ -12,7 +12,7 @@ use protocol::messages::produce::{
 };
 use protocol::wire::{Chunk, Message, Reader, Utf8Bytes};
 use protocol::{ApiKey, DecodeError, ErrorCode};
-use storage::{AppendInfo, RecordError, ValidateError};
+use storage::{AppendInfo, RecordError, ValidateError, ValidatedBatch, only_batch};
 
 use crate::broker::Broker;
 use crate::dispatch::{RequestContext, Served, answer};
@@ -31,7 +31,9 @@ pub const SERVED: Served = Served {
 };
 
 /// Compressed bytes of one request up to which they are inflated in the connection's own task.
-const INLINE_INFLATE_BYTES: usize = 64 * 1024;
+const INLINE_COMPRESSED_BYTES: usize = 64 * 1024;
+/// What each batch of such a request may become there: a small batch can hold a thousand times its size.
+const INLINE_INFLATED_BYTES: usize = 256 * 1024;
 /// Only the admin client may append to internal topics, as in Kafka.
 const ADMIN_CLIENT_ID: &str = "__admin_client";
 
@@ -41,25 +43,26 @@ fn start(broker: &Arc<Broker>, context: RequestContext, mut reader: Reader) -> R
         broker: broker.clone(),
         context,
     };
-    if compressed_bytes(&request) <= INLINE_INFLATE_BYTES && !produce.waits_for_the_disk(&request) {
-        return Ok(produce.append(request));
+    if compressed_bytes(&request) <= INLINE_COMPRESSED_BYTES
+        && !produce.waits_for_the_disk(&request)
+        && let Some(checked) = produce.check(&request, Effort::Small)
+    {
+        return Ok(produce.append(checked, request.acks));
     }
-    // Inflating much takes long, and so does a flush: not in a task that serves other connections. What this connection sends
-    // next waits, so that its records keep their order.
-    Ok(Started::Gated(Box::pin(async move {
-        let appended = tokio::task::spawn_blocking(move || produce.append(request)).await;
-        appended.unwrap_or_else(|e| {
-            log::error!("a Produce request broke off: {e}");
-            Started::Ready(Answer::Close)
-        })
-    })))
+    Ok(Started::Gated(Box::pin(produce.append_elsewhere(request))))
 }
 
-fn records(chunk: Option<Chunk>) -> Bytes {
-    match chunk {
-        Some(Chunk::Memory(bytes)) => bytes,
-        Some(Chunk::File(_)) | None => Bytes::new(),
-    }
+/// What checking a batch may cost.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Effort {
+    /// Only what delays nobody.
+    Small,
+    /// Whatever it takes.
+    Any,
+}
+
+fn records(chunk: Option<&Chunk>) -> Bytes {
+    chunk.and_then(Chunk::as_memory).cloned().unwrap_or_default()
 }
 
 /// Bytes of batches whose attributes name a codec.
@@ -108,6 +111,18 @@ enum Outcome {
 
 type Outcomes = Vec<(Utf8Bytes, Vec<Outcome>)>;
 
+/// A batch that may be appended, or one partition of the answer.
+enum Checked {
+    Refused(PartitionProduceResponse),
+    Good {
+        index: i32,
+        partition: Arc<Partition>,
+        batch: ValidatedBatch,
+    },
+}
+
+type AllChecked = Vec<(Utf8Bytes, Vec<Checked>)>;
+
 impl Produce {
     /// Whether a topic's `flush.messages` makes the append wait for an fsync.
     fn waits_for_the_disk(&self, request: &ProduceRequest) -> bool {
@@ -120,23 +135,118 @@ impl Produce {
             })
     }
 
-    fn append(self, request: ProduceRequest) -> Started {
-        let acks = request.acks;
-        let refusal = refusal_of_all(&request);
-        let mut pending = false;
-        let mut outcomes: Outcomes = Vec::with_capacity(request.topic_data.len());
-        for topic in request.topic_data {
+    /// Inflating much takes long, and so does a flush: not in a task that serves other connections. What this connection sends
+    /// next waits, so that its records keep their order. As many do so at a time as there are cores: each may need as much
+    /// memory as its batches become.
+    async fn append_elsewhere(self, request: ProduceRequest) -> Started {
+        let Ok(permit) = self.broker.heavy_validations.clone().acquire_owned().await else {
+            return Started::Ready(Answer::Close);
+        };
+        let appended = tokio::task::spawn_blocking(move || {
+            let checked = self.check(&request, Effort::Any).unwrap_or_default();
+            drop(permit);
+            self.append(checked, request.acks)
+        });
+        appended.await.unwrap_or_else(|e| {
+            log::error!("a Produce request broke off: {e}");
+            Started::Ready(Answer::Close)
+        })
+    }
+
+    /// Checks every batch; `None` when one of them takes more than `effort`.
+    fn check(&self, request: &ProduceRequest, effort: Effort) -> Option<AllChecked> {
+        let refusal = refusal_of_all(request);
+        let mut checked: AllChecked = Vec::with_capacity(request.topic_data.len());
+        for topic in &request.topic_data {
             let mut of_topic = Vec::with_capacity(topic.partition_data.len());
-            for data in topic.partition_data {
-                let outcome = match refusal {
-                    Some(code) => Outcome::Done(refused(data.index, code, None)),
-                    None => self.append_to(&topic.name, data.index, records(data.records), acks),
-                };
-                pending |= matches!(outcome, Outcome::Pending { .. });
-                of_topic.push(outcome);
+            for data in &topic.partition_data {
+                of_topic.push(match refusal {
+                    Some(code) => Checked::Refused(refused(data.index, code, None)),
+                    None => {
+                        let records = records(data.records.as_ref());
+                        self.check_batch(&topic.name, data.index, records, request.acks, effort)?
+                    }
+                });
             }
-            outcomes.push((topic.name, of_topic));
+            checked.push((topic.name.clone(), of_topic));
         }
+        Some(checked)
+    }
+
+    /// In Kafka's order: what does not exist, what is no batch, what is wrong with the request, what may not be written, who leads,
+    /// how many are in sync, and only then what is in the batch.
+    fn check_batch(&self, topic: &str, index: i32, records: Bytes, acks: i16, effort: Effort) -> Option<Checked> {
+        let done = |response| Some(Checked::Refused(response));
+        let hosted = self.broker.replicas.get(topic, index);
+        if hosted.is_none() && !self.broker.metadata.contains(topic, index) {
+            return done(refused(index, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, None));
+        }
+        let records = match only_batch(records, self.context.version) {
+            Ok(records) => records,
+            Err(error) => return done(refused(index, error.to_code(), Some(error.to_string()))),
+        };
+        if let Some((code, message)) = refusal_before_append(topic, acks, self.context.client_id()) {
+            return done(refused(index, code, message));
+        }
+        let Some(partition) = hosted else {
+            return done(refused(index, self.broker.replicas.missing_code(), None));
+        };
+        if let Err(failure) = partition.may_append(acks) {
+            return done(self.response(&partition, index, Err(failure)));
+        }
+        let checked = match effort {
+            Effort::Small => partition.validate_if_cheap(records, self.context.version, INLINE_INFLATED_BYTES),
+            Effort::Any => partition.validate(records, self.context.version).map(Some),
+        };
+        match checked {
+            Ok(Some(batch)) => Some(Checked::Good {
+                index,
+                partition,
+                batch,
+            }),
+            Ok(None) => None,
+            Err(error) => done(self.refused_batch(&partition, index, &error)),
+        }
+    }
+
+    fn refused_batch(&self, partition: &Partition, index: i32, error: &ValidateError) -> PartitionProduceResponse {
+        log::debug!(
+            "{}: refused a batch of client {:?}: {error}",
+            partition.topic_partition,
+            self.context.client_id()
+        );
+        let mut response = refused(index, error.to_code(), Some(error.to_string()));
+        if names_log_start_offset(error) {
+            response.log_start_offset = partition.log_start_offset();
+        }
+        response.record_errors = record_errors(error).iter().map(record_error).collect();
+        response
+    }
+
+    fn append(self, checked: AllChecked, acks: i16) -> Started {
+        let mut pending = false;
+        let mut append = |one| match one {
+            Checked::Refused(response) => Outcome::Done(response),
+            Checked::Good {
+                index,
+                partition,
+                batch,
+            } => match partition.append_as_leader(batch, acks) {
+                Appended::Done(appended) => Outcome::Done(self.response(&partition, index, appended)),
+                Appended::Queued(append) => {
+                    pending = true;
+                    Outcome::Pending {
+                        index,
+                        partition,
+                        append,
+                    }
+                }
+            },
+        };
+        let of_topics = checked.into_iter();
+        let outcomes: Outcomes = of_topics
+            .map(|(name, of_topic)| (name, of_topic.into_iter().map(&mut append).collect()))
+            .collect();
         if pending {
             return Started::Waiting(Box::pin(async move { self.finish_pending(outcomes, acks).await }));
         }
@@ -146,42 +256,6 @@ impl Produce {
             ..Default::default()
         });
         Started::Ready(self.finish(responses.collect(), acks))
-    }
-
-    fn append_to(&self, topic: &str, index: i32, records: Bytes, acks: i16) -> Outcome {
-        let hosted = self.broker.replicas.get(topic, index);
-        // In Kafka's order: what does not exist, what is wrong with the request, what may not be written.
-        if hosted.is_none() && !self.broker.metadata.contains(topic, index) {
-            return Outcome::Done(refused(index, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, None));
-        }
-        if let Some((code, message)) = refusal_before_append(topic, acks, self.context.client_id()) {
-            return Outcome::Done(refused(index, code, message));
-        }
-        let Some(partition) = hosted else {
-            return Outcome::Done(refused(index, self.broker.replicas.missing_code(), None));
-        };
-        let batch = match partition.validate(records, self.context.version) {
-            Ok(batch) => batch,
-            Err(error) => {
-                log::debug!(
-                    "{}: refused a batch of client {:?}: {error}",
-                    partition.topic_partition,
-                    self.context.client_id()
-                );
-                let mut response = refused(index, error.to_code(), Some(error.to_string()));
-                response.log_start_offset = partition.log_start_offset();
-                response.record_errors = record_errors(&error).iter().map(record_error).collect();
-                return Outcome::Done(response);
-            }
-        };
-        match partition.append_as_leader(batch, acks) {
-            Appended::Done(outcome) => Outcome::Done(self.response(&partition, index, outcome)),
-            Appended::Queued(append) => Outcome::Pending {
-                index,
-                partition,
-                append,
-            },
-        }
     }
 
     fn response(
@@ -340,6 +414,18 @@ fn refused(index: i32, error_code: ErrorCode, message: Option<String>) -> Partit
     }
 }
 
+/// Kafka's answers name it only where the batch itself is to blame (`ReplicaManager.appendToLocalLog`).
+fn names_log_start_offset(error: &ValidateError) -> bool {
+    match error {
+        ValidateError::CorruptMessage { .. } | ValidateError::RecordTooLarge { .. } => false,
+        ValidateError::InvalidRecord { .. }
+        | ValidateError::InvalidTimestamp { .. }
+        | ValidateError::TooMuchInflated { .. }
+        | ValidateError::UnsupportedCompressionType { .. }
+        | ValidateError::Undecodable { .. } => true,
+    }
+}
+
 fn record_errors(error: &ValidateError) -> &[RecordError] {
     match error {
         ValidateError::InvalidRecord { record_errors, .. } | ValidateError::InvalidTimestamp { record_errors } => {
@@ -348,6 +434,7 @@ fn record_errors(error: &ValidateError) -> &[RecordError] {
         ValidateError::CorruptMessage { .. }
         | ValidateError::RecordTooLarge { .. }
         | ValidateError::UnsupportedCompressionType { .. }
+        | ValidateError::TooMuchInflated { .. }
         | ValidateError::Undecodable { .. } => &[],
     }
 }

@@ -54,7 +54,7 @@ impl ToCode for AppendError {
 impl ToCode for ValidateError {
     fn to_code(&self) -> ErrorCode {
         match self {
-            ValidateError::InvalidRecord { .. } => ErrorCode::INVALID_RECORD,
+            ValidateError::InvalidRecord { .. } | ValidateError::TooMuchInflated { .. } => ErrorCode::INVALID_RECORD,
             ValidateError::InvalidTimestamp { .. } => ErrorCode::INVALID_TIMESTAMP,
             ValidateError::CorruptMessage { .. } => ErrorCode::CORRUPT_MESSAGE,
             ValidateError::RecordTooLarge { .. } => ErrorCode::MESSAGE_TOO_LARGE,

@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 
 use parking_lot::Mutex;
-use storage::{AppendError, AppendInfo, Log, TopicPartition, ValidatedBatch};
+use storage::{AppendError, AppendInfo, Log, LogConfig, TopicPartition, ValidatedBatch};
 use tokio::sync::oneshot;
 
 use super::{LeaderError, Partition};
 use crate::clock;
 use bytes::Bytes;
-use storage::{ValidateError, ValidateOptions, validate};
+use storage::{ValidateError, ValidateOptions, validate, validate_if_cheap};
 
 /// What one holder of the lock appends for others before it lets another take over.
 const MAX_DRAIN: usize = 64;
@@ -92,12 +92,31 @@ impl Partition {
     /// [`ValidateError`]
     pub fn validate(&self, records: Bytes, version: i16) -> Result<ValidatedBatch, ValidateError> {
         let config = self.config.read().log.clone();
-        let options = ValidateOptions {
+        validate(records, &self.validate_options(&config, version), clock::now_ms())
+    }
+
+    /// [`Partition::validate`] where it does not take long: `None` for a batch that becomes more than `max_inflated_bytes`, or that
+    /// must be written anew in another codec.
+    ///
+    /// # Errors
+    /// [`ValidateError`]
+    pub fn validate_if_cheap(
+        &self,
+        records: Bytes,
+        version: i16,
+        max_inflated_bytes: usize,
+    ) -> Result<Option<ValidatedBatch>, ValidateError> {
+        let config = self.config.read().log.clone();
+        let options = self.validate_options(&config, version);
+        validate_if_cheap(records, &options, clock::now_ms(), max_inflated_bytes)
+    }
+
+    fn validate_options<'a>(&'a self, config: &'a LogConfig, produce_version: i16) -> ValidateOptions<'a> {
+        ValidateOptions {
             partition: &self.topic_partition,
-            config: &config,
-            produce_version: version,
-        };
-        validate(records, &options, clock::now_ms())
+            config,
+            produce_version,
+        }
     }
 
     /// Appends a validated batch if this broker leads and, for `acks=all`, enough replicas are in sync. Appends of one caller are
@@ -126,7 +145,11 @@ impl Partition {
         self.config.read().log.flush_messages != i64::MAX
     }
 
-    fn may_append(&self, acks: i16) -> Result<(), AppendFailure> {
+    /// Whether this broker leads and, for `acks=all`, enough replicas are in sync.
+    ///
+    /// # Errors
+    /// [`AppendFailure::Leader`], [`AppendFailure::NotEnoughReplicas`]
+    pub fn may_append(&self, acks: i16) -> Result<(), AppendFailure> {
         let state = self.leader_state()?;
         if acks != -1 {
             return Ok(());

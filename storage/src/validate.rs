@@ -139,6 +139,12 @@ pub enum ValidateError {
         /// `max.message.bytes`.
         max_message_bytes: i32,
     },
+    /// `INVALID_RECORD`: a limit of ours, beyond what any producer packs into one batch.
+    #[error("{message}")]
+    TooMuchInflated {
+        /// For the client.
+        message: String,
+    },
     /// `UNKNOWN_SERVER_ERROR`: what a codec refuses, or a codec that there is not; Kafka has no code for it.
     #[error("{message}")]
     Undecodable {
@@ -173,8 +179,7 @@ impl From<BatchError> for ValidateError {
         let message = error.to_string();
         match error {
             BatchError::Record(_) => Self::invalid(message),
-            // A limit of ours: more than any producer packs into one batch.
-            BatchError::Compression(CompressionError::Limit { .. }) => Self::invalid(message),
+            BatchError::Compression(CompressionError::Limit { .. }) => Self::TooMuchInflated { message },
             BatchError::Compression(_) | BatchError::CompressionType(_) => Self::Undecodable { message },
             BatchError::Short { .. } | BatchError::Length(_) | BatchError::Magic(_) | BatchError::Crc { .. } => {
                 Self::corrupt(message)
@@ -187,9 +192,45 @@ impl From<BatchError> for ValidateError {
 /// where the client's is not true; the time of the append and the codec, where the topic asks for it.
 ///
 /// Bytes behind the batch that are no whole batch themselves are dropped, as Kafka does.
+///
+/// # Errors
+/// [`ValidateError`]
 pub fn validate(records: Bytes, options: &ValidateOptions<'_>, now_ms: i64) -> Result<ValidatedBatch, ValidateError> {
+    let limit = max_inflated_bytes(records.len(), options.config);
+    Ok(validate_within(records, options, now_ms, limit, Rebuild::WhereAsked)?
+        .expect("without a bound there is an outcome"))
+}
+
+/// [`validate`] where it does not take long: `None` for a batch that becomes more than `max_inflated_bytes`, or that has to be
+/// written anew in another codec.
+///
+/// # Errors
+/// [`ValidateError`]
+pub fn validate_if_cheap(
+    records: Bytes,
+    options: &ValidateOptions<'_>,
+    now_ms: i64,
+    max_inflated_bytes: usize,
+) -> Result<Option<ValidatedBatch>, ValidateError> {
+    validate_within(records, options, now_ms, max_inflated_bytes, Rebuild::Never)
+}
+
+/// Whether a batch may be written anew now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rebuild {
+    WhereAsked,
+    Never,
+}
+
+fn validate_within(
+    records: Bytes,
+    options: &ValidateOptions<'_>,
+    now_ms: i64,
+    bound: usize,
+    may_rebuild: Rebuild,
+) -> Result<Option<ValidatedBatch>, ValidateError> {
     let (partition, config) = (options.partition, options.config);
-    let records = only_batch(records, options)?;
+    let records = only_batch(records, options.produce_version)?;
     let batch = RecordBatch::parse(&records)?;
     if batch.base_offset() != 0 {
         let offset = batch.base_offset();
@@ -209,18 +250,28 @@ pub fn validate(records: Bytes, options: &ValidateOptions<'_>, now_ms: i64) -> R
     let source = batch.attributes().compression_type()?;
     let target = target_compression(config, source);
     let max_inflated_bytes = max_inflated_bytes(records.len(), config);
-    let checked = Checker::new(&batch, options, now_ms).check_all(source, max_inflated_bytes)?;
+    let checked = Checker::new(&batch, options, now_ms).check_all(source, max_inflated_bytes.min(bound));
+    if bound < max_inflated_bytes && matches!(checked, Err(ValidateError::TooMuchInflated { .. })) {
+        return Ok(None);
+    }
+    let checked = checked?;
     if source != target || !checked.in_order {
+        if may_rebuild == Rebuild::Never {
+            return Ok(None);
+        }
         let rebuilt = rebuild(&batch, target, max_inflated_bytes, config, now_ms)?;
         check_size(rebuilt.len(), config)?;
-        return Ok(ValidatedBatch::new(rebuilt, config, now_ms));
+        return Ok(Some(ValidatedBatch::new(rebuilt, config, now_ms)));
     }
-    patched(records, checked.max_timestamp, config, now_ms)
+    patched(records, checked.max_timestamp, config, now_ms).map(Some)
 }
 
-/// The one whole batch that a request may hold for a partition (Kafka's `ProduceRequest.validateRecords`).
-fn only_batch(records: Bytes, options: &ValidateOptions<'_>) -> Result<Bytes, ValidateError> {
-    let version = options.produce_version;
+/// The one whole batch that a request may hold for a partition: what Kafka looks at before anything else of a partition
+/// (`ProduceRequest.validateRecords`). `version` is that of the request: before 7 there is no Zstandard.
+///
+/// # Errors
+/// [`ValidateError::InvalidRecord`], [`ValidateError::CorruptMessage`], [`ValidateError::UnsupportedCompressionType`]
+pub fn only_batch(records: Bytes, version: i16) -> Result<Bytes, ValidateError> {
     let Some(size) = next_batch_size(&records)? else {
         let message =
             format!("Produce requests with version {version} must have at least one record batch per partition");

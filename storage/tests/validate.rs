@@ -7,7 +7,9 @@ use config::{CleanupPolicy, CompressionType as TopicCompressionType, MessageTime
 use proptest::prelude::*;
 use protocol::compression::CompressionType;
 use protocol::records::{BatchBuilder, Record, RecordBatch, TimestampType, update_crc};
-use storage::{Log, LogConfig, TopicPartition, ValidateError, ValidateOptions, ValidatedBatch, validate};
+use storage::{
+    Log, LogConfig, TopicPartition, ValidateError, ValidateOptions, ValidatedBatch, validate, validate_if_cheap,
+};
 use support::{Spec, TempDir, batch, open};
 
 const NOW: i64 = 1_700_000_000_000;
@@ -372,7 +374,7 @@ fn a_bomb_is_refused() {
             ..LogConfig::default()
         };
         match check(sent, &config) {
-            Err(ValidateError::InvalidRecord { message, .. }) => assert!(message.contains("limit"), "{message}"),
+            Err(ValidateError::TooMuchInflated { message, .. }) => assert!(message.contains("limit"), "{message}"),
             Err(ValidateError::RecordTooLarge { .. }) => {}
             other => panic!("{codec}: {other:?}"),
         }
@@ -409,6 +411,38 @@ fn zstd_needs_produce_7() {
         matches!(result, Err(ValidateError::UnsupportedCompressionType { .. })),
         "{result:?}"
     );
+}
+
+#[test]
+fn what_takes_long_is_left_to_others() {
+    let (partition, config) = (TopicPartition::new("topic", 0), LogConfig::default());
+    let options = ValidateOptions {
+        partition: &partition,
+        config: &config,
+        produce_version: 11,
+    };
+    let mut builder = BatchBuilder::new().compression(CompressionType::Zstd, None);
+    builder.append(NOW, None, Some(&[b'v'; 100_000]));
+    let bomb = builder.build().unwrap();
+    assert!(bomb.len() < 1_000, "{} bytes", bomb.len());
+    let cheap =
+        |records: &Bytes, options: &ValidateOptions<'_>, bound| validate_if_cheap(records.clone(), options, NOW, bound);
+    assert!(cheap(&bomb, &options, 100_000).unwrap().is_none());
+    assert!(cheap(&bomb, &options, 101_000).unwrap().is_some());
+
+    // Another codec means to write it anew.
+    let gzip = LogConfig {
+        compression_type: TopicCompressionType::Gzip,
+        ..LogConfig::default()
+    };
+    let options = ValidateOptions {
+        config: &gzip,
+        ..options
+    };
+    assert!(cheap(&batch(Spec::default()), &options, 1 << 20).unwrap().is_none());
+    // What is wrong with a batch is said at once.
+    let wrong = changed(Spec::default(), put(57, 7_i32.to_be_bytes()));
+    assert!(cheap(&wrong, &options, 1 << 20).is_err());
 }
 
 proptest! {

@@ -10,6 +10,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+const OFFSETS_TOPIC: &str = "__consumer_offsets";
 const GZIP: i16 = 1;
 const TRANSACTIONAL: i16 = 1 << 4;
 const CONTROL: i16 = 1 << 5;
@@ -19,6 +20,7 @@ const OFFSET_OUT_OF_RANGE: i16 = 1;
 const CORRUPT_MESSAGE: i16 = 2;
 const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 const MESSAGE_TOO_LARGE: i16 = 10;
+const INVALID_TOPIC_EXCEPTION: i16 = 17;
 const INVALID_REQUIRED_ACKS: i16 = 21;
 const INVALID_TIMESTAMP: i16 = 32;
 const OUT_OF_ORDER_SEQUENCE_NUMBER: i16 = 45;
@@ -276,6 +278,21 @@ fn wrong_requests() {
         .produce(&bench.topic, 0, 5, &right)
         .expect("impossible acks");
     assert_eq!(acks.error, INVALID_REQUIRED_ACKS, "{acks:?}");
+    bench.connection.commit_offset("wrong-requests", &bench.topic, 0, 0);
+    // What is no batch at all is said before anything else is wrong; what is wrong in the batch, after everything else.
+    let mut produce = |topic: &str, acks, records: &[u8]| {
+        let produced = bench.connection.produce(topic, 0, acks, records).expect("an answer");
+        (produced.error, produced.log_start_offset)
+    };
+    let corrupt = wrong(|b| b.crc_error = 1);
+    assert_eq!(produce(&bench.topic, 5, &[]), (INVALID_RECORD, -1));
+    assert_eq!(produce(&bench.topic, 5, &corrupt), (INVALID_REQUIRED_ACKS, -1));
+    assert_eq!(produce(OFFSETS_TOPIC, 5, &[]), (INVALID_RECORD, -1));
+    assert_eq!(produce(OFFSETS_TOPIC, 5, &corrupt), (INVALID_REQUIRED_ACKS, -1));
+    assert_eq!(produce(OFFSETS_TOPIC, 1, &corrupt), (INVALID_TOPIC_EXCEPTION, -1));
+    assert_eq!(produce(&bench.topic, 1, &corrupt), (CORRUPT_MESSAGE, -1));
+    let no_batch_offset = wrong(|b| b.last_offset_delta = -3);
+    assert_eq!(produce(&bench.topic, 1, &no_batch_offset), (INVALID_RECORD, 0));
     let transactional = wrong(|b| b.attributes |= TRANSACTIONAL);
     let answer = bench
         .connection
