@@ -9,7 +9,7 @@ use protocol::{ApiKey, DecodeError};
 
 use crate::broker::Broker;
 use crate::handlers;
-use crate::network::{Answer, ConnectionState, Frame, Order, Service, Started};
+use crate::network::{Answer, ConnectionState, Frame, Order, Service, Started, memory_bytes};
 
 /// Room that most answers fit into.
 const ANSWER_BYTES: usize = 256;
@@ -92,7 +92,10 @@ pub fn answer_in_version<M: Message>(context: &RequestContext, response: &M, ver
         .and_then(|()| response.encode(&mut writer, version))
         .and_then(|()| writer.into_frame());
     match encoded {
-        Ok(chunks) => Answer::Send(chunks),
+        Ok(chunks) => {
+            let share = context.connection.hold_answer(memory_bytes(&chunks));
+            Answer::Send(chunks, share)
+        }
         Err(e) => {
             log::error!(
                 "closing the connection of {}: the answer to {:?} v{version} cannot be encoded: {e}",

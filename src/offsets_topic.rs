@@ -101,7 +101,7 @@ fn read_whole_batches(partition: &Partition, offset: i64, max_bytes: usize) -> R
         min_one_message: true,
         readable: Readable::LogEnd,
         current_leader_epoch: NO_EPOCH,
-        sendfile: false,
+        sendfile_min_bytes: usize::MAX,
     };
     match partition.read(&limits, ReadMode::Blocking) {
         Ok(Some(read)) => Ok(read.records.as_memory().cloned().unwrap_or_default()),

@@ -122,6 +122,7 @@ pub(crate) fn limits(config: &BrokerConfig) -> Limits {
         max_idle: u64::try_from(config.connections_max_idle_ms)
             .ok()
             .map(Duration::from_millis),
+        answer_memory_bytes: network::ANSWER_MEMORY_BYTES,
     }
 }
 
@@ -165,6 +166,13 @@ fn accept(broker: &Arc<Broker>, listeners: Vec<BoundListener>) -> anyhow::Result
             },
         )));
     }
+    let connections = broker.connections.clone();
+    tasks.push(tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Connections::SLOW_READERS_CHECK).await;
+            connections.close_slow_readers();
+        }
+    }));
     if let Some(interval) = broker.connections.sweep_interval() {
         let connections = broker.connections.clone();
         tasks.push(tokio::spawn(async move {

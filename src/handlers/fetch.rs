@@ -20,7 +20,7 @@ use crate::clock;
 use crate::dispatch::{RequestContext, Served, answer};
 use crate::fetch_session::{FetchContext, FetchPartition, SessionRequest, TopicKey};
 use crate::handlers::to_code::ToCode;
-use crate::network::{Answer, Started};
+use crate::network::{Answer, AnswerShare, Started};
 use crate::partition::{FetchWaiter, Mark, Partition, ReadLimits, Readable};
 use crate::random;
 
@@ -72,6 +72,8 @@ struct Round {
     /// Partitions that can be waited for, with `max_bytes` and the mark of their read.
     waitable: Vec<(Arc<Partition>, i64, Mark)>,
     bytes: usize,
+    /// The memory of the records among them that are copies, until the answer counts it.
+    copied: AnswerShare,
     failed: bool,
 }
 
@@ -114,6 +116,7 @@ impl Fetch {
             answers: Vec::with_capacity(self.partitions.len()),
             waitable: Vec::new(),
             bytes: 0,
+            copied: self.context.connection.hold_answer(0),
             failed: false,
         };
         let mut left = self.max_bytes;
@@ -135,12 +138,17 @@ impl Fetch {
                 min_one_message: round.bytes == 0,
                 readable: self.readable,
                 current_leader_epoch: wanted.current_leader_epoch,
-                sendfile: true,
+                // Without memory for copies even a few bytes come as a range of the file, which holds none.
+                sendfile_min_bytes: match self.context.connection.may_copy_records() {
+                    true => ReadLimits::SENDFILE_MIN_BYTES,
+                    false => 0,
+                },
             };
             let data = match partition.read(&limits, mode) {
                 Ok(Some(read)) => {
                     let bytes = read.records.len();
                     round.bytes += bytes;
+                    round.copied.add(read.records.as_memory().map_or(0, Bytes::len));
                     left = left.saturating_sub(bytes);
                     round.waitable.push((partition, i64::from(wanted.max_bytes), read.mark));
                     PartitionData {

@@ -10,7 +10,8 @@ use protocol::wire::Chunk;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::connections::{Admitted, ConnectionState};
+use super::answer_memory::AnswerShare;
+use super::connections::{Admitted, ConnectionState, TAKEN_BYTES};
 use super::frame::{Frame, FrameError, FrameReader, RequestMemory, overdue};
 use super::in_flight::{Answer, InFlight, Started};
 use super::response::write_now;
@@ -55,6 +56,7 @@ pub async fn serve<S: Service>(
         in_flight: InFlight::default(),
         held: None,
         out: VecDeque::new(),
+        out_share: None,
         ending: None,
     };
     let end = connection.run().await;
@@ -90,6 +92,8 @@ struct Connection<S> {
     /// A barrier that waits for those before it.
     held: Option<Frame>,
     out: VecDeque<Chunk>,
+    /// The memory of `out`.
+    out_share: Option<AnswerShare>,
     /// Why nothing more is read.
     ending: Option<End>,
 }
@@ -112,19 +116,21 @@ impl<S: Service> Connection<S> {
             if self.has_more_to_start() {
                 continue;
             }
+            let waits_for_room = self.waits_for_room();
             // What had arrived when the client closed its side is carried out all the same.
             if let Some(end) = self
                 .ending
-                .take_if(|_| self.held.is_none() && !self.in_flight.is_gated())
+                .take_if(|_| self.held.is_none() && !self.in_flight.is_gated() && !waits_for_room)
             {
                 return end;
             }
             let due_at = self.due_at();
             tokio::select! {
                 biased;
-                () = self.in_flight.progress(), if !self.in_flight.is_empty() => {}
+                () = self.in_flight.progress(&self.admitted.state), if !self.in_flight.is_empty() => {}
                 () = self.admitted.state.closed() => return self.finish().await,
                 () = overdue(due_at), if due_at.is_some() => return End::Frame(FrameError::Stalled),
+                () = self.admitted.state.answers.wait_for_room(Order::Overlaps), if waits_for_room => {}
                 read = self.reader.fill(&self.stream), if self.ending.is_none() && self.may_read() => {
                     if let Err(e) = read {
                         self.ending = Some(End::Frame(e));
@@ -137,7 +143,7 @@ impl<S: Service> Connection<S> {
     /// The broker closes the connection: at once for a deadline, after what has begun when it stops.
     async fn finish(&mut self) -> End {
         while self.admitted.state.is_finishing() && self.in_flight.must_finish() {
-            self.in_flight.progress().await;
+            self.in_flight.progress(&self.admitted.state).await;
             self.collect_answers();
             if !self.out.is_empty()
                 && let Err(end) = self.write_answers().await
@@ -150,8 +156,10 @@ impl<S: Service> Connection<S> {
 
     async fn write_answers(&mut self) -> Result<(), End> {
         let written = self.write_all().await;
+        self.admitted.state.note_taken();
         // An idle connection keeps no memory for its next answer.
         self.out = VecDeque::new();
+        self.out_share = None;
         self.admitted.touch(!self.in_flight.is_empty());
         written
     }
@@ -160,12 +168,24 @@ impl<S: Service> Connection<S> {
     /// is a sign of life.
     async fn write_all(&mut self) -> Result<(), End> {
         self.admitted.touch(false);
-        let mut taken = |_| self.admitted.touch(false);
+        let mut taken_bytes = 0;
+        let mut taken = |bytes| {
+            self.admitted.touch(false);
+            taken_bytes += bytes;
+            if taken_bytes >= TAKEN_BYTES {
+                taken_bytes = 0;
+                self.admitted.state.note_taken();
+            }
+        };
         if write_now(&self.stream, &mut self.out, &mut taken).map_err(End::Write)? {
             return Ok(());
         }
         self.reader.leave_the_line();
         loop {
+            // Ranges of files are left: they hold no memory, however long the client takes them.
+            if self.out.iter().all(|chunk| chunk.as_memory().is_none()) {
+                self.out_share = None;
+            }
             let due_at = self.reader.due_at();
             tokio::select! {
                 biased;
@@ -184,6 +204,17 @@ impl<S: Service> Connection<S> {
             && !self.in_flight.is_gated()
             && self.in_flight.len() < MAX_IN_FLIGHT_REQUESTS
             && self.in_flight.bytes() < MAX_IN_FLIGHT_BYTES
+            && !self.admitted.state.holds_enough()
+    }
+
+    /// Whether the memory of all answers leaves room for what Produce and Fetch make as they start.
+    fn has_room(&self) -> bool {
+        self.admitted.state.answers.has_room_for(Order::Overlaps)
+    }
+
+    /// What is here may start as soon as others have taken their answers.
+    fn waits_for_room(&self) -> bool {
+        !self.has_room() && self.can_start() && self.reader.has_frame()
     }
 
     fn may_read(&self) -> bool {
@@ -200,7 +231,7 @@ impl<S: Service> Connection<S> {
     fn has_more_to_start(&self) -> bool {
         match self.held {
             Some(_) => self.in_flight.is_empty(),
-            None => self.can_start() && self.reader.has_frame(),
+            None => self.can_start() && self.has_room() && self.reader.has_frame(),
         }
     }
 
@@ -210,7 +241,7 @@ impl<S: Service> Connection<S> {
         {
             self.start(frame, true);
         }
-        while self.can_start() {
+        while self.can_start() && self.has_room() {
             let Some(frame) = self.reader.take_frame()? else { break };
             self.admitted.touch(true);
             match self.service.order(&frame) {
@@ -233,7 +264,13 @@ impl<S: Service> Connection<S> {
     fn collect_answers(&mut self) -> bool {
         while let Some(answer) = self.in_flight.pop_ready() {
             match answer {
-                Answer::Send(chunks) => self.out.extend(chunks),
+                Answer::Send(chunks, share) => {
+                    self.out.extend(chunks);
+                    match &mut self.out_share {
+                        Some(out_share) => out_share.merge(share),
+                        None => self.out_share = Some(share),
+                    }
+                }
                 Answer::Nothing => self.admitted.touch(!self.in_flight.is_empty()),
                 Answer::Close => return true,
             }

@@ -3,13 +3,22 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use protocol::wire::Utf8Bytes;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use super::answer_memory::AnswerMemory;
+
+/// Who holds answers and takes less than [`TAKEN_BYTES`] of them in this time is closed when their memory is short. Requests
+/// of others may have to wait that long, and their clients give up after 30 s. Shorter would be unjust: the kernel takes our
+/// bytes in pieces of a third of its buffer (up to 4 MiB), which last a reader at 1 Mbit/s for 10 s.
+pub const TAKEN_WITHIN: Duration = Duration::from_secs(20);
+/// See [`TAKEN_WITHIN`]; less than one such piece.
+pub const TAKEN_BYTES: usize = 640 * 1024;
 
 /// What Kafka limits about connections.
 #[derive(Debug, Clone)]
@@ -22,6 +31,8 @@ pub struct Limits {
     pub max_connections_per_ip_overrides: HashMap<IpAddr, usize>,
     /// `connections.max.idle.ms`; a connection that completes no request for that long is closed.
     pub max_idle: Option<Duration>,
+    /// What the answers of all connections may hold in memory; Kafka has no key for it.
+    pub answer_memory_bytes: usize,
 }
 
 /// Name and version that a client gave in ApiVersions v3 or later (KIP-511).
@@ -49,9 +60,35 @@ pub struct ConnectionState {
     /// Set when the broker stops: what has begun is finished first.
     finishing: AtomicBool,
     close: Notify,
+    /// The memory of all answers.
+    pub(super) answers: Arc<AnswerMemory>,
+    answer_bytes: AtomicUsize,
+    /// When the client last took enough of its answers, or there were none.
+    taken_ms: AtomicU64,
+    started: Instant,
 }
 
 impl ConnectionState {
+    /// What the answers of this connection hold in memory.
+    pub fn answer_bytes(&self) -> usize {
+        self.answer_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_held(&self, bytes: usize) {
+        if self.answer_bytes.fetch_add(bytes, Ordering::Relaxed) == 0 {
+            self.note_taken();
+        }
+    }
+
+    pub(super) fn note_released(&self, bytes: usize) {
+        self.answer_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// The client took enough of its answers.
+    pub(super) fn note_taken(&self) {
+        self.taken_ms.store(ms_since(self.started), Ordering::Relaxed);
+    }
+
     /// Resolves when the connection is to be closed from outside.
     pub async fn closed(&self) {
         self.close.notified().await;
@@ -83,6 +120,7 @@ pub struct Connections {
     started: Instant,
     open: Mutex<Open>,
     none_left: Notify,
+    answers: Arc<AnswerMemory>,
 }
 
 /// Why a connection was refused at accept.
@@ -113,6 +151,7 @@ impl Connections {
             next_id: 0,
         };
         Arc::new(Self {
+            answers: AnswerMemory::new(limits.answer_memory_bytes),
             limits,
             started: Instant::now(),
             open: Mutex::new(open),
@@ -166,6 +205,10 @@ impl Connections {
             waiting: AtomicBool::new(false),
             finishing: AtomicBool::new(false),
             close: Notify::new(),
+            answers: self.answers.clone(),
+            answer_bytes: AtomicUsize::new(0),
+            taken_ms: AtomicU64::new(0),
+            started: self.started,
         });
         open.all.insert(id, state.clone());
         Ok(Admitted {
@@ -175,8 +218,36 @@ impl Connections {
     }
 
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        ms_since(self.started)
     }
+
+    /// The memory of all answers.
+    pub fn answers(&self) -> &AnswerMemory {
+        &self.answers
+    }
+
+    /// Closes whoever holds answers and does not take them, while others wait for that memory. Called every second.
+    pub fn close_slow_readers(&self) {
+        if !self.answers.is_short() {
+            return;
+        }
+        let now = self.now_ms();
+        let within = u64::try_from(TAKEN_WITHIN.as_millis()).unwrap_or(u64::MAX);
+        for state in self.open.lock().all.values() {
+            let since = now.saturating_sub(state.taken_ms.load(Ordering::Relaxed));
+            if state.answer_bytes() > 0 && since > within {
+                log::warn!(
+                    "closing the connection of {} ({}): it does not take its answers, and others wait for their memory",
+                    state.peer.ip(),
+                    state.software_line()
+                );
+                state.close.notify_one();
+            }
+        }
+    }
+
+    /// How often [`Connections::close_slow_readers`] should run.
+    pub const SLOW_READERS_CHECK: Duration = Duration::from_secs(1);
 
     /// Closes what has completed no request within the limit and waits for no answer. Called every few seconds.
     pub fn close_idle(&self) {
@@ -217,6 +288,10 @@ impl Connections {
             none_left.await;
         }
     }
+}
+
+fn ms_since(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// One admitted connection; leaves the registry when dropped.
@@ -264,6 +339,7 @@ mod tests {
             max_connections_per_ip: 2,
             max_connections_per_ip_overrides: HashMap::new(),
             max_idle: Some(Duration::from_millis(1)),
+            answer_memory_bytes: 1024,
         }
     }
 

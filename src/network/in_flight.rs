@@ -2,18 +2,21 @@
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use protocol::wire::Chunk;
 
+use super::answer_memory::AnswerShare;
+use super::connection::Order;
+use super::connections::ConnectionState;
 use super::frame::RequestPermit;
 
 /// What a request comes to.
 #[derive(Debug)]
 pub enum Answer {
-    /// A complete response frame, length prefix included.
-    Send(Vec<Chunk>),
+    /// A complete response frame, length prefix included, and what counts its memory.
+    Send(Vec<Chunk>, AnswerShare),
     /// Nothing is sent: a Produce with acks=0.
     Nothing,
     /// The connection is closed, as Kafka does where it has no other way to say that something is wrong. The reason has been
@@ -75,12 +78,41 @@ impl Slot {
     }
 }
 
+/// How far [`InFlight::progress`] came.
+enum Step {
+    Progressed,
+    Waits,
+    /// Something may not go on until answers of other requests are written.
+    NoRoom,
+}
+
 struct Entry {
     slot: Slot,
     /// A request that nothing may overtake and that overtakes nothing: every key but Produce and Fetch.
     barrier: bool,
     bytes: usize,
-    _permit: RequestPermit,
+    /// Given back with the answer: the request's bytes are of no use then, however long the answer waits for its turn.
+    permit: RequestPermit,
+}
+
+impl Entry {
+    fn order(&self) -> Order {
+        match self.barrier {
+            true => Order::Barrier,
+            false => Order::Overlaps,
+        }
+    }
+
+    fn is_answered(&self) -> bool {
+        matches!(self.slot, Slot::Ready(_))
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) {
+        self.slot.poll(cx);
+        if self.is_answered() {
+            self.permit = RequestPermit::default();
+        }
+    }
 }
 
 /// The queue. Bounded by its owner, which starts nothing new while [`InFlight::is_gated`].
@@ -117,13 +149,13 @@ impl InFlight {
             slot: started.into(),
             barrier,
             bytes,
-            _permit: permit,
+            permit,
         });
     }
 
     /// Takes the answer of the oldest request if it is there.
     pub fn pop_ready(&mut self) -> Option<Answer> {
-        if !matches!(self.entries.front()?.slot, Slot::Ready(_)) {
+        if !self.entries.front()?.is_answered() {
             return None;
         }
         let entry = self.entries.pop_front()?;
@@ -135,20 +167,44 @@ impl InFlight {
     }
 
     /// Lets every request go on; returns when the oldest has its answer or a gate has opened. Never returns when empty.
-    pub async fn progress(&mut self) {
+    ///
+    /// While the connection's answers hold as much as they may, only the oldest goes on; while those of all do, none.
+    pub async fn progress(&mut self, state: &ConnectionState) {
         let gated = self.is_gated();
-        poll_fn(|cx| {
-            for entry in &mut self.entries {
-                entry.slot.poll(cx);
+        loop {
+            // Before looking for room: what is released meanwhile must not be missed.
+            let mut released = pin!(state.answers.released());
+            let progressed = poll_fn(|cx| match self.poll_all(cx, state, gated) {
+                Step::Progressed => Poll::Ready(true),
+                Step::Waits => Poll::Pending,
+                Step::NoRoom => released.as_mut().poll(cx).map(|()| false),
+            });
+            if progressed.await {
+                return;
             }
-            let answered = self.entries.front().is_some_and(|e| matches!(e.slot, Slot::Ready(_)));
-            if answered || (gated && !self.is_gated()) {
-                Poll::Ready(())
+        }
+    }
+
+    fn poll_all(&mut self, cx: &mut Context<'_>, state: &ConnectionState, gated: bool) -> Step {
+        let mut no_room = false;
+        for (place, entry) in self.entries.iter_mut().enumerate() {
+            if place > 0 && state.holds_enough() {
+                break;
+            }
+            if state.answers.has_room_for(entry.order()) {
+                entry.poll(cx);
             } else {
-                Poll::Pending
+                no_room |= !entry.is_answered();
             }
-        })
-        .await;
+        }
+        let answered = self.entries.front().is_some_and(Entry::is_answered);
+        if answered || (gated && !self.is_gated()) {
+            Step::Progressed
+        } else if no_room {
+            Step::NoRoom
+        } else {
+            Step::Waits
+        }
     }
 
     /// Whether anything is under way that must run to its end.
@@ -159,10 +215,12 @@ impl InFlight {
     }
 
     /// The client is gone: what only waits is dropped, what changes something runs on by itself. `keep` lives as long as that.
-    pub fn abandon<K: Send + 'static>(self, keep: K) {
+    pub fn abandon<K: Send + 'static>(mut self, keep: K) {
         if !self.must_finish() {
             return;
         }
+        // Answers that nobody will read are not kept until others are made.
+        self.entries.retain(|entry| !entry.is_answered());
         tokio::spawn(async move {
             for entry in self.entries {
                 match entry.slot {
@@ -182,8 +240,26 @@ impl InFlight {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+
+    use super::super::connections::{Connections, Limits};
     use super::*;
     use tokio::sync::oneshot;
+
+    fn state() -> Arc<ConnectionState> {
+        let limits = Limits {
+            max_connections: 1,
+            max_connections_per_ip: 1,
+            max_connections_per_ip_overrides: HashMap::new(),
+            max_idle: None,
+            answer_memory_bytes: 1024,
+        };
+        let address = SocketAddr::from(([127, 0, 0, 1], 9092));
+        let admitted = Connections::new(limits).admit(&Arc::from("TEST"), address, address);
+        admitted.expect("room").state.clone()
+    }
 
     fn waiting(receiver: oneshot::Receiver<Answer>) -> Started {
         Started::Waiting(Box::pin(async move { receiver.await.unwrap_or(Answer::Close) }))
@@ -198,7 +274,7 @@ mod tests {
         assert!(in_flight.pop_ready().is_none(), "the second may not overtake the first");
         assert_eq!(in_flight.bytes(), 15);
         first.send(Answer::Close).expect("receiver lives");
-        in_flight.progress().await;
+        in_flight.progress(&state()).await;
         assert!(matches!(in_flight.pop_ready(), Some(Answer::Close)));
         assert!(matches!(in_flight.pop_ready(), Some(Answer::Nothing)));
         assert!(in_flight.is_empty());
@@ -221,11 +297,11 @@ mod tests {
         );
         assert!(in_flight.is_gated());
         open.send(()).expect("gate lives");
-        in_flight.progress().await;
+        in_flight.progress(&state()).await;
         assert!(!in_flight.is_gated());
         assert!(in_flight.pop_ready().is_none());
         answer.send(Answer::Nothing).expect("receiver lives");
-        in_flight.progress().await;
+        in_flight.progress(&state()).await;
         assert!(matches!(in_flight.pop_ready(), Some(Answer::Nothing)));
     }
 

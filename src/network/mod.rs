@@ -1,5 +1,6 @@
 //! Sockets: listeners, connections, frames in, answers out. Knows nothing of what a request means.
 
+mod answer_memory;
 mod connection;
 mod connections;
 mod frame;
@@ -7,6 +8,7 @@ mod in_flight;
 mod listener;
 mod response;
 
+pub use answer_memory::{ANSWER_MEMORY_BYTES, AnswerMemory, AnswerShare, memory_bytes};
 pub use connection::{Order, Service, serve};
 pub use connections::{Admitted, ClientSoftware, ConnectionState, Connections, Limits};
 pub use frame::{Frame, FrameError, RequestMemory, RequestPermit};

@@ -6,10 +6,6 @@ use storage::{FetchData, ReadError, ReadMode, ReadOutcome, ReadPlan, ReadRequest
 use super::waiters::Mark;
 use super::{LeaderError, Partition};
 
-/// Records of at least this many bytes leave by `sendfile`; fewer are copied. Measured on loopback, CPU-seconds per GB copied and
-/// sent from the file: 0.60 and 0.78 at 64 KiB, 0.58 and 0.46 at 128 KiB, 0.28 and 0.18 at 512 KiB.
-pub const SENDFILE_MIN_BYTES: usize = 96 * 1024;
-
 /// How far a client may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readable {
@@ -34,8 +30,14 @@ pub struct ReadLimits {
     pub readable: Readable,
     /// The leader epoch that the client knows.
     pub current_leader_epoch: i32,
-    /// Whether records may come as a range of the file.
-    pub sendfile: bool,
+    /// Records of at least this many bytes come as a range of the file, fewer as a copy; `usize::MAX` for copies alone.
+    pub sendfile_min_bytes: usize,
+}
+
+impl ReadLimits {
+    /// For clients, where there is memory for copies. Measured on loopback, CPU-seconds per GB copied and sent from the file:
+    /// 0.60 and 0.78 at 64 KiB, 0.58 and 0.46 at 128 KiB, 0.28 and 0.18 at 512 KiB.
+    pub const SENDFILE_MIN_BYTES: usize = 96 * 1024;
 }
 
 /// What a fetch gets of one partition.
@@ -74,12 +76,7 @@ impl Partition {
         let mut from_segment = None;
         loop {
             let (plan, read) = self.locate(limits, from_segment)?;
-            let sendfile_min_bytes = if limits.sendfile {
-                SENDFILE_MIN_BYTES
-            } else {
-                usize::MAX
-            };
-            match plan.run(mode, sendfile_min_bytes)? {
+            match plan.run(mode, limits.sendfile_min_bytes)? {
                 ReadOutcome::Data(data) => {
                     return Ok(Some(PartitionRead {
                         records: chunk(data),

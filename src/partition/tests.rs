@@ -6,10 +6,10 @@ use bytes::Bytes;
 use config::BrokerConfig;
 use controller::{ConfigMap, PartitionState};
 use protocol::records::BatchBuilder;
-use protocol::wire::Uuid;
-use storage::{LogDir, OpenFiles, RealDisk, TopicPartition};
+use protocol::wire::{Chunk, Uuid};
+use storage::{LogDir, OpenFiles, ReadMode, RealDisk, TopicPartition};
 
-use super::{Appended, Partition, nobody_leads};
+use super::{Appended, NO_EPOCH, Partition, ReadLimits, Readable, nobody_leads};
 use crate::log_config::PartitionConfig;
 
 const BROKER: i32 = 1;
@@ -45,6 +45,31 @@ fn batch() -> Bytes {
     let mut builder = BatchBuilder::new();
     builder.append(crate::clock::now_ms(), None, Some(b"value"));
     builder.build().expect("a batch")
+}
+
+#[test]
+fn records_stay_in_their_file_where_no_copy_is_wanted() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let partition = led_partition(dir.path());
+    let validated = partition.validate(batch(), 11).expect("valid");
+    assert!(matches!(
+        partition.append_as_leader(validated, -1),
+        Appended::Done(Ok(_))
+    ));
+    let read = |sendfile_min_bytes| {
+        let limits = ReadLimits {
+            fetch_offset: 0,
+            max_bytes: 1024,
+            min_one_message: true,
+            readable: Readable::HighWatermark,
+            current_leader_epoch: NO_EPOCH,
+            sendfile_min_bytes,
+        };
+        let read = partition.read(&limits, ReadMode::Blocking).expect("readable");
+        read.expect("not cold").records
+    };
+    assert!(matches!(read(ReadLimits::SENDFILE_MIN_BYTES), Chunk::Memory(bytes) if !bytes.is_empty()));
+    assert!(matches!(read(0), Chunk::File(range) if range.length > 0));
 }
 
 #[tokio::test]

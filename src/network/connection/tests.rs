@@ -14,7 +14,7 @@ use crate::network::in_flight::AnswerFuture;
 /// A request is one letter: lower case overlaps, upper case is a barrier. It is answered with itself when the test says so.
 struct Letters {
     started: mpsc::UnboundedSender<char>,
-    answers: Mutex<HashMap<char, tokio::sync::oneshot::Receiver<Answer>>>,
+    answers: Mutex<HashMap<char, tokio::sync::oneshot::Receiver<Bytes>>>,
 }
 
 impl Service for Letters {
@@ -26,18 +26,30 @@ impl Service for Letters {
         }
     }
 
-    fn start(self: &Arc<Self>, _: &Arc<ConnectionState>, frame: &Frame) -> Started {
+    fn start(self: &Arc<Self>, connection: &Arc<ConnectionState>, frame: &Frame) -> Started {
         let letter = char::from(frame.bytes[0]);
-        self.started.send(letter).expect("the test listens");
-        let service = self.clone();
+        let is_barrier = self.order(frame) == Order::Barrier;
+        if !is_barrier {
+            self.started.send(letter).expect("the test listens");
+        }
+        let (service, connection) = (self.clone(), connection.clone());
         let answer: AnswerFuture = Box::pin(async move {
+            if is_barrier {
+                service.started.send(letter).expect("the test listens");
+            }
             let receiver = service
                 .answers
                 .lock()
                 .await
                 .remove(&letter)
                 .expect("an expected letter");
-            receiver.await.unwrap_or(Answer::Close)
+            match receiver.await {
+                Ok(bytes) => {
+                    let share = connection.hold_answer(bytes.len());
+                    Answer::Send(vec![bytes.into()], share)
+                }
+                Err(_) => Answer::Close,
+            }
         });
         Started::Waiting(answer)
     }
@@ -49,6 +61,7 @@ fn limits() -> Limits {
         max_connections_per_ip: 10,
         max_connections_per_ip_overrides: HashMap::new(),
         max_idle: None,
+        answer_memory_bytes: 64 * MIB,
     }
 }
 
@@ -56,7 +69,7 @@ struct Harness {
     connections: Arc<Connections>,
     client: TcpStream,
     started: mpsc::UnboundedReceiver<char>,
-    answers: HashMap<char, tokio::sync::oneshot::Sender<Answer>>,
+    answers: HashMap<char, tokio::sync::oneshot::Sender<Bytes>>,
 }
 
 impl Harness {
@@ -65,6 +78,11 @@ impl Harness {
     }
 
     async fn with(letters: &str, limits: Limits) -> Self {
+        Self::of(letters, &Connections::new(limits)).await
+    }
+
+    /// One more client of the same broker.
+    async fn of(letters: &str, connections: &Arc<Connections>) -> Self {
         let (started_in, started) = mpsc::unbounded_channel();
         let (mut senders, mut receivers) = (HashMap::new(), HashMap::new());
         for letter in letters.chars() {
@@ -78,7 +96,6 @@ impl Harness {
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
-        let connections = Connections::new(limits);
         let client = TcpStream::connect(address).await.expect("connects");
         let (stream, peer) = listener.accept().await.expect("accepts");
         let admitted = connections.admit(&Arc::from("TEST"), peer, address).expect("room");
@@ -90,7 +107,7 @@ impl Harness {
             RequestMemory::new(1 << 20, 1 << 20),
         ));
         Self {
-            connections,
+            connections: connections.clone(),
             client,
             started,
             answers: senders,
@@ -108,11 +125,7 @@ impl Harness {
     }
 
     fn answer_with(&mut self, letter: char, bytes: Bytes) {
-        let sent = self
-            .answers
-            .remove(&letter)
-            .expect("not answered yet")
-            .send(Answer::Send(vec![bytes.into()]));
+        let sent = self.answers.remove(&letter).expect("not answered yet").send(bytes);
         sent.expect("the request waits");
     }
 
@@ -229,6 +242,7 @@ fn sweep(connections: &Arc<Connections>) {
         loop {
             tokio::time::sleep(Duration::from_millis(100)).await;
             connections.close_idle();
+            connections.close_slow_readers();
         }
     });
 }
@@ -240,8 +254,9 @@ fn closed_when_idle_for(max_idle: Duration) -> Limits {
     }
 }
 
+const MIB: usize = 1024 * 1024;
 /// More than the sockets' buffers take.
-const LARGE: usize = 32 * 1024 * 1024;
+const LARGE: usize = 32 * MIB;
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_reader_of_a_large_answer_is_not_idle() {
@@ -279,5 +294,108 @@ async fn a_byte_a_second_does_not_keep_a_connection_open() {
         let _: Result<_, _> = harness.client.write_all(&[byte]).await;
         sent += 1;
         tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+async fn settle() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_behind_one_that_is_not_there_are_not_made_without_end() {
+    let mut harness = Harness::new("abcdefghijklmnopqrstuvwxyz").await;
+    harness.send("abcdefghijklmnopqrstuvwxy").await;
+    for letter in "abcdefghijklmnopqrstuvwxy".chars() {
+        assert_eq!(harness.next_started().await, letter);
+        if letter != 'a' {
+            harness.answer_with(letter, Bytes::from(vec![u8::try_from(letter).expect("ASCII"); MIB]));
+        }
+    }
+    settle().await;
+    let held = harness.connections.answers().held_bytes();
+    assert!((8 * MIB..=9 * MIB).contains(&held), "{held} bytes are held");
+    harness.send("z").await;
+    harness.nothing_starts().await;
+    harness.answer('a');
+    assert_eq!(harness.receive(1).await, "a");
+    for letter in "bcdefghijklmnopqrstuvwxy".chars() {
+        assert_eq!(harness.receive(MIB).await, letter.to_string().repeat(MIB));
+    }
+    assert_eq!(harness.next_started().await, 'z');
+    harness.answer('z');
+    assert_eq!(harness.receive(1).await, "z");
+    settle().await;
+    assert_eq!(harness.connections.answers().held_bytes(), 0);
+}
+
+/// A client that is answered with as much as fills the memory of all, and does not read it; and another client.
+async fn short_of_memory(letters: &str) -> (Harness, Harness) {
+    let limits = Limits {
+        answer_memory_bytes: LARGE,
+        ..limits()
+    };
+    let mut greedy = Harness::with("A", limits).await;
+    greedy.send("A").await;
+    greedy.answer_with('A', Bytes::from(vec![b'A'; LARGE]));
+    settle().await;
+    assert!(greedy.connections.answers().is_short());
+    let other = Harness::of(letters, &greedy.connections).await;
+    (greedy, other)
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_answered_while_the_memory_of_all_is_short() {
+    for letter in ["b", "B"] {
+        let (mut greedy, mut other) = short_of_memory(letter).await;
+        other.send(letter).await;
+        other.nothing_starts().await;
+        greedy.receive(LARGE).await;
+        let letter = letter.chars().next().expect("one letter");
+        assert_eq!(other.next_started().await, letter);
+        other.answer(letter);
+        assert_eq!(other.receive(1).await, letter.to_string());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_take_its_answers_is_closed_when_others_wait_for_the_memory() {
+    let (greedy, mut other) = short_of_memory("B").await;
+    sweep(&greedy.connections);
+    other.send("B").await;
+    let started = tokio::time::timeout(Duration::from_secs(60), other.next_started());
+    assert_eq!(started.await.expect("room comes"), 'B');
+    other.answer('B');
+    assert_eq!(other.receive(1).await, "B");
+    assert_eq!(greedy.connections.len(), 1, "only the other one is open");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_holds_answers_behind_one_that_does_not_come_is_closed_when_others_wait() {
+    let limits = Limits {
+        answer_memory_bytes: 8 * MIB,
+        ..limits()
+    };
+    let mut greedy = Harness::with("ab", limits).await;
+    sweep(&greedy.connections);
+    greedy.send("ab").await;
+    greedy.answer_with('b', Bytes::from(vec![b'b'; 8 * MIB]));
+    settle().await;
+    let mut other = Harness::of("B", &greedy.connections).await;
+    other.send("B").await;
+    let started = tokio::time::timeout(Duration::from_secs(60), other.next_started());
+    assert_eq!(started.await.expect("room comes"), 'B');
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_its_answers_slowly_is_not_closed() {
+    let (mut greedy, _other) = short_of_memory("").await;
+    sweep(&greedy.connections);
+    let mut piece = vec![0; 128 * 1024];
+    // Longer than the sockets alone could feed it.
+    for _ in 0..LARGE / piece.len() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        greedy.client.read_exact(&mut piece).await.expect("the answer goes on");
     }
 }
