@@ -6,14 +6,7 @@
 /// Where the kernel has none: nothing that needs an id could go on.
 pub fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    let mut filled = 0;
-    while filled < N {
-        match rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty()) {
-            Ok(n) => filled += n,
-            Err(rustix::io::Errno::INTR) => {}
-            Err(e) => panic!("the kernel gives no random bytes: {e}"),
-        }
-    }
+    getrandom::fill(&mut bytes).expect("the kernel gives random bytes");
     bytes
 }
 

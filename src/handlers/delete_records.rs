@@ -14,7 +14,7 @@ use crate::broker::Broker;
 use crate::dispatch::{RequestContext, Served, served};
 use crate::handlers::to_code::ToCode;
 use crate::partition::DeleteRecordsError;
-use crate::topics::is_internal;
+use controller::topics::is_internal;
 
 /// What this file serves.
 pub const SERVED: Served = served!(DeleteRecords, 0..=2, handle);

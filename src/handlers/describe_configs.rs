@@ -17,7 +17,7 @@ use crate::api_error::ApiError;
 use crate::broker::Broker;
 use crate::config_resources::{ROOT_LOGGER, ResourceType, check_broker_id, level_name};
 use crate::dispatch::{RequestContext, Served, served};
-use crate::topics::is_valid_name;
+use controller::topics::validate_name;
 
 /// What this file serves.
 pub const SERVED: Served = served!(DescribeConfigs, 0..=4, handle);
@@ -143,7 +143,7 @@ fn is_wanted(resource: &DescribeConfigsResource, key: &str) -> bool {
 }
 
 fn topic_entries(broker: &Broker, topic: &str) -> Result<Vec<ConfigEntry>, ApiError> {
-    if !is_valid_name(topic) {
+    if validate_name(topic).is_err() {
         let message = format!("{topic:?} is no name that a topic can have.");
         return Err(ApiError::new(ErrorCode::INVALID_TOPIC_EXCEPTION, message));
     }

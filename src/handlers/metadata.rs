@@ -14,7 +14,7 @@ use protocol::wire::{TopicId, Utf8Bytes};
 use crate::authorized_operations;
 use crate::broker::Broker;
 use crate::dispatch::{RequestContext, Served, served};
-use crate::topics::{is_internal, is_valid_name};
+use controller::topics::{is_internal, validate_name};
 
 /// How this key is served.
 pub const SERVED: Served = served!(Metadata, 0..=12, handle);
@@ -120,7 +120,7 @@ async fn by_name(
             return describe(broker, context, &topic);
         }
         let failure = failures.get(&*name).copied();
-        let error_code = failure.unwrap_or(match is_valid_name(&name) {
+        let error_code = failure.unwrap_or(match validate_name(&name).is_ok() {
             true => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
             false => ErrorCode::INVALID_TOPIC_EXCEPTION,
         });
@@ -139,7 +139,7 @@ async fn by_name(
 fn creatable(names: &BTreeSet<Utf8Bytes>, exists: impl Fn(&str) -> bool) -> Vec<String> {
     names
         .iter()
-        .filter(|name| is_valid_name(name) && !exists(name))
+        .filter(|name| validate_name(name).is_ok() && !exists(name))
         .map(ToString::to_string)
         .collect()
 }

@@ -19,7 +19,7 @@ use crate::dispatch::{RequestContext, Served, answer};
 use crate::handlers::to_code::ToCode;
 use crate::network::{Answer, Started};
 use crate::partition::{AppendFailure, Appended, Partition, PendingAppend};
-use crate::topics::is_internal;
+use controller::topics::is_internal;
 
 /// How this key is served.
 pub const SERVED: Served = Served {
