@@ -101,7 +101,7 @@ impl Replicas {
         }
         self.logs.note_offline();
         for partition in &offline {
-            partition.waiters.wake_all();
+            partition.waiters.gone();
         }
         if !offline.is_empty() {
             log::error!("{failure}; {} partitions go offline", offline.len());
@@ -169,7 +169,7 @@ impl Replicas {
             removed
         };
         if let Some(partition) = &removed {
-            partition.waiters.wake_all();
+            partition.waiters.gone();
         }
         if delete {
             let topic_partition = TopicPartition::new(stopped.topic.clone(), stopped.partition);

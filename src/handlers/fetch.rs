@@ -1,28 +1,33 @@
 //! Fetch (1), v4–17: read records. Sessions (KIP-227), leader epochs (KIP-320), topic ids (KIP-516), leader hints (KIP-951).
 //!
-//! Answered at once where there is enough; otherwise the fetch parks on its partitions until there is, or until `max_wait_ms`.
+//! Answered at once where there is enough; otherwise the fetch parks on its partitions until there is, or until `max_wait_ms`. A
+//! request of a session reads what changed; the others read all that they name.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+mod wire;
+
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use protocol::messages::fetch::{
-    FetchRequest, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
-};
-use protocol::wire::{Chunk, Message, Reader, Utf8Bytes};
+use protocol::messages::fetch::{FetchRequest, FetchResponse, LeaderIdAndEpoch, PartitionData};
+use protocol::wire::{Message, Reader};
 use protocol::{DecodeError, ErrorCode};
 use storage::ReadMode;
+use tokio::time::Instant;
 
 use crate::broker::Broker;
 use crate::clock;
 use crate::dispatch::{RequestContext, Served, answer};
-use crate::fetch_session::{FetchContext, FetchPartition, SessionRequest, TopicKey};
+use crate::fetch_session::{FetchContext, FetchPartition, FetchReader, PartitionAnswer, TopicKey, Watched};
 use crate::handlers::to_code::ToCode;
 use crate::network::{Answer, AnswerShare, Started};
-use crate::partition::{FetchWaiter, Mark, Partition, ReadLimits, Readable};
+use crate::partition::{
+    FetchWaiter, Mark, NO_EPOCH, Partition, PartitionRead, ReadLimits, Readable, Seen, Waiters, Wake,
+};
 use crate::random;
+
+use wire::{by_topic, failed, leaders_to_name, refused, session_request};
 
 /// How this key is served.
 pub const SERVED: Served = Served {
@@ -38,16 +43,22 @@ const READ_COMMITTED: i8 = 1;
 
 fn start(broker: &Arc<Broker>, context: RequestContext, mut reader: Reader) -> Result<Started, DecodeError> {
     let request = FetchRequest::decode(&mut reader, context.version)?;
-    if !matches!(request.isolation_level, READ_UNCOMMITTED | READ_COMMITTED) {
+    let refusal = match request.isolation_level {
+        READ_UNCOMMITTED | READ_COMMITTED => None,
         // Kafka has no better code for a level that does not exist.
-        let response = refused(context.version, request, ErrorCode::UNKNOWN_SERVER_ERROR);
-        return Ok(Started::Ready(answer(&context, &response)));
-    }
+        _ => Some(refused(context.version, &request, ErrorCode::UNKNOWN_SERVER_ERROR)),
+    };
     let fetch = Fetch::new(broker.clone(), context, request);
+    // Kafka looks at the level when it is about to read: after the session has moved on, and only if there is something to read.
+    if let Some(response) = refusal
+        && fetch.wants_existing_partition()
+    {
+        return Ok(Started::Ready(answer(&fetch.context, &response)));
+    }
     Ok(match fetch.read(ReadMode::NoWait) {
         Some(round) if fetch.is_enough(&round) => Started::Ready(fetch.finish(round)),
-        Some(round) => Started::Waiting(Box::pin(fetch.park(round))),
-        None => Started::Waiting(Box::pin(fetch.read_cold())),
+        Some(round) => Started::Waiting(Box::pin(fetch.wait(round))),
+        None => Started::Waiting(Box::pin(fetch.read_cold_and_wait())),
     })
 }
 
@@ -56,11 +67,7 @@ struct Fetch {
     broker: Arc<Broker>,
     context: RequestContext,
     session: FetchContext,
-    partitions: Vec<FetchPartition>,
-    from_follower: bool,
-    replica_id: i32,
-    readable: Readable,
-    read_committed: bool,
+    reader: FetchReader,
     max_wait: Duration,
     min_bytes: usize,
     max_bytes: usize,
@@ -68,40 +75,49 @@ struct Fetch {
 
 /// What one pass over the partitions gave.
 struct Round {
-    answers: Vec<(TopicKey, PartitionData)>,
-    /// Partitions that can be waited for, with `max_bytes` and the mark of their read.
-    waitable: Vec<(Arc<Partition>, i64, Mark)>,
+    answers: Vec<PartitionAnswer>,
+    /// Of records, in `answers`.
     bytes: usize,
     /// The memory of the records among them that are copies, until the answer counts it.
     copied: AnswerShare,
-    failed: bool,
+    /// What the partitions that were read could give, each as much as its own limit allows.
+    readable_bytes: i64,
+    /// Something was found that is not waited with: an error, a segment that has ended, a log that diverges.
+    is_complete: bool,
+    /// Whether there is a partition that records may come to.
+    can_wait: bool,
+}
+
+/// Why a partition is not read.
+struct Unresolved {
+    error: ErrorCode,
+    /// Found when about to read. What does not exist in the first place does not end the wait for others.
+    ends_wait: bool,
+}
+
+impl Unresolved {
+    fn new(error: ErrorCode, ends_wait: bool) -> Self {
+        Self { error, ends_wait }
+    }
 }
 
 impl Fetch {
     fn new(broker: Arc<Broker>, context: RequestContext, request: FetchRequest) -> Self {
-        let replica_id = if context.version >= 15 {
-            request.replica_state.replica_id
-        } else {
-            request.replica_id
+        let reader = FetchReader {
+            replica_id: if context.version >= 15 {
+                request.replica_state.replica_id
+            } else {
+                request.replica_id
+            },
+            read_committed: request.isolation_level == READ_COMMITTED,
         };
         let max_bytes = request.max_bytes.min(broker.config.fetch_max_bytes).max(0);
-        let read_committed = request.isolation_level == READ_COMMITTED;
         let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
         let min_bytes = request.min_bytes.min(max_bytes).max(0);
-        let session = broker
-            .fetch_sessions
-            .context(session_request(context.version, request), clock::now_ms());
+        let request = session_request(context.version, reader, request);
         Self {
-            partitions: session.partitions(),
-            session,
-            from_follower: replica_id >= 0,
-            replica_id,
-            readable: match (replica_id, read_committed) {
-                (0.., _) => Readable::LogEnd,
-                (_, true) => Readable::LastStableOffset,
-                (_, false) => Readable::HighWatermark,
-            },
-            read_committed,
+            session: broker.fetch_sessions.context(request, clock::now_ms()),
+            reader,
             max_wait,
             min_bytes: usize::try_from(min_bytes).unwrap_or(0),
             max_bytes: usize::try_from(max_bytes).unwrap_or(0),
@@ -110,72 +126,144 @@ impl Fetch {
         }
     }
 
-    /// Reads every partition once; `None` when one of them would wait for the disk.
+    /// What to read now, and whether there are others to wait for. Nothing, once a later request of the session has taken over.
+    fn wanted(&self) -> (Cow<'_, [FetchPartition]>, bool) {
+        match &self.session {
+            FetchContext::Error(_) => (Cow::default(), false),
+            FetchContext::Sessionless(partitions) | FetchContext::Full { partitions, .. } => {
+                (Cow::Borrowed(partitions), false)
+            }
+            FetchContext::Incremental { session, epoch } => match session.collect(*epoch) {
+                Some(collected) => (Cow::Owned(collected.partitions), collected.has_others),
+                None => (Cow::default(), false),
+            },
+        }
+    }
+
+    fn wants_existing_partition(&self) -> bool {
+        let (wanted, has_others) = self.wanted();
+        has_others || wanted.iter().any(|wanted| self.exists(wanted))
+    }
+
+    /// Reads every wanted partition once; `None` when one of them would wait for the disk.
     fn read(&self, mode: ReadMode) -> Option<Round> {
+        let (wanted, has_others) = self.wanted();
         let mut round = Round {
-            answers: Vec::with_capacity(self.partitions.len()),
-            waitable: Vec::new(),
+            answers: Vec::with_capacity(wanted.len()),
             bytes: 0,
             copied: self.context.connection.hold_answer(0),
-            failed: false,
+            readable_bytes: 0,
+            is_complete: false,
+            can_wait: has_others,
         };
         let mut left = self.max_bytes;
-        for wanted in &self.partitions {
-            let partition = match self.resolve(wanted) {
-                Ok(partition) => partition,
-                Err((error, is_read)) => {
-                    round.failed |= is_read;
-                    round
-                        .answers
-                        .push((wanted.topic.clone(), failed(wanted.partition, error)));
-                    continue;
+        for wanted in wanted.iter() {
+            let (data, watched) = match self.resolve(wanted) {
+                Ok((partition, mark)) => self.read_one(wanted, &partition, mark, left, mode, &mut round)?,
+                Err(Unresolved { error, ends_wait }) => {
+                    round.is_complete |= ends_wait;
+                    (failed(wanted.partition, error), None)
                 }
             };
-            let max_bytes = usize::try_from(wanted.max_bytes).unwrap_or(0);
-            let limits = ReadLimits {
-                fetch_offset: wanted.fetch_offset,
-                max_bytes: max_bytes.min(left),
-                min_one_message: round.bytes == 0,
-                readable: self.readable,
-                current_leader_epoch: wanted.current_leader_epoch,
-                // Without memory for copies even a few bytes come as a range of the file, which holds none.
-                sendfile_min_bytes: match self.context.connection.may_copy_records() {
-                    true => ReadLimits::SENDFILE_MIN_BYTES,
-                    false => 0,
-                },
-            };
-            let data = match partition.read(&limits, mode) {
-                Ok(Some(read)) => {
-                    let bytes = read.records.len();
-                    round.bytes += bytes;
-                    round.copied.add(read.records.as_memory().map_or(0, Bytes::len));
-                    left = left.saturating_sub(bytes);
-                    round.waitable.push((partition, i64::from(wanted.max_bytes), read.mark));
-                    PartitionData {
-                        partition_index: wanted.partition,
-                        high_watermark: read.high_watermark,
-                        last_stable_offset: read.last_stable_offset,
-                        log_start_offset: read.log_start_offset,
-                        aborted_transactions: self.read_committed.then(Vec::new),
-                        records: Some(read.records),
-                        ..Default::default()
-                    }
-                }
-                Ok(None) => return None,
-                Err(error) => {
-                    round.failed = true;
-                    log::debug!("fetch of client {:?} failed: {error}", self.context.client_id());
-                    self.broker.note_read_failure(&partition, &error);
-                    self.with_leader(failed(wanted.partition, error.to_code()), &partition)
-                }
-            };
-            round.answers.push((wanted.topic.clone(), data));
+            let bytes = data.records.as_ref().map_or(0, |records| records.len());
+            round.bytes += bytes;
+            left = left.saturating_sub(bytes);
+            round.answers.push(PartitionAnswer {
+                topic: wanted.topic.clone(),
+                slot: wanted.slot,
+                data,
+                watched,
+            });
         }
         Some(round)
     }
 
-    /// The partition here, or the error and whether it came of reading: an error before that does not end the wait for others.
-    fn resolve(&self, wanted: &FetchPartition) -> Result<Arc<Partition>, (ErrorCode, bool)> {
+    fn read_one(
+        &self,
+        wanted: &FetchPartition,
+        partition: &Arc<Partition>,
+        mark: Mark,
+        left: usize,
+        mode: ReadMode,
+        round: &mut Round,
+    ) -> Option<(PartitionData, Option<Watched>)> {
+        let max_bytes = usize::try_from(wanted.max_bytes).unwrap_or(0);
+        let limits = ReadLimits {
+            fetch_offset: wanted.fetch_offset,
+            max_bytes: max_bytes.min(left),
+            min_one_message: round.bytes == 0,
+            readable: self.readable(),
+            current_leader_epoch: wanted.current_leader_epoch,
+            // Without memory for copies even a few bytes come as a range of the file, which holds none.
+            sendfile_min_bytes: match self.context.connection.may_copy_records() {
+                true => ReadLimits::SENDFILE_MIN_BYTES,
+                false => 0,
+            },
+        };
+        match partition.read(&limits, mode) {
+            Ok(Some(read)) => {
+                let seen = Seen {
+                    mark: mark.with_bytes_of(read.mark),
+                    readable_bytes: i64::try_from(read.readable_bytes).unwrap_or(i64::MAX),
+                    max_bytes: i64::from(wanted.max_bytes),
+                };
+                round.copied.add(read.records.as_memory().map_or(0, Bytes::len));
+                round.can_wait = true;
+                round.readable_bytes += seen.counted();
+                // An offset beyond what this client may see was once readable on another leader; that is not waited for either.
+                round.is_complete |= read.on_older_segment || wanted.fetch_offset > read.end_offset;
+                let watched = Watched {
+                    waiters: partition.waiters.clone(),
+                    seen,
+                    is_at_end: wanted.fetch_offset >= read.end_offset,
+                };
+                Some((self.found(wanted, read), Some(watched)))
+            }
+            Ok(None) => None,
+            Err(error) => {
+                round.is_complete = true;
+                log::debug!("fetch of client {:?} failed: {error}", self.context.client_id());
+                self.broker.note_read_failure(partition, &error);
+                Some((
+                    self.with_leader(failed(wanted.partition, error.to_code()), partition),
+                    None,
+                ))
+            }
+        }
+    }
+
+    fn found(&self, wanted: &FetchPartition, read: PartitionRead) -> PartitionData {
+        PartitionData {
+            partition_index: wanted.partition,
+            high_watermark: read.high_watermark,
+            last_stable_offset: read.last_stable_offset,
+            log_start_offset: read.log_start_offset,
+            aborted_transactions: self.reader.read_committed.then(Vec::new),
+            records: Some(read.records),
+            ..Default::default()
+        }
+    }
+
+    fn readable(&self) -> Readable {
+        match (self.reader.is_follower(), self.reader.read_committed) {
+            (true, _) => Readable::LogEnd,
+            (false, true) => Readable::LastStableOffset,
+            (false, false) => Readable::HighWatermark,
+        }
+    }
+
+    fn exists(&self, wanted: &FetchPartition) -> bool {
+        let metadata = &self.broker.metadata;
+        match &wanted.topic {
+            TopicKey::Name(name) => metadata.contains(name, wanted.partition),
+            TopicKey::Id(id) => metadata
+                .topic_name(*id)
+                .is_some_and(|name| metadata.contains(&name, wanted.partition)),
+        }
+    }
+
+    /// The partition here, and a mark from before anything was asked of it: what changes from then on is not missed.
+    fn resolve(&self, wanted: &FetchPartition) -> Result<(Arc<Partition>, Mark), Unresolved> {
         let broker = &self.broker;
         let by_id;
         let name: &str = match &wanted.topic {
@@ -184,26 +272,31 @@ impl Fetch {
                 by_id = broker
                     .metadata
                     .topic_name(*id)
-                    .ok_or((ErrorCode::UNKNOWN_TOPIC_ID, false))?;
+                    .ok_or(Unresolved::new(ErrorCode::UNKNOWN_TOPIC_ID, false))?;
                 &by_id
             }
         };
         let partition = match broker.replicas.get(name, wanted.partition) {
             Some(partition) => partition,
             None if !broker.metadata.contains(name, wanted.partition) => {
-                return Err((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, false));
+                return Err(Unresolved::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, false));
             }
-            None => return Err((broker.replicas.missing_code(), true)),
+            None => return Err(Unresolved::new(broker.replicas.missing_code(), true)),
         };
-        if self.from_follower && !partition.state().replicas.contains(&self.replica_id) {
+        // The cache of metadata may be a step behind the partitions, while a topic is deleted and created anew.
+        if matches!(wanted.topic, TopicKey::Id(id) if id != partition.topic_id) {
+            return Err(Unresolved::new(ErrorCode::INCONSISTENT_TOPIC_ID, true));
+        }
+        let mark = partition.waiters.mark();
+        if self.reader.is_follower() && !partition.state().replicas.contains(&self.reader.replica_id) {
             // A replica that this leader does not know may know more than we do: by epoch, or just ask again.
             let code = match wanted.current_leader_epoch {
-                crate::partition::NO_EPOCH => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+                NO_EPOCH => ErrorCode::NOT_LEADER_OR_FOLLOWER,
                 _ => ErrorCode::UNKNOWN_LEADER_EPOCH,
             };
-            return Err((code, true));
+            return Err(Unresolved::new(code, true));
         }
-        Ok(partition)
+        Ok((partition, mark))
     }
 
     /// Adds who leads, from v16 on, to an answer that says that we do not.
@@ -222,52 +315,90 @@ impl Fetch {
         data
     }
 
+    /// Whether the round is answered without waiting: what Kafka asks before it makes a `DelayedFetch`, and then what that asks. The
+    /// latter counts what could be read, not what `max_bytes` let through.
     fn is_enough(&self, round: &Round) -> bool {
-        round.bytes >= self.min_bytes || round.failed || round.waitable.is_empty() || self.max_wait.is_zero()
+        round.bytes >= self.min_bytes
+            || round.is_complete
+            || !round.can_wait
+            || self.max_wait.is_zero()
+            || round.readable_bytes >= self.min_bytes()
+    }
+
+    fn min_bytes(&self) -> i64 {
+        i64::try_from(self.min_bytes).unwrap_or(i64::MAX)
+    }
+
+    /// The first read would have waited for the disk.
+    async fn read_cold_and_wait(self) -> Answer {
+        match self.read_cold().await {
+            Some((fetch, round)) if fetch.is_enough(&round) => fetch.finish(round),
+            Some((fetch, round)) => fetch.wait(round).await,
+            None => Answer::Close,
+        }
     }
 
     /// Reads from the disk, where that delays nobody else.
-    async fn read_cold(self) -> Answer {
+    async fn read_cold(self) -> Option<(Self, Round)> {
         let read = tokio::task::spawn_blocking(move || {
-            let round = self.read(ReadMode::Blocking);
-            (self, round)
+            let round = self.read(ReadMode::Blocking)?;
+            Some((self, round))
         });
-        match read.await {
-            Ok((fetch, Some(round))) if fetch.is_enough(&round) => fetch.finish(round),
-            Ok((fetch, Some(round))) => fetch.park(round).await,
-            Ok((_, None)) | Err(_) => {
-                log::error!("a blocking read did not complete; closing the connection");
-                Answer::Close
+        let read = read.await.ok().flatten();
+        if read.is_none() {
+            log::error!("a blocking read did not complete; closing the connection");
+        }
+        read
+    }
+
+    /// Waits until the fetch is complete. It is answered with what one more read gives then, be it less than `min_bytes`.
+    async fn wait(mut self, mut round: Round) -> Answer {
+        let deadline = Instant::now() + self.max_wait;
+        loop {
+            let wake = match self.park(&round) {
+                Some(parked) => {
+                    // What was read is read again: it need not stay in memory for so long.
+                    drop(round);
+                    tokio::select! {
+                        wake = parked.waiter.woken(parked.turn) => wake,
+                        () = tokio::time::sleep_until(deadline) => Wake::Complete,
+                    }
+                }
+                None => return self.finish(round),
+            };
+            round = match self.read(ReadMode::NoWait) {
+                Some(round) => round,
+                None => match self.read_cold().await {
+                    Some((fetch, round)) => {
+                        self = fetch;
+                        round
+                    }
+                    None => return Answer::Close,
+                },
+            };
+            if wake != Wake::Look || self.is_enough(&round) {
+                return self.finish(round);
             }
         }
     }
 
-    async fn park(self, round: Round) -> Answer {
-        let missing = self.min_bytes.saturating_sub(round.bytes);
-        let parked = Parked::new(i64::try_from(missing).unwrap_or(i64::MAX), &round);
-        drop(round);
-        tokio::select! {
-            () = parked.waiter.woken() => {}
-            () = tokio::time::sleep(self.max_wait) => {}
-        }
-        drop(parked);
-        match self.read(ReadMode::NoWait) {
-            Some(round) => self.finish(round),
-            None => {
-                let read = tokio::task::spawn_blocking(move || self.read(ReadMode::Blocking).map(|r| self.finish(r)));
-                read.await.ok().flatten().unwrap_or(Answer::Close)
-            }
+    /// Has the partitions wake this fetch. `None` when a later request of the session took over: there is nothing to wait for.
+    fn park(&self, round: &Round) -> Option<Parked> {
+        match &self.session {
+            FetchContext::Incremental { session, epoch } => Some(Parked {
+                waiter: session.park(*epoch, &round.answers, self.min_bytes())?,
+                turn: *epoch,
+                watched: Vec::new(),
+            }),
+            _ => Some(Parked::new(&round.answers, self.min_bytes())),
         }
     }
 
     fn finish(self, mut round: Round) -> Answer {
-        let (error_code, session_id) = self.broker.fetch_sessions.finish(
-            self.session,
-            self.from_follower,
-            &mut round.answers,
-            clock::now_ms(),
-            &mut random::u32,
-        );
+        let (error_code, session_id) =
+            self.broker
+                .fetch_sessions
+                .finish(self.session, &mut round.answers, clock::now_ms(), &mut random::u32);
         let node_endpoints = leaders_to_name(&self.broker, &self.context, &round.answers);
         let response = FetchResponse {
             error_code,
@@ -280,230 +411,35 @@ impl Fetch {
     }
 }
 
-/// A waiter that is registered with its partitions for as long as it lives.
+/// A parked fetch. Without a session it is registered with its partitions for as long as it lives.
 struct Parked {
     waiter: Arc<FetchWaiter>,
-    partitions: Vec<Arc<Partition>>,
+    turn: i32,
+    watched: Vec<Arc<Waiters>>,
 }
 
 impl Parked {
-    fn new(missing_bytes: i64, round: &Round) -> Self {
-        let waiter = FetchWaiter::new(missing_bytes);
-        for (partition, max_bytes, mark) in &round.waitable {
-            partition.waiters.register(&waiter, *max_bytes, *mark);
+    fn new(answers: &[PartitionAnswer], min_bytes: i64) -> Self {
+        let turn = 0;
+        let waiter = FetchWaiter::new(turn);
+        waiter.park(min_bytes);
+        let watched = answers.iter().filter_map(|answer| answer.watched.as_ref());
+        for Watched { waiters, seen, .. } in watched.clone() {
+            // Never done: it reads all that it names, and needs no marks.
+            waiters.watch(&waiter, 0, seen, false);
         }
         Self {
+            watched: watched.map(|watched| watched.waiters.clone()).collect(),
             waiter,
-            partitions: round.waitable.iter().map(|(partition, ..)| partition.clone()).collect(),
+            turn,
         }
     }
 }
 
 impl Drop for Parked {
     fn drop(&mut self) {
-        for partition in &self.partitions {
-            partition.waiters.deregister(&self.waiter);
+        for waiters in &self.watched {
+            waiters.unwatch(&self.waiter, 0);
         }
-    }
-}
-
-fn session_request(version: i16, request: FetchRequest) -> SessionRequest {
-    let key = |name: &Utf8Bytes, id| {
-        if version >= 13 {
-            TopicKey::Id(id)
-        } else {
-            TopicKey::Name(name.detached())
-        }
-    };
-    // A partition that is named twice counts once: at its first place, with what was asked last.
-    let mut partitions: Vec<FetchPartition> = Vec::new();
-    let mut place_of: HashMap<(TopicKey, i32), usize> = HashMap::new();
-    for topic in request.topics {
-        let topic_key = key(&topic.topic, topic.topic_id);
-        for p in topic.partitions {
-            let wanted = FetchPartition {
-                topic: topic_key.clone(),
-                partition: p.partition,
-                fetch_offset: p.fetch_offset,
-                max_bytes: p.partition_max_bytes,
-                current_leader_epoch: p.current_leader_epoch,
-                last_fetched_epoch: p.last_fetched_epoch,
-                log_start_offset: p.log_start_offset,
-            };
-            match place_of.entry((topic_key.clone(), p.partition)) {
-                Entry::Occupied(place) => partitions[*place.get()] = wanted,
-                Entry::Vacant(place) => {
-                    place.insert(partitions.len());
-                    partitions.push(wanted);
-                }
-            }
-        }
-    }
-    let forgotten = request.forgotten_topics_data.into_iter().flat_map(|topic| {
-        let topic_key = key(&topic.topic, topic.topic_id);
-        topic
-            .partitions
-            .into_iter()
-            .map(move |partition| (topic_key.clone(), partition))
-    });
-    SessionRequest {
-        version,
-        id: request.session_id,
-        epoch: request.session_epoch,
-        partitions,
-        forgotten: forgotten.collect(),
-    }
-}
-
-/// Refuses a request as a whole. Clients before v13 look for the error at each partition.
-fn refused(version: i16, request: FetchRequest, error_code: ErrorCode) -> FetchResponse {
-    let session = session_request(version, request);
-    let mut responses: Vec<FetchableTopicResponse> = Vec::new();
-    for wanted in session.partitions {
-        let TopicKey::Name(topic) = wanted.topic else {
-            continue;
-        };
-        let data = failed(wanted.partition, error_code);
-        match responses.last_mut() {
-            Some(response) if response.topic == topic => response.partitions.push(data),
-            _ => responses.push(FetchableTopicResponse {
-                topic,
-                partitions: vec![data],
-                ..Default::default()
-            }),
-        }
-    }
-    FetchResponse {
-        error_code,
-        session_id: session.id,
-        responses,
-        ..Default::default()
-    }
-}
-
-fn failed(partition: i32, error_code: ErrorCode) -> PartitionData {
-    PartitionData {
-        partition_index: partition,
-        error_code,
-        high_watermark: -1,
-        records: Some(Chunk::Memory(Bytes::new())),
-        ..Default::default()
-    }
-}
-
-/// Neighbours of one topic share an entry, as in Kafka.
-fn by_topic(broker: &Broker, answers: Vec<(TopicKey, PartitionData)>) -> Vec<FetchableTopicResponse> {
-    let mut responses: Vec<FetchableTopicResponse> = Vec::new();
-    let mut last: Option<TopicKey> = None;
-    for (topic, data) in answers {
-        match responses.last_mut() {
-            Some(response) if last.as_ref() == Some(&topic) => response.partitions.push(data),
-            _ => {
-                let mut response = FetchableTopicResponse {
-                    partitions: vec![data],
-                    ..Default::default()
-                };
-                match &topic {
-                    TopicKey::Id(id) => {
-                        response.topic_id = *id;
-                        response.topic = broker
-                            .metadata
-                            .topic_name(*id)
-                            .map(|n| Utf8Bytes::from(&*n))
-                            .unwrap_or_default();
-                    }
-                    TopicKey::Name(name) => response.topic = name.clone(),
-                }
-                responses.push(response);
-                last = Some(topic);
-            }
-        }
-    }
-    responses
-}
-
-fn leaders_to_name(
-    broker: &Broker,
-    context: &RequestContext,
-    answers: &[(TopicKey, PartitionData)],
-) -> Vec<NodeEndpoint> {
-    let mut ids: Vec<i32> = answers
-        .iter()
-        .map(|(_, data)| data.current_leader.leader_id)
-        .filter(|id| *id >= 0)
-        .collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let endpoint = |id| {
-        broker.node(context, id).map(|node| NodeEndpoint {
-            node_id: id,
-            host: Utf8Bytes::from(node.host),
-            port: node.port,
-            rack: node.rack.map(Utf8Bytes::from),
-        })
-    };
-    ids.into_iter().filter_map(endpoint).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use protocol::messages::fetch::{FetchPartition as Asked, FetchTopic};
-
-    use super::*;
-
-    fn topic(name: &'static str, partitions: &[(i32, i64)]) -> FetchTopic {
-        FetchTopic {
-            topic: Utf8Bytes::from_static(name),
-            partitions: partitions
-                .iter()
-                .map(|(partition, fetch_offset)| Asked {
-                    partition: *partition,
-                    fetch_offset: *fetch_offset,
-                    ..Default::default()
-                })
-                .collect(),
-            ..Default::default()
-        }
-    }
-
-    #[test]
-    fn a_partition_named_twice_is_fetched_once_as_asked_last() {
-        let request = FetchRequest {
-            topics: vec![
-                topic("a", &[(0, 1), (1, 2), (0, 3)]),
-                topic("b", &[(0, 4)]),
-                topic("a", &[(1, 5), (2, 6)]),
-            ],
-            ..Default::default()
-        };
-        let partitions = session_request(12, request).partitions;
-        let named = |wanted: &FetchPartition| match &wanted.topic {
-            TopicKey::Name(name) => (name.to_string(), wanted.partition, wanted.fetch_offset),
-            TopicKey::Id(id) => panic!("version 12 names topics, not {id:?}"),
-        };
-        let partitions: Vec<_> = partitions.iter().map(named).collect();
-        let expected = [("a", 0, 3), ("a", 1, 5), ("b", 0, 4), ("a", 2, 6)];
-        assert_eq!(
-            partitions,
-            expected.map(|(name, partition, offset)| (name.to_string(), partition, offset))
-        );
-    }
-
-    #[test]
-    fn a_refused_request_says_so_where_its_version_looks() {
-        let request = || FetchRequest {
-            session_id: 7,
-            topics: vec![topic("a", &[(0, 1), (1, 2)])],
-            ..Default::default()
-        };
-        let old = refused(12, request(), ErrorCode::UNKNOWN_SERVER_ERROR);
-        assert_eq!((old.error_code, old.session_id), (ErrorCode::UNKNOWN_SERVER_ERROR, 7));
-        let codes: Vec<_> = old.responses[0].partitions.iter().map(|p| p.error_code).collect();
-        assert_eq!(codes, [ErrorCode::UNKNOWN_SERVER_ERROR; 2]);
-        let new = refused(13, request(), ErrorCode::UNKNOWN_SERVER_ERROR);
-        assert_eq!(
-            (new.error_code, new.responses.len()),
-            (ErrorCode::UNKNOWN_SERVER_ERROR, 0)
-        );
     }
 }

@@ -205,10 +205,8 @@ impl Partition {
         }
         self.advance_high_watermark(log);
         if self.high_watermark() > before {
-            self.waiters.became_readable(i64::try_from(bytes).unwrap_or(i64::MAX));
-            if info.rolled {
-                self.waiters.wake_all();
-            }
+            let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+            self.waiters.became_readable(bytes, info.rolled);
         }
         if info.rolled {
             self.flush_rolled(log.active_segment_base_offset());

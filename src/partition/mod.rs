@@ -20,7 +20,7 @@ use storage::{Log, LogStartOffsetError, TopicPartition};
 
 pub use append::{AppendFailure, Appended, PendingAppend};
 pub use read::{PartitionRead, ReadFailure, ReadLimits, Readable};
-pub use waiters::{FetchWaiter, Mark, Waiters};
+pub use waiters::{FetchWaiter, Mark, Seen, Slot, Waiters, Wake};
 
 use crate::log_config::PartitionConfig;
 
@@ -46,8 +46,8 @@ pub struct Partition {
     /// Copied from the log after each change, so that reads of it need no lock.
     log_start_offset: AtomicI64,
     config: RwLock<PartitionConfig>,
-    /// Parked fetches.
-    pub waiters: Waiters,
+    /// Parked fetches and fetch sessions. They may outlive the partition, and do not keep it.
+    pub waiters: Arc<Waiters>,
 }
 
 /// Why a partition does not do what a client wants of its leader.
@@ -103,7 +103,7 @@ impl Partition {
             log: Mutex::new(log),
             queue: AppendQueue::default(),
             config: RwLock::new(config),
-            waiters: Waiters::default(),
+            waiters: Arc::default(),
         })
     }
 
@@ -112,7 +112,7 @@ impl Partition {
         self.state.read().clone()
     }
 
-    /// Takes over what the controller decided. A change of leader wakes whoever waits.
+    /// Takes over what the controller decided. Whoever waits looks whether that concerns it.
     ///
     /// # Errors
     /// The log directory's failure.
@@ -129,9 +129,7 @@ impl Partition {
         *self.state.write() = Arc::new(state);
         self.advance_high_watermark(&log);
         drop(log);
-        if is_new_epoch {
-            self.waiters.wake_all();
-        }
+        self.waiters.changed();
         Ok(())
     }
 
@@ -215,12 +213,17 @@ impl Partition {
         let mut log = self.log();
         log.set_config(config.log.clone());
         *self.config.write() = config;
+        drop(log);
+        self.waiters.note_change();
     }
 
     /// Copies what readers need from the log, and moves the high watermark to what every in-sync replica has: with this broker
     /// the only one of them, its own log end offset.
     fn advance_high_watermark(&self, log: &Log) {
-        self.log_start_offset.store(log.log_start_offset(), Ordering::Release);
+        let log_start_offset = log.log_start_offset();
+        if self.log_start_offset.swap(log_start_offset, Ordering::AcqRel) != log_start_offset {
+            self.waiters.note_change();
+        }
         let state = self.state.read();
         if state.leader == self.broker_id && state.isr == [self.broker_id] {
             self.high_watermark.store(log.log_end_offset(), Ordering::Release);

@@ -51,7 +51,13 @@ pub struct PartitionRead {
     pub last_stable_offset: i64,
     /// At the time of the read.
     pub log_start_offset: i64,
-    /// To hand to [`super::Waiters::register`].
+    /// Records at and above it are not for this client.
+    pub end_offset: i64,
+    /// From the fetch offset to the end, as far as both lie in one segment.
+    pub readable_bytes: usize,
+    /// Whether the end lies in a later segment than the fetch offset.
+    pub on_older_segment: bool,
+    /// To hand to [`super::Waiters::watch`].
     pub mark: Mark,
 }
 
@@ -79,6 +85,8 @@ impl Partition {
             match plan.run(mode, limits.sendfile_min_bytes)? {
                 ReadOutcome::Data(data) => {
                     return Ok(Some(PartitionRead {
+                        readable_bytes: data.readable_bytes,
+                        on_older_segment: data.on_older_segment,
                         records: chunk(data),
                         ..read
                     }));
@@ -91,15 +99,18 @@ impl Partition {
 
     fn locate(&self, limits: &ReadLimits, from_segment: Option<i64>) -> Result<(ReadPlan, PartitionRead), ReadFailure> {
         let log = self.log();
-        let read = PartitionRead {
+        let mut read = PartitionRead {
             records: Chunk::Memory(bytes::Bytes::new()),
             high_watermark: self.high_watermark(),
             last_stable_offset: self.last_stable_offset(),
             log_start_offset: log.log_start_offset(),
+            end_offset: 0,
+            readable_bytes: 0,
+            on_older_segment: false,
             // Under the lock, as appends move it: what this read sees is not counted again.
             mark: self.waiters.mark(),
         };
-        let max_offset = match limits.readable {
+        read.end_offset = match limits.readable {
             Readable::HighWatermark => read.high_watermark,
             Readable::LastStableOffset => read.last_stable_offset,
             Readable::LogEnd => log.log_end_offset(),
@@ -108,7 +119,7 @@ impl Partition {
             offset: limits.fetch_offset,
             max_bytes: limits.max_bytes,
             min_one_message: limits.min_one_message,
-            max_offset,
+            max_offset: read.end_offset,
             from_segment,
         })?;
         Ok((plan, read))

@@ -1,52 +1,153 @@
-//! Fetches that wait for records. A waiter has one entry per partition and is woken once, when the bytes that became readable in
-//! all of them reach its `min_bytes`; a wake-up short of that does not happen. Kafka's `DelayedFetch`.
+//! Who wants to hear of a partition: fetches that wait for records, and fetch sessions (KIP-227), which stay registered between
+//! their requests so that the next one reads only what changed. Kafka's `DelayedFetch`, without its purgatory.
+//!
+//! A partition has one entry per waiter. What happens to the partition does three things to an entry, in this order: it *marks* the
+//! waiter's slot (once, until the slot is settled again), it counts the bytes that became readable, and it wakes the waiter if that
+//! completes the fetch that is parked there. Whoever reads first takes the marks and then reads; whoever settles a read compares the
+//! [`Mark`] of that read under the same lock that events take. So an event either precedes the read, which sees it, or follows the
+//! mark, and then the slot stays marked and its bytes count: none falls between.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-/// One parked fetch.
+/// A partition's place in a waiter's own list.
+pub type Slot = u32;
+
+/// Something changed that may complete the fetch: look again.
+const LOOK: u8 = 1;
+/// Something happened that completes the fetch, whatever it has.
+const COMPLETE: u8 = 2;
+
+/// Why a parked fetch goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// It is answered with whatever there is.
+    Complete,
+    /// A partition changed: read what changed, and wait on where that is not enough.
+    Look,
+    /// A later request of the same session took over.
+    Superseded,
+}
+
+/// One parked fetch, or a session whose fetches park one after the other.
 pub struct FetchWaiter {
-    missing_bytes: AtomicI64,
-    woken: AtomicBool,
+    /// What could be returned now, over all its partitions, of each no more than the partition's own limit.
+    readable_bytes: AtomicI64,
+    /// What the parked fetch waits for; `i64::MAX` while none is.
+    min_bytes: AtomicI64,
+    signals: AtomicU8,
+    /// The request that this waiter serves now: the session's epoch.
+    turn: AtomicI32,
+    /// Slots that something happened to, each once.
+    marked: Mutex<Vec<Slot>>,
     notify: Notify,
 }
 
 impl FetchWaiter {
-    /// A waiter that `missing_bytes` more readable bytes satisfy.
-    pub fn new(missing_bytes: i64) -> Arc<Self> {
+    /// A waiter without partitions, nobody parked, in turn `turn`.
+    pub fn new(turn: i32) -> Arc<Self> {
         Arc::new(Self {
-            missing_bytes: AtomicI64::new(missing_bytes),
-            woken: AtomicBool::new(false),
+            readable_bytes: AtomicI64::new(0),
+            min_bytes: AtomicI64::new(i64::MAX),
+            signals: AtomicU8::new(0),
+            turn: AtomicI32::new(turn),
+            marked: Mutex::new(Vec::new()),
             notify: Notify::new(),
         })
     }
 
+    /// The next request takes over; one that is still parked goes on as [`Wake::Superseded`].
+    pub fn begin(&self, turn: i32) {
+        self.min_bytes.store(i64::MAX, Ordering::SeqCst);
+        self.turn.store(turn, Ordering::SeqCst);
+        self.notify.notify_waiters();
+    }
+
+    /// Appends the slots that were marked since the last call. Wake-ups up to now are answered by reading those.
+    pub fn take_marked(&self, into: &mut Vec<Slot>) {
+        // Events mark first and wake then; in this order none is lost between the two.
+        self.signals.store(0, Ordering::SeqCst);
+        into.append(&mut self.marked.lock());
+    }
+
+    /// From now on `min_bytes` readable bytes wake whoever is in [`FetchWaiter::woken`].
+    pub fn park(&self, min_bytes: i64) {
+        self.min_bytes.store(min_bytes, Ordering::SeqCst);
+    }
+
+    /// Resolves once the fetch of this turn has a reason to go on.
+    pub async fn woken(&self, turn: i32) -> Wake {
+        loop {
+            // Made before looking: from here on it hears every notification.
+            let notified = self.notify.notified();
+            if let Some(wake) = self.due(turn) {
+                return wake;
+            }
+            notified.await;
+        }
+    }
+
+    /// Why the fetch of this turn would go on now.
+    pub fn due(&self, turn: i32) -> Option<Wake> {
+        if self.turn.load(Ordering::SeqCst) != turn {
+            return Some(Wake::Superseded);
+        }
+        let signals = self.signals.load(Ordering::SeqCst);
+        // `park` stores the one and reads the other, `add` the other way round, so that one of them sees both.
+        let min_bytes = self.min_bytes.load(Ordering::SeqCst);
+        if signals & COMPLETE != 0 || self.readable_bytes.load(Ordering::SeqCst) >= min_bytes {
+            return Some(Wake::Complete);
+        }
+        (signals & LOOK != 0).then_some(Wake::Look)
+    }
+
     fn add(&self, bytes: i64) {
-        if self.missing_bytes.fetch_sub(bytes, Ordering::AcqRel) <= bytes {
-            self.wake();
+        let readable = self.readable_bytes.fetch_add(bytes, Ordering::SeqCst) + bytes;
+        if readable >= self.min_bytes.load(Ordering::SeqCst) {
+            self.notify.notify_waiters();
         }
     }
 
-    /// Wakes the fetch whatever it has: an error, a new segment, a lost leadership.
-    pub fn wake(&self) {
-        if !self.woken.swap(true, Ordering::AcqRel) {
-            self.notify.notify_one();
-        }
-    }
-
-    /// Resolves once the waiter was woken.
-    pub async fn woken(&self) {
-        self.notify.notified().await;
+    fn signal(&self, signal: u8) {
+        self.signals.fetch_or(signal, Ordering::SeqCst);
+        self.notify.notify_waiters();
     }
 }
 
 struct Entry {
     waiter: Arc<FetchWaiter>,
-    /// The partition's `max_bytes` less what was counted already.
-    countable_bytes: i64,
+    slot: Slot,
+    /// The most that counts of this partition.
+    max_bytes: i64,
+    /// From the offset that the waiter fetches on.
+    readable_bytes: i64,
+    /// The waiter knows already that it must read this partition again.
+    is_marked: bool,
+}
+
+impl Entry {
+    fn counted(&self) -> i64 {
+        self.readable_bytes.min(self.max_bytes)
+    }
+
+    fn mark(&mut self) {
+        if !self.is_marked {
+            self.is_marked = true;
+            self.waiter.marked.lock().push(self.slot);
+        }
+    }
+
+    fn set_readable(&mut self, bytes: i64) {
+        let before = self.counted();
+        self.readable_bytes = bytes;
+        let counted = self.counted() - before;
+        if counted != 0 {
+            self.waiter.add(counted);
+        }
+    }
 }
 
 /// The waiters of one partition.
@@ -55,130 +156,290 @@ pub struct Waiters {
     entries: Mutex<Vec<Entry>>,
     /// All bytes that ever became readable; lets a fetch see what came between its read and its registration.
     readable_bytes: AtomicI64,
-    /// How often everybody was woken.
-    wakes: AtomicU64,
+    /// Counts what else happened.
+    changes: AtomicU64,
+    /// The partition is no longer here. For good: another one with its name has waiters of its own.
+    is_gone: AtomicBool,
 }
 
 /// How far a partition's waiters were when a fetch read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
     readable_bytes: i64,
-    wakes: u64,
+    changes: u64,
+}
+
+impl Mark {
+    /// This mark, but counting bytes from where `read` does: for one that was taken before the partition's leader was checked, while
+    /// bytes are counted from the read itself.
+    pub fn with_bytes_of(self, read: Mark) -> Mark {
+        Mark {
+            readable_bytes: read.readable_bytes,
+            ..self
+        }
+    }
+}
+
+/// What a fetch found in a partition.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen {
+    /// Of the read.
+    pub mark: Mark,
+    /// Readable from the fetch offset on.
+    pub readable_bytes: i64,
+    /// The most that counts of this partition.
+    pub max_bytes: i64,
+}
+
+impl Seen {
+    /// What counts towards `min_bytes`.
+    pub fn counted(&self) -> i64 {
+        self.readable_bytes.min(self.max_bytes)
+    }
 }
 
 impl Waiters {
-    /// A mark to take when reading and to hand to [`Waiters::register`].
+    /// A mark to take when reading and to hand to [`Waiters::watch`].
     pub fn mark(&self) -> Mark {
         Mark {
             readable_bytes: self.readable_bytes.load(Ordering::Acquire),
-            wakes: self.wakes.load(Ordering::Acquire),
+            changes: self.changes.load(Ordering::Acquire),
         }
     }
 
-    /// From now on, bytes that become readable count for `waiter`, and so do those since `mark`.
-    pub fn register(&self, waiter: &Arc<FetchWaiter>, max_bytes: i64, mark: Mark) {
+    /// Settles a read: from now on, what happens here reaches `waiter`, and so does what happened since the read. `is_done` says that
+    /// there is nothing left to tell or to read; where that still holds, it is returned, and the next event marks the slot.
+    pub fn watch(&self, waiter: &Arc<FetchWaiter>, slot: Slot, seen: &Seen, is_done: bool) -> bool {
         let mut entries = self.entries.lock();
-        let since = (self.readable_bytes.load(Ordering::Acquire) - mark.readable_bytes).min(max_bytes);
-        let missed_wake = self.wakes.load(Ordering::Acquire) != mark.wakes;
-        entries.push(Entry {
-            waiter: waiter.clone(),
-            countable_bytes: max_bytes - since,
+        let since = self.readable_bytes.load(Ordering::Acquire) - seen.mark.readable_bytes;
+        let is_gone = self.is_gone.load(Ordering::Acquire);
+        let is_changed = is_gone || self.changes.load(Ordering::Acquire) != seen.mark.changes;
+        let is_done = is_done && since == 0 && !is_changed;
+        let at = position(&entries, waiter, slot).unwrap_or_else(|| {
+            entries.push(Entry {
+                waiter: waiter.clone(),
+                slot,
+                max_bytes: 0,
+                readable_bytes: 0,
+                is_marked: true,
+            });
+            entries.len() - 1
         });
-        drop(entries);
-        if missed_wake {
-            waiter.wake();
-        } else if since > 0 {
-            waiter.add(since);
+        let entry = &mut entries[at];
+        // Taken back before the limit changes, so that what was counted and what is stays the same sum.
+        entry.set_readable(0);
+        entry.max_bytes = seen.max_bytes.max(0);
+        entry.is_marked = !is_done;
+        entry.set_readable(seen.readable_bytes + since);
+        if is_changed {
+            waiter.signal(if is_gone { COMPLETE } else { LOOK });
         }
+        is_done
     }
 
-    /// Takes `waiter` out again.
-    pub fn deregister(&self, waiter: &Arc<FetchWaiter>) {
+    /// Takes a slot of `waiter` out again.
+    pub fn unwatch(&self, waiter: &Arc<FetchWaiter>, slot: Slot) {
         let mut entries = self.entries.lock();
-        entries.retain(|e| !Arc::ptr_eq(&e.waiter, waiter));
+        if let Some(at) = position(&entries, waiter, slot) {
+            entries.swap_remove(at).set_readable(0);
+        }
         if entries.is_empty() {
             *entries = Vec::new();
         }
     }
 
-    /// `bytes` more can be read.
-    pub fn became_readable(&self, bytes: i64) {
-        // Under the lock, so that whoever registers counts these bytes once: in `since` or here.
+    /// `bytes` more can be read. With them a new segment began, if `rolled`: a fetch that reads before it is complete.
+    pub fn became_readable(&self, bytes: i64, rolled: bool) {
+        // Under the lock, so that whoever settles counts these bytes once: in `since` or here.
         let mut entries = self.entries.lock();
         self.readable_bytes.fetch_add(bytes, Ordering::AcqRel);
+        if rolled {
+            // Who has read and not settled yet looks again: the segment that it read may be an older one now.
+            self.changes.fetch_add(1, Ordering::AcqRel);
+        }
         for entry in entries.iter_mut() {
-            let counted = bytes.min(entry.countable_bytes);
-            entry.countable_bytes -= counted;
-            entry.waiter.add(counted);
+            entry.mark();
+            let readable = entry.readable_bytes.saturating_add(bytes);
+            entry.set_readable(readable);
+            if rolled {
+                entry.waiter.signal(COMPLETE);
+            }
         }
     }
 
-    /// Wakes everybody, those too who have read and not registered yet.
-    pub fn wake_all(&self) {
-        let entries = self.entries.lock();
-        self.wakes.fetch_add(1, Ordering::AcqRel);
-        for entry in entries.iter() {
-            entry.waiter.wake();
+    /// A client that asks again may hear something else, but nobody is woken: the log start offset, the configuration.
+    pub fn note_change(&self) {
+        self.change(0);
+    }
+
+    /// Who leads, in which epoch, who has replicas, or the high watermark without an append: parked fetches look again.
+    pub fn changed(&self) {
+        self.change(LOOK);
+    }
+
+    /// The partition is no longer here: whoever waits for it is answered.
+    pub fn gone(&self) {
+        self.is_gone.store(true, Ordering::Release);
+        self.change(COMPLETE);
+    }
+
+    fn change(&self, signal: u8) {
+        let mut entries = self.entries.lock();
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        for entry in entries.iter_mut() {
+            entry.mark();
+            if signal != 0 {
+                entry.waiter.signal(signal);
+            }
         }
     }
+
+    /// How many slots of waiters are registered.
+    #[cfg(test)]
+    pub fn registered(&self) -> usize {
+        self.entries.lock().len()
+    }
+}
+
+fn position(entries: &[Entry], waiter: &Arc<FetchWaiter>, slot: Slot) -> Option<usize> {
+    entries
+        .iter()
+        .position(|e| e.slot == slot && Arc::ptr_eq(&e.waiter, waiter))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn is_woken(waiter: &FetchWaiter) -> bool {
-        waiter.woken.load(Ordering::Acquire)
+    const TURN: i32 = 1;
+
+    fn seen(waiters: &Waiters, max_bytes: i64) -> Seen {
+        Seen {
+            mark: waiters.mark(),
+            readable_bytes: 0,
+            max_bytes,
+        }
+    }
+
+    fn parked(min_bytes: i64) -> Arc<FetchWaiter> {
+        let waiter = FetchWaiter::new(TURN);
+        waiter.park(min_bytes);
+        waiter
+    }
+
+    fn marked(waiter: &FetchWaiter) -> Vec<Slot> {
+        let mut marked = Vec::new();
+        waiter.take_marked(&mut marked);
+        marked
     }
 
     #[test]
     fn wakes_when_the_bytes_of_all_partitions_reach_the_minimum() {
         let (one, two) = (Waiters::default(), Waiters::default());
-        let waiter = FetchWaiter::new(100);
-        one.register(&waiter, 1_000, one.mark());
-        two.register(&waiter, 1_000, two.mark());
-        one.became_readable(60);
-        assert!(!is_woken(&waiter));
-        two.became_readable(40);
-        assert!(is_woken(&waiter));
+        let waiter = parked(100);
+        one.watch(&waiter, 0, &seen(&one, 1_000), true);
+        two.watch(&waiter, 1, &seen(&two, 1_000), true);
+        one.became_readable(60, false);
+        assert_eq!(waiter.due(TURN), None);
+        two.became_readable(40, false);
+        assert_eq!(waiter.due(TURN), Some(Wake::Complete));
     }
 
     #[test]
     fn a_partition_counts_no_more_than_its_own_limit() {
         let waiters = Waiters::default();
-        let waiter = FetchWaiter::new(100);
-        waiters.register(&waiter, 50, waiters.mark());
-        waiters.became_readable(500);
-        assert!(!is_woken(&waiter));
+        let waiter = parked(100);
+        waiters.watch(&waiter, 0, &seen(&waiters, 50), true);
+        waiters.became_readable(40, false);
+        waiters.became_readable(500, false);
+        assert_eq!(waiter.due(TURN), None);
+        // The limit holds for what was there before, too.
+        let more = Seen {
+            readable_bytes: 540,
+            ..seen(&waiters, 99)
+        };
+        waiters.watch(&waiter, 0, &more, false);
+        waiters.became_readable(500, false);
+        assert_eq!(waiter.due(TURN), None);
     }
 
     #[test]
     fn what_came_between_reading_and_registering_counts() {
         let waiters = Waiters::default();
-        let waiter = FetchWaiter::new(10);
-        let mark = waiters.mark();
-        waiters.became_readable(10);
-        waiters.register(&waiter, 1_000, mark);
-        assert!(is_woken(&waiter));
+        let waiter = parked(10);
+        let seen = seen(&waiters, 1_000);
+        waiters.became_readable(10, false);
+        assert!(!waiters.watch(&waiter, 0, &seen, true), "there is more to read");
+        assert_eq!(waiter.due(TURN), Some(Wake::Complete));
     }
 
     #[test]
-    fn a_wake_between_reading_and_registering_is_not_missed() {
+    fn a_change_between_reading_and_registering_is_not_missed() {
         let waiters = Waiters::default();
-        let waiter = FetchWaiter::new(10);
-        let mark = waiters.mark();
-        waiters.wake_all();
-        waiters.register(&waiter, 1_000, mark);
-        assert!(is_woken(&waiter));
+        let waiter = parked(10);
+        let seen = seen(&waiters, 1_000);
+        waiters.changed();
+        assert!(!waiters.watch(&waiter, 0, &seen, true), "it must be read again");
+        assert_eq!(waiter.due(TURN), Some(Wake::Look));
     }
 
     #[test]
-    fn a_waiter_that_left_hears_nothing() {
+    fn who_comes_after_a_partition_has_gone_hears_that_it_has() {
         let waiters = Waiters::default();
-        let waiter = FetchWaiter::new(10);
-        waiters.register(&waiter, 1_000, waiters.mark());
-        waiters.deregister(&waiter);
-        waiters.became_readable(10);
-        assert!(!is_woken(&waiter));
+        waiters.gone();
+        let waiter = parked(10);
+        assert!(!waiters.watch(&waiter, 0, &seen(&waiters, 1_000), true));
+        assert_eq!(waiter.due(TURN), Some(Wake::Complete));
+    }
+
+    #[test]
+    fn a_waiter_that_left_hears_nothing_and_its_bytes_no_longer_count() {
+        let (waiters, other) = (Waiters::default(), Waiters::default());
+        let waiter = parked(10);
+        waiters.watch(&waiter, 0, &seen(&waiters, 1_000), true);
+        other.watch(&waiter, 1, &seen(&other, 1_000), true);
+        waiters.became_readable(9, false);
+        waiters.unwatch(&waiter, 0);
+        waiters.became_readable(10, false);
+        other.became_readable(9, false);
+        assert_eq!(waiter.due(TURN), None);
+    }
+
+    #[test]
+    fn a_slot_is_marked_once_until_it_is_settled() {
+        let waiters = Waiters::default();
+        let waiter = parked(i64::MAX);
+        assert!(waiters.watch(&waiter, 7, &seen(&waiters, 1_000), true));
+        waiters.became_readable(1, false);
+        waiters.note_change();
+        assert_eq!(marked(&waiter), [7]);
+        waiters.became_readable(1, false);
+        assert!(marked(&waiter).is_empty(), "the waiter has not settled it yet");
+        assert!(waiters.watch(&waiter, 7, &seen(&waiters, 1_000), true));
+        waiters.became_readable(1, false);
+        assert_eq!(marked(&waiter), [7]);
+        assert_eq!(waiters.registered(), 1, "one entry, however often it is settled");
+    }
+
+    #[test]
+    fn a_new_segment_completes_whatever_there_is_and_a_log_start_offset_wakes_nobody() {
+        let waiters = Waiters::default();
+        let waiter = parked(1_000);
+        waiters.watch(&waiter, 0, &seen(&waiters, 1_000), true);
+        waiters.note_change();
+        assert_eq!(waiter.due(TURN), None);
+        waiters.became_readable(1, true);
+        assert_eq!(waiter.due(TURN), Some(Wake::Complete));
+    }
+
+    #[tokio::test]
+    async fn the_next_request_sends_the_parked_one_away() {
+        let waiter = parked(1);
+        let other = waiter.clone();
+        let woken = tokio::spawn(async move { other.woken(TURN).await });
+        tokio::task::yield_now().await;
+        waiter.begin(TURN + 1);
+        assert_eq!(waiter.due(TURN), Some(Wake::Superseded));
+        assert_eq!(woken.await.expect("does not panic"), Wake::Superseded);
     }
 }

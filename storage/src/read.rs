@@ -37,6 +37,10 @@ pub struct FetchData {
     pub records: Chunk,
     /// Whether `records` cuts the first batch, which happens only without `min_one_message`.
     pub first_entry_incomplete: bool,
+    /// What could be read from there in this segment, were there no `max_bytes`.
+    pub readable_bytes: usize,
+    /// Whether readable records follow in a later segment.
+    pub on_older_segment: bool,
 }
 
 impl FetchData {
@@ -44,6 +48,8 @@ impl FetchData {
         Self {
             records: Chunk::Memory(Bytes::new()),
             first_entry_incomplete: false,
+            readable_bytes: 0,
+            on_older_segment: false,
         }
     }
 }
@@ -168,14 +174,17 @@ impl SegmentRead {
         } else {
             self.max_bytes
         };
-        let len = max_bytes.min(end.saturating_sub(position) as usize);
-        if len == 0 {
-            return Ok(ReadOutcome::Data(FetchData::empty()));
-        }
-        let records = self.records(position, len, mode, sendfile_min_bytes)?;
+        let readable_bytes = end.saturating_sub(position) as usize;
+        let len = max_bytes.min(readable_bytes);
+        let records = match len {
+            0 => Chunk::Memory(Bytes::new()),
+            _ => self.records(position, len, mode, sendfile_min_bytes)?,
+        };
         Ok(ReadOutcome::Data(FetchData {
             records,
-            first_entry_incomplete: max_bytes < first_size,
+            first_entry_incomplete: len > 0 && max_bytes < first_size,
+            readable_bytes,
+            on_older_segment: self.next_segment.is_some(),
         }))
     }
 
