@@ -9,7 +9,7 @@ use protocol::{ApiKey, DecodeError};
 
 use crate::broker::Broker;
 use crate::handlers;
-use crate::network::{Answer, ConnectionState, Frame, Order, Service, Started, memory_bytes};
+use crate::network::{Answer, ConnectionState, Frame, Order, RequestPermit, Service, Started, memory_bytes};
 
 /// Room that most answers fit into.
 const ANSWER_BYTES: usize = 256;
@@ -26,6 +26,9 @@ pub struct RequestContext {
     pub client_id: Option<Utf8Bytes>,
     /// The connection it came by.
     pub connection: Arc<ConnectionState>,
+    /// The request's share of the request memory. A handler that keeps the request waiting copies what it needs, drops the
+    /// request and releases this.
+    pub request_memory: RequestPermit,
 }
 
 impl RequestContext {
@@ -180,6 +183,7 @@ fn start(broker: &Arc<Broker>, connection: &Arc<ConnectionState>, frame: &Frame)
         // A request may be parked for long: a slice would keep its whole frame.
         client_id: header.client_id.as_ref().map(Utf8Bytes::detached),
         connection: connection.clone(),
+        request_memory: frame.permit.clone(),
     };
     if version < served.min || version > served.max {
         if api_key == ApiKey::ApiVersions {

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::coordinator::Shared;
 use super::decision::{Completion, Decision, Effect, JoinAnswer, Note, Now, Rejection, SyncAnswer, Waiter};
+use super::memory::{GroupMemory, GroupShare};
 use super::offsets_log::OffsetsLogError;
 use super::rebalance::Ripe;
 use super::record::{EncodedRecord, Record, encode};
@@ -34,6 +35,19 @@ pub(super) struct Performed<R> {
     pub written: Option<oneshot::Receiver<Outcome>>,
 }
 
+/// A request that has its answer, or waits for it.
+pub(super) enum Parked<T> {
+    Answered(T),
+    Waiting(oneshot::Receiver<T>),
+}
+
+impl<T> Parked<T> {
+    /// A request that nobody will answer; its client looks for the coordinator again.
+    pub fn lost() -> Self {
+        Parked::Waiting(oneshot::channel().1)
+    }
+}
+
 /// A group, its parked requests, its place among the timers.
 pub(super) struct Cell {
     inner: Mutex<Inner>,
@@ -47,11 +61,16 @@ pub(super) struct Inner {
     pub wake_at_ms: i64,
     /// Decisions whose records are on their way.
     pub writes_in_flight: usize,
+    /// What the group takes in memory.
+    share: GroupShare,
 }
 
 impl Cell {
-    pub fn new(group: Group) -> Arc<Self> {
+    pub fn new(group: Group, memory: &Arc<GroupMemory>) -> Arc<Self> {
+        let mut share = memory.share();
+        share.set(group.memory_bytes());
         let inner = Inner {
+            share,
             group,
             joins: HashMap::new(),
             syncs: HashMap::new(),
@@ -158,7 +177,7 @@ impl OffsetsPartition {
         }
         shared.count_group(group_id)?;
         let group_id: Arc<str> = Arc::from(group_id);
-        let cell = Cell::new(Group::new(group_id.clone(), shared.now()));
+        let cell = Cell::new(Group::new(group_id.clone(), shared.now()), &shared.memory);
         groups.insert(group_id, cell.clone());
         Ok(cell)
     }
@@ -205,8 +224,23 @@ impl Shared {
     ) -> Result<Performed<R>, Rejection> {
         let mut inner = cell.lock();
         let now = self.now();
-        let decision = handle(&inner.group, now)?;
-        Ok(self.perform(partition, cell, &mut inner, decision, now))
+        match handle(&inner.group, now) {
+            Ok(decision) => Ok(self.perform(partition, cell, &mut inner, decision, now)),
+            Err(rejection) => Err(self.reject(partition, cell, &mut inner, rejection, now)),
+        }
+    }
+
+    /// After a refusal: a group that came into being for it alone does not stay.
+    pub(super) fn reject(
+        &self,
+        partition: &Arc<OffsetsPartition>,
+        cell: &Arc<Cell>,
+        inner: &mut Inner,
+        rejection: Rejection,
+        now: Now,
+    ) -> Rejection {
+        self.perform(partition, cell, inner, Decision::<()>::default(), now);
+        rejection
     }
 
     /// Carries out a decision, and everything that is due after it.
@@ -229,6 +263,10 @@ impl Shared {
             let decision = inner.group.handle_ripe(&ripe, &self.config.group, now);
             self.carry_out(partition, cell, inner, decision, now);
         }
+        if inner.group.is_vacant() && inner.writes_in_flight == 0 {
+            inner.group.note(Note::Dead { now });
+        }
+        inner.share.set(inner.group.memory_bytes());
         if inner.group.state() == GroupState::Dead && inner.writes_in_flight == 0 {
             partition.remove(self, inner.group.group_id(), cell);
         }

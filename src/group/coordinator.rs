@@ -12,11 +12,12 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::cell::{OffsetsPartition, Outcome, Performed};
+use super::cell::{OffsetsPartition, Outcome, Parked, Performed};
 use super::decision::{JoinAnswer, Now, Rejection, SyncAnswer, TopicPartition, Waiter};
 use super::describe::{GroupDescription, GroupListing};
 use super::join::Join;
 use super::leave::Leaver;
+use super::memory::{GROUP_MEMORY_BYTES, GroupMemory, GroupShare};
 use super::offsets::{FetchedOffset, OffsetCommit};
 use super::offsets_log::{OffsetsLog, OffsetsLogError};
 use super::state::{Group, GroupConfig, GroupState};
@@ -42,6 +43,8 @@ pub struct CoordinatorConfig {
     pub load_buffer_bytes: usize,
     /// `offsets.topic.compression.codec`
     pub compression: CompressionType,
+    /// What all groups may hold in memory for their members; Kafka has no key for it.
+    pub memory_bytes: usize,
 }
 
 impl CoordinatorConfig {
@@ -65,6 +68,7 @@ impl CoordinatorConfig {
                 .ok()
                 .and_then(|id| CompressionType::from_id(id).ok())
                 .unwrap_or_default(),
+            memory_bytes: GROUP_MEMORY_BYTES,
         }
     }
 }
@@ -88,6 +92,7 @@ pub(super) struct Shared {
     partitions: RwLock<HashMap<i32, Arc<OffsetsPartition>>>,
     next_waiter: AtomicU64,
     group_count: AtomicUsize,
+    pub memory: Arc<GroupMemory>,
 }
 
 impl Shared {
@@ -164,6 +169,7 @@ impl GroupCoordinator {
         control: &Handle,
     ) -> Self {
         let shared = Arc::new(Shared {
+            memory: GroupMemory::new(config.memory_bytes),
             config,
             log,
             timers: Timers::default(),
@@ -286,7 +292,10 @@ impl GroupCoordinator {
     /// Serves a JoinGroup; ends when the group's members have rejoined.
     pub async fn join(&self, group_id: &str, join: Join) -> JoinAnswer {
         let member_id = join.member_id.clone();
-        match self.join_or_park(group_id, &join) {
+        let joining = self.join_or_park(group_id, &join);
+        // From here on the group alone holds what the member has brought.
+        drop(join);
+        match joining {
             Ok(Parked::Answered(answer)) => answer,
             Ok(Parked::Waiting(parked)) => parked
                 .await
@@ -306,8 +315,14 @@ impl GroupCoordinator {
             partition.get(group_id).ok_or(Rejection::UnknownMemberId)?
         };
         let mut inner = cell.lock();
+        // Until the decision is carried out, which counts the member.
+        let room = self.shared.memory.room_for(inner.group.grows_by_join(join));
         let now = self.shared.now();
-        let decision = inner.group.handle_join(join, group, now)?;
+        let decided = room.and_then(|room| Ok((room, inner.group.handle_join(join, group, now)?)));
+        let (_room, decision) = match decided {
+            Ok(decided) => decided,
+            Err(rejection) => return Err(self.shared.reject(&partition, &cell, &mut inner, rejection, now)),
+        };
         if decision.response.is_some() {
             let performed = self.shared.perform(&partition, &cell, &mut inner, decision, now);
             return Ok(performed.response.map_or_else(Parked::lost, Parked::Answered));
@@ -320,9 +335,12 @@ impl GroupCoordinator {
 
     /// Serves a SyncGroup; ends when the leader's assignment is committed.
     pub async fn sync(&self, group_id: &str, sync: Sync) -> SyncAnswer {
-        match self.sync_or_park(group_id, &sync) {
-            Ok(Parked::Answered(answer)) => answer,
-            Ok(Parked::Waiting(parked)) => parked
+        let syncing = self.sync_or_park(group_id, &sync);
+        drop(sync);
+        // The room is held until the assignments are the members'.
+        match syncing {
+            Ok((Parked::Answered(answer), _)) => answer,
+            Ok((Parked::Waiting(parked), _room)) => parked
                 .await
                 .unwrap_or_else(|_| SyncAnswer::rejected(Rejection::NotCoordinator)),
             // The rebalance that the member took part in is lost, and members before Kafka 2.0 do not expect to be
@@ -332,20 +350,22 @@ impl GroupCoordinator {
         }
     }
 
-    fn sync_or_park(&self, group_id: &str, sync: &Sync) -> Result<Parked<SyncAnswer>, Rejection> {
+    fn sync_or_park(&self, group_id: &str, sync: &Sync) -> Result<(Parked<SyncAnswer>, GroupShare), Rejection> {
         let partition = self.route_named(group_id)?;
         let cell = partition.get(group_id).ok_or(Rejection::UnknownMemberId)?;
         let mut inner = cell.lock();
         let now = self.shared.now();
         let decision = inner.group.handle_sync(sync, now)?;
+        let grows_by = inner.group.grows_by_assignments(&sync.assignments);
+        let room = self.shared.memory.room_for(grows_by)?;
         if decision.response.is_some() {
             let performed = self.shared.perform(&partition, &cell, &mut inner, decision, now);
-            return Ok(performed.response.map_or_else(Parked::lost, Parked::Answered));
+            return Ok((performed.response.map_or_else(Parked::lost, Parked::Answered), room));
         }
         let (answer, parked) = oneshot::channel();
         inner.syncs.insert(sync.waiter, answer);
         self.shared.perform(&partition, &cell, &mut inner, decision, now);
-        Ok(Parked::Waiting(parked))
+        Ok((Parked::Waiting(parked), room))
     }
 
     /// Serves a Heartbeat.
@@ -486,6 +506,11 @@ impl GroupCoordinator {
         }
     }
 
+    /// What the groups hold in memory for their members, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        self.shared.memory.held_bytes()
+    }
+
     /// How many groups and how many committed offsets there are.
     pub fn counts(&self) -> (usize, usize) {
         let partitions = self.shared.loaded_partitions();
@@ -503,19 +528,6 @@ impl GroupCoordinator {
 impl Drop for GroupCoordinator {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-/// A request that has its answer, or waits for it.
-enum Parked<T> {
-    Answered(T),
-    Waiting(oneshot::Receiver<T>),
-}
-
-impl<T> Parked<T> {
-    /// A request that nobody will answer; its client looks for the coordinator again.
-    fn lost() -> Self {
-        Parked::Waiting(oneshot::channel().1)
     }
 }
 

@@ -89,7 +89,7 @@ async fn load(shared: &Shared, partition: i32) -> Result<HashMap<Arc<str>, Group
 fn open(shared: &Arc<Shared>, partition: &Arc<OffsetsPartition>, groups: HashMap<Arc<str>, Group>) {
     let cells: HashMap<_, _> = groups
         .into_iter()
-        .map(|(group_id, group)| (group_id, Cell::new(group)))
+        .map(|(group_id, group)| (group_id, Cell::new(group, &shared.memory)))
         .collect();
     let all: Vec<_> = cells.values().cloned().collect();
     if !partition.loaded(shared, cells) {

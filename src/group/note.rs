@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::decision::{Assignments, Note, Now, TopicPartition, Waiter};
 use super::member::{Member, Protocol};
 use super::record::Record;
@@ -20,7 +18,7 @@ impl Group {
     pub fn note(&mut self, note: Note) {
         match note {
             Note::PendingMemberAdded { member_id, deadline_ms } => self.add_pending(member_id, deadline_ms),
-            Note::PendingMemberRemoved(member_id) => drop(self.pending_members.remove(&member_id)),
+            Note::PendingMemberRemoved(member_id) => self.remove_pending(&member_id),
             Note::MemberAdded { member, protocol_type } => {
                 // More members are coming, so a first rebalance may wait longer.
                 self.new_member_added |= self.state == GroupState::PreparingRebalance && self.generation_id == 0;
@@ -85,11 +83,6 @@ impl Group {
         }
     }
 
-    fn add_pending(&mut self, member_id: Arc<str>, deadline_ms: i64) {
-        self.pending_members.insert(member_id, deadline_ms);
-        self.watch(deadline_ms);
-    }
-
     fn await_sync(&mut self, member_id: &str, waiter: Waiter) {
         self.synced(member_id);
         if let Some(member) = self.members.get_mut(member_id) {
@@ -105,7 +98,9 @@ impl Group {
 
     fn take_assignments(&mut self, assignments: &Assignments, now: Now) {
         for (member_id, member) in &mut self.members {
-            member.assignment = assignments.get(member_id).cloned().unwrap_or_default();
+            let assignment = assignments.get(member_id).cloned().unwrap_or_default();
+            self.members_bytes = self.members_bytes - member.assignment.len() + assignment.len();
+            member.assignment = assignment;
         }
         self.end_syncs(now);
         self.transition_to(GroupState::Stable, now);
@@ -118,14 +113,16 @@ impl Group {
         rebalance_timeout_ms: i32,
         session_timeout_ms: i32,
     ) {
-        let Some(member) = self.members.get_mut(member_id) else {
-            return;
-        };
-        member.rebalance_timeout_ms = rebalance_timeout_ms;
-        member.session_timeout_ms = session_timeout_ms;
-        let before = std::mem::replace(&mut member.protocols, protocols.clone());
-        self.uncount_protocols(&before);
-        self.count_protocols(&protocols);
+        let mut before = None;
+        self.change_member(member_id, |member| {
+            member.rebalance_timeout_ms = rebalance_timeout_ms;
+            member.session_timeout_ms = session_timeout_ms;
+            before = Some(std::mem::replace(&mut member.protocols, protocols.clone()));
+        });
+        if let Some(before) = before {
+            self.uncount_protocols(&before);
+            self.count_protocols(&protocols);
+        }
     }
 
     fn rename_static(&mut self, instance_id: Arc<str>, old_id: &str, new_id: Arc<str>, deadline_ms: i64) {
@@ -133,6 +130,7 @@ impl Group {
         let Some(mut member) = self.members.remove(old_id) else {
             return;
         };
+        self.members_bytes = self.members_bytes - old_id.len() + new_id.len();
         member.member_id = new_id.clone();
         member.awaiting_sync = None;
         member.session_deadline_ms = deadline_ms;
@@ -159,9 +157,9 @@ impl Group {
     fn enter_rebalance(&mut self, rebalance: Rebalance, now: Now) {
         if self.state == GroupState::CompletingRebalance {
             // The assignment did not come about: nobody has one, nobody waits for one.
-            self.members
-                .values_mut()
-                .for_each(|member| member.assignment = Bytes::new());
+            for member in self.members.values_mut() {
+                self.members_bytes -= std::mem::take(&mut member.assignment).len();
+            }
             self.end_syncs(now);
         }
         self.pending_sync.clear();

@@ -13,12 +13,17 @@ pub struct Persisted {
     offsets: BTreeMap<Arc<str>, BTreeMap<i32, OffsetAndMetadata>>,
     /// By their offset in the log. Records may be reported out of order; their place in the log decides.
     appended: BTreeMap<i64, Record>,
+    /// What the descriptions of the group and its members take in memory, `appended` included.
+    group_bytes: usize,
 }
 
 impl Persisted {
     /// Takes a record that the log holds at `log_offset`.
     pub(super) fn apply(&mut self, record: Record, log_offset: i64) {
-        self.appended.insert(log_offset, record);
+        self.group_bytes += group_bytes(&record);
+        if let Some(again) = self.appended.insert(log_offset, record) {
+            self.group_bytes -= group_bytes(&again);
+        }
     }
 
     /// Makes every record below the high watermark visible.
@@ -29,7 +34,10 @@ impl Persisted {
             .filter(|entry| *entry.key() < high_watermark)
         {
             match entry.remove() {
-                Record::Group(metadata) => self.metadata = metadata,
+                Record::Group(metadata) => {
+                    let before = std::mem::replace(&mut self.metadata, metadata);
+                    self.group_bytes -= before.map_or(0, |metadata| metadata.memory_bytes());
+                }
                 Record::Offset {
                     topic,
                     partition,
@@ -56,6 +64,11 @@ impl Persisted {
     /// The newest committed description of the group and its members; `None` when the group only stores offsets.
     pub fn metadata(&self) -> Option<&Arc<GroupMetadata>> {
         self.metadata.as_ref()
+    }
+
+    /// What the descriptions of the group and its members take in memory.
+    pub(super) fn group_bytes(&self) -> usize {
+        self.group_bytes
     }
 
     /// The committed offset of a partition.
@@ -102,5 +115,12 @@ impl Persisted {
     /// Nothing at all is held.
     pub fn is_empty(&self) -> bool {
         self.metadata.is_none() && self.offsets.is_empty() && self.appended.is_empty()
+    }
+}
+
+fn group_bytes(record: &Record) -> usize {
+    match record {
+        Record::Group(Some(metadata)) => metadata.memory_bytes(),
+        Record::Group(None) | Record::Offset { .. } => 0,
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::decision::{InitialDelay, Now, Rejection, TopicPartition};
 use super::member::{Member, Protocol};
+use super::memory::pending_bytes;
 use super::persisted::Persisted;
 use super::subscription;
 
@@ -100,6 +101,8 @@ pub struct Group {
     /// Commits on their way to the log, with how many there are.
     pub(super) offsets_in_flight: HashMap<TopicPartition, usize>,
     pub(super) persisted: Persisted,
+    /// What members and pending members take in memory.
+    pub(super) members_bytes: usize,
     /// Never after the earliest deadline; see `next_deadline`.
     pub(super) earliest_deadline_ms: i64,
 }
@@ -127,6 +130,7 @@ impl Group {
             subscribed_topics: None,
             offsets_in_flight: HashMap::new(),
             persisted: Persisted::default(),
+            members_bytes: 0,
             earliest_deadline_ms: i64::MAX,
         }
     }
@@ -255,7 +259,8 @@ impl Group {
         if self.leader.is_none() {
             self.leader = Some(member.member_id.clone());
         }
-        self.pending_members.remove(&member.member_id);
+        self.remove_pending(&member.member_id);
+        self.members_bytes += member.memory_bytes();
         self.members_awaiting_join += usize::from(member.awaiting_join.is_some());
         self.count_protocols(&member.protocols);
         self.watch(member.session_deadline_ms);
@@ -263,11 +268,12 @@ impl Group {
     }
 
     pub(super) fn remove(&mut self, member_id: &str) {
-        self.pending_members.remove(member_id);
+        self.remove_pending(member_id);
         self.synced(member_id);
         let Some(member) = self.members.remove(member_id) else {
             return;
         };
+        self.members_bytes -= member.memory_bytes();
         self.uncount_protocols(&member.protocols);
         self.members_awaiting_join -= usize::from(member.awaiting_join.is_some());
         if let Some(instance_id) = &member.instance_id {
@@ -275,6 +281,21 @@ impl Group {
         }
         if self.is_leader(member_id) {
             self.leader = self.members.keys().next().cloned();
+        }
+    }
+
+    pub(super) fn add_pending(&mut self, member_id: Arc<str>, deadline_ms: i64) {
+        self.members_bytes += pending_bytes(&member_id);
+        if let Some((again, _)) = self.pending_members.remove_entry(&member_id) {
+            self.members_bytes -= pending_bytes(&again);
+        }
+        self.pending_members.insert(member_id, deadline_ms);
+        self.watch(deadline_ms);
+    }
+
+    pub(super) fn remove_pending(&mut self, member_id: &str) {
+        if self.pending_members.remove(member_id).is_some() {
+            self.members_bytes -= pending_bytes(member_id);
         }
     }
 

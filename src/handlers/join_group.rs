@@ -23,8 +23,9 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: JoinGro
         let member_id = &join.member_id;
         log::debug!("group {group_id:?}: member {member_id:?} joins: {reason:?}");
     }
-    // The request may be parked for minutes: its frame is not.
+    // The request may be parked for minutes: its frame is not, and what the group keeps is counted there.
     drop(request);
+    context.request_memory.release();
     response(&broker.groups.join(&group_id, join).await, context.version)
 }
 

@@ -34,8 +34,9 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: SyncGro
             .collect(),
         waiter: broker.groups.next_waiter(),
     };
-    // The request may be parked for minutes: its frame is not.
+    // The request may be parked for minutes: its frame is not, and what the group keeps is counted there.
     drop(request);
+    context.request_memory.release();
     response(&broker.groups.sync(&group_id, sync).await)
 }
 

@@ -29,6 +29,11 @@ pub struct Server {
 
 impl Server {
     pub fn start() -> Server {
+        Server::start_with(&[])
+    }
+
+    /// With these keys overridden, where it is a broker of its own.
+    pub fn start_with(overrides: &[&str]) -> Server {
         if let Ok(address) = std::env::var("GROUPS_AT") {
             return Server { child: None, address };
         }
@@ -36,7 +41,9 @@ impl Server {
         let ready = dir.path().join("ready");
         let child = Command::new(env!("CARGO_BIN_EXE_sordini"))
             .args(["--ephemeral", "--override", "listeners=PLAINTEXT://127.0.0.1:0"])
-            .args(["--override", "group.initial.rebalance.delay.ms=0", "--ready-file"])
+            .args(["--override", "group.initial.rebalance.delay.ms=0"])
+            .args(overrides.iter().flat_map(|key| ["--override", key]))
+            .arg("--ready-file")
             .arg(&ready)
             .stdout(Stdio::null())
             .spawn()
@@ -109,6 +116,19 @@ pub struct Client {
 
 impl Client {
     pub fn ask<Q: Message, R: Message>(&mut self, key: ApiKey, version: i16, request: &Q) -> R {
+        self.send(key, version, request);
+        self.receive(key, version)
+    }
+
+    /// Whether an answer is there.
+    pub fn is_answered(&self) -> bool {
+        self.stream.set_nonblocking(true).expect("the socket lives");
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).expect("the socket lives");
+        !matches!(peeked, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+    }
+
+    pub fn send<Q: Message>(&mut self, key: ApiKey, version: i16, request: &Q) {
         self.correlation_id += 1;
         let header = RequestHeader {
             request_api_key: key.number(),
@@ -126,6 +146,9 @@ impl Client {
         let body = writer.into_bytes().expect("there are no files in it");
         let frame = [&(body.len() as u32).to_be_bytes(), &body[..]].concat();
         self.stream.write_all(&frame).expect("the broker reads");
+    }
+
+    pub fn receive<R: Message>(&mut self, key: ApiKey, version: i16) -> R {
         let mut length = [0; 4];
         let read = self.stream.read_exact(&mut length);
         read.unwrap_or_else(|error| panic!("{key:?} v{version} is not answered: {error}"));

@@ -466,3 +466,29 @@ fn requests_that_no_group_can_serve() {
         (ErrorCode::NONE, ErrorCode::UNKNOWN_MEMBER_ID)
     );
 }
+
+#[test]
+fn a_parked_member_does_not_keep_the_memory_of_requests() {
+    let server = Server::start_with(&["queued.max.request.bytes=1048576", "socket.request.max.bytes=1048576"]);
+    if !server.is_ours() {
+        return;
+    }
+    let (mut first, mut parked, mut other) = (server.client(), server.client(), server.client());
+    let group_id = format!("parked-{}", std::process::id());
+    first.find(&group_id);
+    assert_eq!(first.join(3, &join_request(&group_id)).error_code, ErrorCode::NONE);
+    let large = |group_id: &str| {
+        let mut request = join_request(group_id);
+        request.protocols[0].metadata = vec![0; 700 * 1024].into();
+        request
+    };
+    // It waits for the first one, who does not rejoin. The memory of requests is too small for two of these.
+    parked.send(ApiKey::JoinGroup, 3, &large(&group_id));
+    let alone = format!("alone-{}", std::process::id());
+    other.find(&alone);
+    while first.describe(&group_id, 0).groups[0].members.len() < 2 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert_eq!(other.join(3, &large(&alone)).error_code, ErrorCode::NONE);
+    assert!(!parked.is_answered(), "the other one had to wait for it");
+}

@@ -1,5 +1,6 @@
 //! The core under a hand-driven clock and log.
 
+mod memory;
 mod offsets;
 mod property;
 mod reload;

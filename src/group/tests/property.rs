@@ -407,6 +407,12 @@ impl Group {
             .filter(|member| member.instance_id.is_some())
             .count();
         assert_eq!(self.static_members.len(), statics);
+        let members = self.members.values().map(Member::memory_bytes).sum::<usize>();
+        let pending = self
+            .pending_members
+            .keys()
+            .map(|id| super::super::memory::pending_bytes(id));
+        assert_eq!(self.members_bytes, members + pending.sum::<usize>());
         assert!(self.pending_sync.iter().all(|id| self.members.contains_key(id)));
         let deadlines = self
             .members

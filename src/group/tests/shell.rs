@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::*;
 
 /// `__consumer_offsets` with as many partitions as there are numbers.
-struct MemoryLog {
+pub struct MemoryLog {
     partitions: Mutex<HashMap<i32, Vec<(i64, Bytes)>>>,
     /// What the next appends are refused with.
     refusal: Mutex<Option<OffsetsLogError>>,
@@ -21,7 +21,7 @@ struct MemoryLog {
 }
 
 impl MemoryLog {
-    fn new() -> Arc<Self> {
+    pub fn new() -> Arc<Self> {
         Arc::new(MemoryLog {
             partitions: Mutex::default(),
             refusal: Mutex::default(),
@@ -103,11 +103,15 @@ impl OffsetsLog for MemoryLog {
     }
 }
 
-fn start(log: &Arc<MemoryLog>) -> GroupCoordinator {
+pub fn start(log: &Arc<MemoryLog>) -> GroupCoordinator {
     start_with(log, 60_000)
 }
 
 fn start_with(log: &Arc<MemoryLog>, commit_timeout_ms: u64) -> GroupCoordinator {
+    start_within(log, commit_timeout_ms, GROUP_MEMORY_BYTES)
+}
+
+pub fn start_within(log: &Arc<MemoryLog>, commit_timeout_ms: u64, memory_bytes: usize) -> GroupCoordinator {
     let config = CoordinatorConfig {
         group: GroupConfig {
             min_session_timeout_ms: 1,
@@ -119,13 +123,14 @@ fn start_with(log: &Arc<MemoryLog>, commit_timeout_ms: u64) -> GroupCoordinator 
         retention_check_interval_ms: 3_600_000,
         load_buffer_bytes: 64,
         compression: CompressionType::Lz4,
+        memory_bytes,
     };
     let coordinator = GroupCoordinator::start(config, log.clone(), || [7; 16], Handle::current(), &Handle::current());
     (0..4).for_each(|partition| coordinator.on_elected(partition, 0));
     coordinator
 }
 
-async fn until<T>(mut ready: impl FnMut() -> Option<T>) -> T {
+pub async fn until<T>(mut ready: impl FnMut() -> Option<T>) -> T {
     loop {
         if let Some(value) = ready() {
             return value;
@@ -134,11 +139,11 @@ async fn until<T>(mut ready: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-async fn loaded(coordinator: &GroupCoordinator) {
+pub async fn loaded(coordinator: &GroupCoordinator) {
     until(|| coordinator.list().is_ok_and(|(_, loading)| !loading).then_some(())).await;
 }
 
-fn simple_commit(partition: i32, offset: i64, metadata: &str) -> OffsetCommit {
+pub fn simple_commit(partition: i32, offset: i64, metadata: &str) -> OffsetCommit {
     let value = OffsetAndMetadata {
         offset,
         leader_epoch: None,
@@ -173,7 +178,7 @@ fn fetch(coordinator: &GroupCoordinator, group_id: &str) -> Result<Vec<(i32, i64
     Ok(fetched.into_iter().filter_map(offset).collect())
 }
 
-async fn join_alone(coordinator: &GroupCoordinator, group_id: &str, session_timeout_ms: i32) -> Arc<str> {
+pub async fn join_alone(coordinator: &GroupCoordinator, group_id: &str, session_timeout_ms: i32) -> Arc<str> {
     let member_id = coordinator.new_member_id("c");
     let waiter = coordinator.next_waiter();
     let join = Join {
