@@ -399,3 +399,42 @@ async fn who_takes_its_answers_slowly_is_not_closed() {
         greedy.client.read_exact(&mut piece).await.expect("the answer goes on");
     }
 }
+
+/// A request of `length` bytes, of which `count` are sent.
+async fn send_large(harness: &mut Harness, letter: u8, length: usize, count: usize) {
+    let prefix = u32::try_from(length).expect("short").to_be_bytes();
+    harness.client.write_all(&prefix).await.expect("sends");
+    harness.client.write_all(&vec![letter; count]).await.expect("sends");
+}
+
+async fn is_closed_in_the_end(harness: &Harness) {
+    let closed = tokio::time::timeout(Duration::from_secs(3600), harness.connections.wait_for_none());
+    closed.await.expect("closed at its deadline");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_request_that_does_not_come_on_closes_its_connection() {
+    let mut harness = Harness::new("").await;
+    send_large(&mut harness, b'a', MIB / 2, MIB / 4).await;
+    is_closed_in_the_end(&harness).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_request_behind_one_that_is_never_answered_closes_its_connection() {
+    let mut harness = Harness::new("aB").await;
+    harness.send("a").await;
+    assert_eq!(harness.next_started().await, 'a');
+    send_large(&mut harness, b'B', MIB / 2, MIB / 2).await;
+    is_closed_in_the_end(&harness).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_request_of_a_client_that_does_not_read_closes_its_connection() {
+    let mut harness = Harness::new("a").await;
+    harness.send("a").await;
+    assert_eq!(harness.next_started().await, 'a');
+    send_large(&mut harness, b'b', MIB / 2, MIB / 4).await;
+    settle().await;
+    harness.answer_with('a', Bytes::from(vec![b'a'; LARGE]));
+    is_closed_in_the_end(&harness).await;
+}
