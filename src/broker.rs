@@ -97,7 +97,9 @@ impl Broker {
     pub fn note_read_failure(&self, partition: &Partition, failure: &ReadFailure) {
         match failure {
             ReadFailure::Log(storage::ReadError::LogDir(failure)) => self.replicas.log_dir_failed(failure),
-            ReadFailure::Log(error @ storage::ReadError::CorruptBatch { .. }) => {
+            ReadFailure::Log(
+                error @ (storage::ReadError::CorruptBatch { .. } | storage::ReadError::OldRecordFormat { .. }),
+            ) => {
                 log::error!("{}: {error}", partition.topic_partition);
             }
             ReadFailure::Log(storage::ReadError::OffsetOutOfRange { .. }) | ReadFailure::Leader(_) => {}

@@ -9,7 +9,7 @@ use controller::ConfigMap;
 use parking_lot::Mutex;
 use protocol::wire::TopicId;
 use storage::checkpoint::OffsetCheckpoint;
-use storage::{Log, LogDir, LogDirFailure, OpenError, TopicPartition};
+use storage::{Log, LogDir, LogDirFailure, OpenError, RefusedLog, TopicPartition};
 use tokio::sync::Notify;
 
 use crate::clock;
@@ -43,6 +43,12 @@ pub enum LogsError {
         /// The other.
         second: PathBuf,
     },
+    /// There is a log, but it cannot be used; it is left as it is.
+    #[error("the log cannot be used and is left as it is: {reason}")]
+    Refused {
+        /// Why, with the partition.
+        reason: String,
+    },
     /// No directory is left for a new log.
     #[error("{partition}: no log directory is online")]
     NoDirectory {
@@ -67,6 +73,14 @@ struct Found {
     high_watermark: i64,
 }
 
+/// A log that was found when the broker started and that cannot be used.
+struct Refused {
+    log: RefusedLog,
+    high_watermark: i64,
+    log_dir: PathBuf,
+    file_delete_delay_ms: i64,
+}
+
 struct Directory {
     dir: LogDir,
     /// Partitions in it; new ones go where there are fewest.
@@ -77,18 +91,32 @@ struct Directory {
     checkpoints: Mutex<()>,
 }
 
+impl Directory {
+    fn note_deleted(&self, renamed: PathBuf, delay_ms: i64) {
+        self.deleted.lock().push((clock::now_ms() + delay_ms, renamed));
+        let mut partitions = self.partitions.lock();
+        *partitions = partitions.saturating_sub(1);
+    }
+}
+
+fn unique_id() -> u128 {
+    u128::from_ne_bytes(random::bytes())
+}
+
 /// The logs.
 pub struct Logs {
     config: Arc<BrokerConfig>,
     directories: Vec<Directory>,
     found: Mutex<HashMap<TopicPartition, Found>>,
+    refused: Mutex<HashMap<TopicPartition, Refused>>,
     /// A directory could not be used when the broker started: what it holds is unknown.
     offline_at_start: bool,
     all_offline: Notify,
 }
 
 impl Logs {
-    /// Opens every log in the directories, and recovers those that were not closed.
+    /// Opens every log in the directories, and recovers those that were not closed. One that cannot be used keeps its partition
+    /// offline and nothing else.
     ///
     /// # Errors
     /// The directory's failure, if it was the only one.
@@ -98,65 +126,79 @@ impl Logs {
         topic_configs: &BTreeMap<String, ConfigMap>,
     ) -> Result<Arc<Self>, LogsError> {
         let mut configs: HashMap<Arc<str>, PartitionConfig> = HashMap::new();
-        let mut found = HashMap::new();
-        let mut directories = Vec::new();
         let none = ConfigMap::new();
-        let threads = usize::try_from(config.num_recovery_threads_per_data_dir).unwrap_or(1);
         let only_one = dirs.online.len() == 1;
-        let mut offline_at_start = !dirs.offline.is_empty();
+        let mut logs = Self {
+            config,
+            directories: Vec::new(),
+            found: Mutex::default(),
+            refused: Mutex::default(),
+            offline_at_start: !dirs.offline.is_empty(),
+            all_offline: Notify::new(),
+        };
         for dir in dirs.online {
             for partition in dir.partitions() {
                 configs.entry(partition.topic.clone()).or_insert_with(|| {
                     let overrides = topic_configs.get(&*partition.topic).unwrap_or(&none);
-                    PartitionConfig::new(&config, &partition.topic, overrides)
+                    PartitionConfig::new(&logs.config, &partition.topic, overrides)
                 });
             }
-            let logs = match dir.load_logs(
-                |partition| configs[&partition.topic].log.clone(),
-                threads,
-                clock::now_ms(),
-            ) {
-                Ok(logs) => logs,
-                Err(e) if only_one => return Err(e.into()),
-                Err(e) => {
-                    log::error!("{e}");
-                    offline_at_start = true;
-                    continue;
+            match logs.load_dir(dir, &configs) {
+                Err(LogsError::LogDir(failure)) if !only_one => {
+                    log::error!("{failure}");
+                    logs.offline_at_start = true;
                 }
-            };
-            let high_watermarks = dir.read_checkpoint(OffsetCheckpoint::Replication);
-            let count = logs.len();
-            for log in logs {
-                let high_watermark = high_watermarks.get(log.partition()).copied().unwrap_or(0);
-                let partition = log.partition().clone();
-                let first = log.dir();
-                if let Some(other) = found.insert(partition.clone(), Found { log, high_watermark }) {
-                    return Err(LogsError::Duplicate {
-                        partition,
-                        first,
-                        second: other.log.dir(),
-                    });
-                }
+                loaded => loaded?,
             }
-            let now_ms = clock::now_ms();
-            let deleted = dir.deleted_dirs().iter().map(|path| (now_ms, path.clone())).collect();
-            for path in dir.left_alone() {
-                log::warn!("{} is left alone: this version knows no such copies", path.display());
-            }
-            directories.push(Directory {
-                dir,
-                partitions: Mutex::new(count),
-                deleted: Mutex::new(deleted),
-                checkpoints: Mutex::new(()),
-            });
         }
-        Ok(Arc::new(Self {
-            config,
-            directories,
-            found: Mutex::new(found),
-            offline_at_start,
-            all_offline: Notify::new(),
-        }))
+        Ok(Arc::new(logs))
+    }
+
+    fn load_dir(&mut self, dir: LogDir, configs: &HashMap<Arc<str>, PartitionConfig>) -> Result<(), LogsError> {
+        let threads = usize::try_from(self.config.num_recovery_threads_per_data_dir).unwrap_or(1);
+        let config = |partition: &TopicPartition| configs[&partition.topic].log.clone();
+        let loaded = dir.load_logs(config, threads, clock::now_ms())?;
+        let high_watermarks = dir.read_checkpoint(OffsetCheckpoint::Replication)?;
+        let high_watermark = |partition: &TopicPartition| high_watermarks.get(partition).copied().unwrap_or(0);
+        let count = loaded.logs.len() + loaded.refused.len();
+        for log in loaded.logs {
+            let high_watermark = high_watermark(log.partition());
+            let partition = log.partition().clone();
+            let first = log.dir();
+            if let Some(other) = self
+                .found
+                .get_mut()
+                .insert(partition.clone(), Found { log, high_watermark })
+            {
+                return Err(LogsError::Duplicate {
+                    partition,
+                    first,
+                    second: other.log.dir(),
+                });
+            }
+        }
+        for log in loaded.refused {
+            log::error!("{}; its partition stays offline", log.error);
+            let refused = Refused {
+                high_watermark: high_watermark(&log.partition),
+                log_dir: dir.path().to_path_buf(),
+                file_delete_delay_ms: configs[&log.partition.topic].log.file_delete_delay_ms,
+                log,
+            };
+            self.refused.get_mut().insert(refused.log.partition.clone(), refused);
+        }
+        let now_ms = clock::now_ms();
+        let deleted = dir.deleted_dirs().iter().map(|path| (now_ms, path.clone())).collect();
+        for path in dir.left_alone() {
+            log::warn!("{} is left alone: this version knows no such copies", path.display());
+        }
+        self.directories.push(Directory {
+            dir,
+            partitions: Mutex::new(count),
+            deleted: Mutex::new(deleted),
+            checkpoints: Mutex::new(()),
+        });
+        Ok(())
     }
 
     /// The broker's configuration.
@@ -194,6 +236,11 @@ impl Logs {
         self.offline_at_start || self.directories.iter().any(|d| d.dir.health().failure().is_some())
     }
 
+    /// Whether any log cannot be used.
+    pub fn any_refused(&self) -> bool {
+        !self.refused.lock().is_empty()
+    }
+
     /// The log of a partition and its checkpointed high watermark; created where there is none. A partition that is not new and not
     /// here may lie in a directory that is offline: an empty log in its place would lose it.
     ///
@@ -227,6 +274,10 @@ impl Logs {
             log.set_config(config.log.clone());
             return Ok((log, high_watermark));
         }
+        if let Some(refused) = self.refused.lock().get(partition) {
+            let reason = refused.log.error.to_string();
+            return Err(LogsError::Refused { reason });
+        }
         if !is_new && self.any_offline() {
             return Err(LogsError::PerhapsOffline {
                 partition: partition.clone(),
@@ -254,12 +305,17 @@ impl Logs {
         if let Some(open) = open {
             return Ok(self.delete_log(&open.log())?);
         }
-        match self.found.lock().remove(partition) {
-            Some(found) => Ok(self.delete_log(&found.log)?),
-            None if self.any_offline() => Err(LogsError::PerhapsOffline {
+        if let Some(found) = self.found.lock().remove(partition) {
+            return Ok(self.delete_log(&found.log)?);
+        }
+        if let Some(refused) = self.refused.lock().remove(partition) {
+            return Ok(self.delete_refused(&refused)?);
+        }
+        match self.any_offline() {
+            true => Err(LogsError::PerhapsOffline {
                 partition: partition.clone(),
             }),
-            None => Ok(()),
+            false => Ok(()),
         }
     }
 
@@ -269,10 +325,17 @@ impl Logs {
             return Ok(());
         };
         let delay_ms = log.config().file_delete_delay_ms;
-        let renamed = directory.dir.delete_log(log, u128::from_ne_bytes(random::bytes()))?;
-        directory.deleted.lock().push((clock::now_ms() + delay_ms, renamed));
-        let mut partitions = directory.partitions.lock();
-        *partitions = partitions.saturating_sub(1);
+        let renamed = directory.dir.delete_log(log, unique_id())?;
+        directory.note_deleted(renamed, delay_ms);
+        Ok(())
+    }
+
+    fn delete_refused(&self, refused: &Refused) -> Result<(), LogDirFailure> {
+        let Some(directory) = self.directories.iter().find(|d| refused.log_dir == d.dir.path()) else {
+            return Ok(());
+        };
+        let renamed = directory.dir.delete_unopened(&refused.log.partition, unique_id())?;
+        directory.note_deleted(renamed, refused.file_delete_delay_ms);
         Ok(())
     }
 
@@ -309,12 +372,12 @@ impl Logs {
 
     /// Writes the recovery points of all logs.
     pub fn checkpoint_recovery_points(&self, partitions: &[Arc<Partition>]) {
-        let of_found = |found: &Found| Some(found.log.recovery_point());
         self.checkpoint(
             OffsetCheckpoint::RecoveryPoint,
             partitions,
             |p| Some(p.log().recovery_point()),
-            of_found,
+            |found| Some(found.log.recovery_point()),
+            |refused| Some(refused.log.recovery_point),
         );
     }
 
@@ -326,17 +389,18 @@ impl Logs {
             partitions,
             |p| unless_first(p.log_start_offset()),
             |found| unless_first(found.log.log_start_offset()),
+            |refused| unless_first(refused.log.log_start_offset),
         );
     }
 
     /// Writes the high watermarks of all partitions.
     pub fn checkpoint_high_watermarks(&self, partitions: &[Arc<Partition>]) {
-        let of_found = |found: &Found| Some(found.high_watermark);
         self.checkpoint(
             OffsetCheckpoint::Replication,
             partitions,
             |p| Some(p.high_watermark()),
-            of_found,
+            |found| Some(found.high_watermark),
+            |refused| Some(refused.high_watermark),
         );
     }
 
@@ -347,6 +411,7 @@ impl Logs {
         partitions: &[Arc<Partition>],
         offset: impl Fn(&Partition) -> Option<i64>,
         offset_of_found: impl Fn(&Found) -> Option<i64>,
+        offset_of_refused: impl Fn(&Refused) -> Option<i64>,
     ) {
         for directory in self.directories.iter().filter(|d| d.dir.health().failure().is_none()) {
             let _one_at_a_time = directory.checkpoints.lock();
@@ -361,6 +426,13 @@ impl Logs {
                 .filter(|found| found.log.dir().starts_with(directory.dir.path()));
             here.extend(strays.filter_map(|found| Some((found.log.partition().clone(), offset_of_found(found)?))));
             drop(found);
+            // What cannot be used now may be usable by another version, which must find what is known of it.
+            let refused = self.refused.lock();
+            let refused_here = refused
+                .values()
+                .filter(|refused| refused.log_dir == directory.dir.path());
+            here.extend(refused_here.filter_map(|r| Some((r.log.partition.clone(), offset_of_refused(r)?))));
+            drop(refused);
             let entries = here.iter().map(|(partition, offset)| (partition, *offset));
             if let Err(failure) = directory.dir.write_checkpoint(checkpoint, entries) {
                 log::error!("{failure}");
@@ -385,6 +457,7 @@ impl Logs {
         self.checkpoint_high_watermarks(partitions);
         for directory in &self.directories {
             if directory.dir.health().failure().is_none()
+                && self.may_mark_clean(directory)
                 && let Err(failure) = directory.dir.mark_clean_shutdown(-1)
             {
                 log::error!("{failure}");
@@ -392,6 +465,13 @@ impl Logs {
             }
         }
         first_failure.map_or(Ok(()), Err)
+    }
+
+    /// The mark vouches for every log in the directory. One that could not be used is as it was found: not recovered, unless there
+    /// was nothing to recover.
+    fn may_mark_clean(&self, directory: &Directory) -> bool {
+        let refused = self.refused.lock();
+        directory.dir.clean_shutdown().is_some() || refused.values().all(|r| r.log_dir != directory.dir.path())
     }
 
     fn close_in(&self, directory: &Directory, partitions: &[Arc<Partition>]) -> Result<(), LogDirFailure> {
@@ -416,3 +496,6 @@ impl Logs {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

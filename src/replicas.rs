@@ -77,7 +77,7 @@ impl Replicas {
 
     /// The code for a partition that exists but is not here.
     pub fn missing_code(&self) -> ErrorCode {
-        match self.logs.any_offline() {
+        match self.logs.any_offline() || self.logs.any_refused() {
             true => ErrorCode::KAFKA_STORAGE_ERROR,
             false => ErrorCode::NOT_LEADER_OR_FOLLOWER,
         }

@@ -113,7 +113,7 @@ impl ToCode for ReadFailure {
 impl ToCode for ReadError {
     fn to_code(&self) -> ErrorCode {
         match self {
-            ReadError::LogDir(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+            ReadError::LogDir(_) | ReadError::OldRecordFormat { .. } => ErrorCode::KAFKA_STORAGE_ERROR,
             ReadError::OffsetOutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
             ReadError::CorruptBatch { .. } => ErrorCode::CORRUPT_MESSAGE,
         }

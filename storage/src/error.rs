@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use protocol::wire::TopicId;
 
 use crate::checkpoint::MalformedCheckpoint;
+use crate::old_format::OldRecordFormat;
 use crate::topic_partition::TopicPartition;
 
 /// Why a log directory is offline: the first I/O error that it gave.
@@ -196,6 +197,14 @@ pub enum ReadError {
         /// Where the batch begins.
         position: u64,
     },
+    /// `KAFKA_STORAGE_ERROR`: records that this version cannot use.
+    #[error("{partition}: {found}")]
+    OldRecordFormat {
+        /// The partition.
+        partition: TopicPartition,
+        /// What and where.
+        found: OldRecordFormat,
+    },
 }
 
 /// Why a log could not be opened or created.
@@ -204,6 +213,14 @@ pub enum OpenError {
     /// The directory is offline.
     #[error(transparent)]
     LogDir(#[from] LogDirFailure),
+    /// It holds records that this version cannot use. They stay as they are.
+    #[error("{partition}: {found}")]
+    OldRecordFormat {
+        /// The partition.
+        partition: TopicPartition,
+        /// What and where.
+        found: OldRecordFormat,
+    },
     /// `partition.metadata` cannot be read.
     #[error("{partition}: partition.metadata: {malformed}")]
     PartitionMetadata {

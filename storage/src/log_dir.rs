@@ -91,6 +91,28 @@ pub struct CleanShutdown {
     pub broker_epoch: Option<i64>,
 }
 
+/// The logs of a directory.
+#[derive(Debug)]
+pub struct LoadedLogs {
+    /// Those that are open.
+    pub logs: Vec<Log>,
+    /// Those that cannot be used, while the others can.
+    pub refused: Vec<RefusedLog>,
+}
+
+/// A log that was left as it is, since there is something in it that this version cannot use.
+#[derive(Debug)]
+pub struct RefusedLog {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// Why; never [`OpenError::LogDir`].
+    pub error: OpenError,
+    /// What `log-start-offset-checkpoint` says of it; 0 where it says nothing.
+    pub log_start_offset: i64,
+    /// What `recovery-point-offset-checkpoint` says of it; 0 where it says nothing.
+    pub recovery_point: i64,
+}
+
 impl LogDir {
     /// Creates the directory where it is missing, locks it, and looks at what it holds.
     pub fn open(path: &Path, disk: Arc<dyn Disk>, open_files: Arc<OpenFiles>) -> Result<Self, LogDirError> {
@@ -197,39 +219,55 @@ impl LogDir {
 
     /// Opens all its partitions with the settings that `config` gives for a topic, `threads` at a time; recovers them where the stop
     /// was not clean. From here on the stop counts as not clean until [`LogDir::mark_clean_shutdown`].
+    ///
+    /// # Errors
+    /// The directory's failure. A log that cannot be used keeps none of the others from being opened.
     pub fn load_logs(
         &self,
         config: impl Fn(&TopicPartition) -> Arc<LogConfig> + Sync,
         threads: usize,
         now_ms: i64,
-    ) -> Result<Vec<Log>, OpenError> {
+    ) -> Result<LoadedLogs, LogDirFailure> {
         self.unmark_clean_shutdown()?;
-        let starts = self.read_checkpoint(OffsetCheckpoint::LogStartOffset);
-        let recovery_points = self.read_checkpoint(OffsetCheckpoint::RecoveryPoint);
+        let starts = self.read_checkpoint(OffsetCheckpoint::LogStartOffset)?;
+        let recovery_points = self.read_checkpoint(OffsetCheckpoint::RecoveryPoint)?;
         let open = |partition: &TopicPartition| {
             let at = |offsets: &BTreeMap<TopicPartition, i64>| offsets.get(partition).copied().unwrap_or(0).max(0);
             let mut options = self.options(partition, None, config(partition));
-            options.log_start_offset = at(&starts);
-            options.recovery_point = at(&recovery_points);
+            let (log_start_offset, recovery_point) = (at(&starts), at(&recovery_points));
+            options.log_start_offset = log_start_offset;
+            options.recovery_point = recovery_point;
             options.clean_shutdown = self.clean_shutdown.is_some();
-            Log::open(options, now_ms)
+            Log::open(options, now_ms).map_err(|error| RefusedLog {
+                partition: partition.clone(),
+                error,
+                log_start_offset,
+                recovery_point,
+            })
         };
         let share = self.partitions.len().div_ceil(threads.max(1)).max(1);
-        let results: Vec<Result<Vec<Log>, OpenError>> = std::thread::scope(|scope| {
+        let results: Vec<Result<Log, RefusedLog>> = std::thread::scope(|scope| {
             let shares = self.partitions.chunks(share);
             let threads: Vec<_> = shares
-                .map(|share| scope.spawn(|| share.iter().map(open).collect()))
+                .map(|share| scope.spawn(|| share.iter().map(open).collect::<Vec<_>>()))
                 .collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().expect("opening a log does not panic"))
+            let joined = threads.into_iter();
+            joined
+                .flat_map(|thread| thread.join().expect("opening a log does not panic"))
                 .collect()
         });
-        let mut logs = Vec::with_capacity(self.partitions.len());
+        let (mut logs, mut refused) = (Vec::with_capacity(self.partitions.len()), Vec::new());
         for result in results {
-            logs.append(&mut result?);
+            match result {
+                Ok(log) => logs.push(log),
+                Err(RefusedLog {
+                    error: OpenError::LogDir(failure),
+                    ..
+                }) => return Err(failure),
+                Err(other) => refused.push(other),
+            }
         }
-        Ok(logs)
+        Ok(LoadedLogs { logs, refused })
     }
 
     fn options(&self, partition: &TopicPartition, topic_id: Option<TopicId>, config: Arc<LogConfig>) -> LogOptions {
@@ -269,6 +307,15 @@ impl LogDir {
         Ok(renamed)
     }
 
+    /// Deletes a partition whose log is not open, as [`LogDir::delete_log`] does it.
+    pub fn delete_unopened(&self, partition: &TopicPartition, unique_id: u128) -> Result<PathBuf, LogDirFailure> {
+        self.health.check()?;
+        let renamed = self.path.join(partition.deleted_dir_name(unique_id));
+        let dir = self.path.join(partition.dir_name());
+        self.check("delete a partition", self.disk.rename(&dir, &renamed))?;
+        Ok(renamed)
+    }
+
     /// Runs many plans of logs in this directory. From a handful on the whole file system is synced at once: a disk does that in
     /// little more than the time of one fsync.
     pub fn flush_together(&self, plans: &[FlushPlan]) -> Result<(), LogDirFailure> {
@@ -288,14 +335,21 @@ impl LogDir {
         self.check("remove a deleted partition", removed)
     }
 
-    /// The offsets of a checkpoint; none where it is missing or cannot be read, as Kafka has it: a lost recovery point costs time,
-    /// and the log start offset falls back to what the segments say.
-    pub fn read_checkpoint(&self, checkpoint: OffsetCheckpoint) -> BTreeMap<TopicPartition, i64> {
-        let content = self
-            .disk
-            .read(&self.path.join(checkpoint.file_name()))
-            .unwrap_or_default();
-        decode_offsets(&String::from_utf8_lossy(&content)).unwrap_or_default()
+    /// The offsets of a checkpoint; none where it is missing or torn, as Kafka has it: a lost recovery point costs time, and the log
+    /// start offset falls back to what the segments say.
+    ///
+    /// # Errors
+    /// The directory's failure where the file is there and cannot be read: what it says is not to be guessed.
+    pub fn read_checkpoint(
+        &self,
+        checkpoint: OffsetCheckpoint,
+    ) -> Result<BTreeMap<TopicPartition, i64>, LogDirFailure> {
+        let name = checkpoint.file_name();
+        let content = match self.disk.read(&self.path.join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+            content => self.health.checked(|| format!("read {name}"), content)?,
+        };
+        Ok(decode_offsets(&String::from_utf8_lossy(&content)).unwrap_or_default())
     }
 
     /// Replaces a checkpoint; durable when this returns.

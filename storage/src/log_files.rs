@@ -142,8 +142,9 @@ fn clear_leftovers(home: &LogHome, names: &BTreeSet<String>) -> io::Result<()> {
 }
 
 fn next_offset(disk: &dyn Disk, home: &LogHome, name: &str, base_offset: i64) -> io::Result<i64> {
-    let file = disk.open(&home.path(name))?;
-    let mut scan = BatchScan::new(file.as_ref(), ReadMode::Blocking, 0, file.size()?);
+    let path = home.path(name);
+    let file = disk.open(&path)?;
+    let mut scan = BatchScan::new(&path, file.as_ref(), ReadMode::Blocking, 0, file.size()?);
     let mut next_offset = base_offset;
     while let Some(found) = scan.next()? {
         next_offset = found.header.last_offset() + 1;

@@ -9,9 +9,10 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::checkpoint::encode_epochs;
 use crate::disk::Disk;
-use crate::error::{LogDirFailure, LogDirHealth};
+use crate::error::{LogDirFailure, LogDirHealth, ReadError};
 use crate::leader_epoch_cache::EpochEntry;
 use crate::log::LEADER_EPOCH_CHECKPOINT;
+use crate::old_format::OldRecordFormat;
 use crate::open_files::OpenFiles;
 use crate::topic_partition::TopicPartition;
 
@@ -89,20 +90,38 @@ impl LogHome {
         self.is_deleted.store(true, Ordering::SeqCst);
     }
 
-    /// Passes a result on; an error takes the directory offline, unless all that it says is that a deleted partition's file is
-    /// gone: work that was under way when the partition was deleted ends with that (KAFKA-15391).
+    /// Passes a result on, see [`LogHome::failure`].
     pub(crate) fn check<T>(&self, action: &str, result: io::Result<T>) -> Result<T, LogDirFailure> {
-        match result {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_deleted.load(Ordering::SeqCst) => {
-                Err(LogDirFailure {
-                    dir: self.health.dir().to_path_buf(),
-                    action: format!("{action} in {}, which was deleted", self.dir().display()),
-                    error: error.to_string(),
-                })
-            }
-            result => self
-                .health
-                .checked(|| format!("{action} in {}", self.dir().display()), result),
+        result.map_err(|error| self.failure(action, &error))
+    }
+
+    /// What an error means: it takes the directory offline, unless it says nothing about the disk. That is so where a deleted
+    /// partition's file is gone – work that was under way when the partition was deleted ends with that (KAFKA-15391) – and where
+    /// records are of an old format.
+    pub(crate) fn failure(&self, action: &str, error: &io::Error) -> LogDirFailure {
+        let of_this_log = |action| LogDirFailure {
+            dir: self.health.dir().to_path_buf(),
+            action,
+            error: error.to_string(),
+        };
+        if error.kind() == io::ErrorKind::NotFound && self.is_deleted.load(Ordering::SeqCst) {
+            return of_this_log(format!("{action} in {}, which was deleted", self.dir().display()));
+        }
+        let action = || format!("{action} in {}", self.dir().display());
+        match OldRecordFormat::of(error) {
+            Some(_) => of_this_log(action()),
+            None => self.health.fail(action, error),
+        }
+    }
+
+    /// What an error of a read means: see [`LogHome::failure`].
+    pub(crate) fn read_error(&self, action: &str, error: &io::Error) -> ReadError {
+        match OldRecordFormat::of(error) {
+            Some(found) => ReadError::OldRecordFormat {
+                partition: self.partition.clone(),
+                found: found.clone(),
+            },
+            None => ReadError::LogDir(self.failure(action, error)),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::disk::LogFile;
 use crate::error::ReadError;
 use crate::log::Log;
 use crate::log_home::LogHome;
-use crate::scan::{BatchScan, Found, ReadMode};
+use crate::scan::{BatchScan, Found, Located, ReadMode};
 use crate::segment::Segment;
 
 /// The most that a batch may inflate to when its records are looked at: it was let in under a limit, but perhaps another broker's.
@@ -138,7 +138,7 @@ impl TimestampSearch {
             Ok(answer) => Ok(answer),
             // A segment that was deleted meanwhile: what it held is not there to be found any more.
             Err(Failure::Io(error)) if error.kind() == io::ErrorKind::NotFound && self.lost_a_segment() => Ok(None),
-            Err(Failure::Io(error)) => Ok(self.home.check("look up an offset by time", Err(error))?),
+            Err(Failure::Io(error)) => Err(self.home.read_error("look up an offset by time", &error)),
             Err(Failure::Read(error)) => Err(error),
         }
     }
@@ -195,7 +195,7 @@ impl TimestampSearch {
         wanted: impl Fn(i64, i64) -> bool,
     ) -> Result<Option<TimestampAndOffset>, Failure> {
         let file = segment.file()?;
-        let mut scan = BatchScan::new(file.as_ref(), ReadMode::Blocking, from, segment.size());
+        let mut scan = BatchScan::new(segment, file.as_ref(), ReadMode::Blocking, from, segment.size());
         while let Some(found) = scan.next()? {
             if !may_hold(&found) {
                 continue;

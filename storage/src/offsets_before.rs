@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::error::ReadError;
 use crate::log::Log;
 use crate::log_home::LogHome;
+use crate::scan::Located;
 use crate::segment::Segment;
 
 /// What ListOffsets version 0 asks for.

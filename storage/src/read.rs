@@ -12,7 +12,8 @@ use crate::disk::LogFile;
 use crate::error::{LogDirFailure, ReadError};
 use crate::log::Log;
 use crate::log_home::LogHome;
-use crate::scan::ReadMode;
+use crate::old_format;
+use crate::scan::{Located, ReadMode};
 use crate::segment::Segment;
 
 /// What a fetch wants of one partition.
@@ -116,7 +117,7 @@ impl ReadPlan {
                     log_end_offset: read.log_end_offset,
                 })
             }
-            Err(Failure::Io(error)) => read.home.check("read", Err(error)).map_err(ReadError::LogDir),
+            Err(Failure::Io(error)) => Err(read.home.read_error("read", &error)),
         }
     }
 }
@@ -215,13 +216,13 @@ impl SegmentRead {
         buf.truncate(read);
         let bytes = buf.freeze();
         if mode == ReadMode::Blocking {
-            self.verify(&bytes, position)?;
+            self.verify(file, &bytes, position)?;
         }
         Ok(bytes)
     }
 
     /// Checks every whole batch against its checksum: what comes back from a disk may not be what went there.
-    fn verify(&self, bytes: &[u8], position: u64) -> Result<(), Failure> {
+    fn verify(&self, file: &dyn LogFile, bytes: &[u8], position: u64) -> Result<(), Failure> {
         let mut at = 0;
         while let Some(header) = BatchHeader::parse(&bytes[at..]) {
             let rest = &bytes[at..];
@@ -232,6 +233,8 @@ impl SegmentRead {
                 })
             };
             if !header.is_plausible() {
+                let (segment, at) = (self.segment.as_ref(), position + at as u64);
+                old_format::refuse(segment, file, ReadMode::Blocking, at, segment.size())?;
                 return Err(corrupt());
             }
             let Some(batch) = rest.get(..header.size_in_bytes()) else {

@@ -19,6 +19,7 @@ use crate::log::{LEADER_EPOCH_CHECKPOINT, Log, PARTITION_METADATA, Unsynced};
 use crate::log_config::LogConfig;
 use crate::log_files::LogFiles;
 use crate::log_home::LogHome;
+use crate::old_format::OldRecordFormat;
 use crate::open_files::OpenFiles;
 use crate::producer_snapshot::Snapshots;
 use crate::producer_state::ProducerState;
@@ -65,7 +66,7 @@ impl Log {
         } = options;
         health.check()?;
         let home = LogHome::new(partition, dir, disk, open_files, health);
-        let files = home.check("list the files", LogFiles::list(&home))?;
+        let files = LogFiles::list(&home).map_err(|error| open_error(&home, "list the files", error))?;
         let created = files.created;
         let segments = files.segments.iter().map(|(&base, facts)| {
             (
@@ -97,9 +98,10 @@ impl Log {
             deleted: VecDeque::new(),
         };
         log.load_topic_id(options.topic_id, options.clean_shutdown)?;
-        let loaded = log.load(&files, options.clean_shutdown, now_ms);
-        log.home.check("open", loaded)?;
-        Ok(log)
+        match log.load(&files, options.clean_shutdown, now_ms) {
+            Ok(()) => Ok(log),
+            Err(error) => Err(open_error(&log.home, "open", error)),
+        }
     }
 
     fn load_topic_id(&mut self, given: Option<TopicId>, clean_shutdown: bool) -> Result<(), OpenError> {
@@ -146,6 +148,7 @@ impl Log {
     }
 
     fn load(&mut self, files: &LogFiles, clean_shutdown: bool, now_ms: i64) -> io::Result<()> {
+        self.refuse_old_start()?;
         self.load_epochs()?;
         for (base, facts) in &files.segments {
             if !facts.has_indexes {
@@ -172,6 +175,16 @@ impl Log {
         self.epochs.truncate_from_end(self.log_end_offset);
         self.epochs.truncate_from_start(self.log_start_offset);
         self.load_producers(clean, now_ms)
+    }
+
+    /// `Err` where the log begins with records of an old format. It is where they are: formats only went up, and what recovery need
+    /// not look at is otherwise first met by a reader.
+    fn refuse_old_start(&self) -> io::Result<()> {
+        let Some(segment) = self.segments.values().find(|segment| segment.size() > 0) else {
+            return Ok(());
+        };
+        let file = segment.file()?;
+        BatchScan::new(segment.as_ref(), file.as_ref(), ReadMode::Blocking, 0, segment.size()).refuse_old_format()
     }
 
     /// After a clean stop the last segment ends where its last batch does. Answers `false` where that is not so.
@@ -217,7 +230,7 @@ impl Log {
         if self.stored_epochs.is_empty() {
             for segment in self.segments.values() {
                 let file = segment.file()?;
-                let mut scan = BatchScan::new(file.as_ref(), ReadMode::Blocking, 0, segment.size());
+                let mut scan = BatchScan::new(segment.as_ref(), file.as_ref(), ReadMode::Blocking, 0, segment.size());
                 while let Some(found) = scan.next()? {
                     assign_newer_epoch(&mut self.epochs, &found.header);
                 }
@@ -230,7 +243,7 @@ impl Log {
     fn rebuild_indexes(&self, segment: &Segment) -> io::Result<()> {
         segment.reset_indexes()?;
         let file = segment.file()?;
-        let mut scan = BatchScan::new(file.as_ref(), ReadMode::Blocking, 0, segment.size());
+        let mut scan = BatchScan::new(segment, file.as_ref(), ReadMode::Blocking, 0, segment.size());
         let mut next_offset = segment.base_offset();
         while let Some(found) = scan.next()? {
             if found.header.base_offset < next_offset {
@@ -326,7 +339,7 @@ impl Log {
         let Some(entry) = entry else { return Ok(None) };
         let file = segment.file()?;
         let position = u64::from(entry.position);
-        let found = BatchScan::new(file.as_ref(), ReadMode::Blocking, position, segment.size()).next()?;
+        let found = BatchScan::new(segment, file.as_ref(), ReadMode::Blocking, position, segment.size()).next()?;
         Ok(found.filter(|found| (segment.base_offset()..=entry.offset).contains(&found.header.base_offset)))
     }
 
@@ -371,7 +384,7 @@ impl Log {
             } else {
                 0
             };
-            let mut scan = BatchScan::new(file.as_ref(), ReadMode::Blocking, start, *end);
+            let mut scan = BatchScan::new(segment.as_ref(), file.as_ref(), ReadMode::Blocking, start, *end);
             while let Some(Found { header, position }) = scan.next()? {
                 if header.base_offset < from {
                     continue;
@@ -398,7 +411,7 @@ impl Log {
     fn verify(&mut self, segment: &Segment, position: u64) -> io::Result<u64> {
         let file = segment.file()?;
         let mut next_offset = self.log_end_offset.max(segment.base_offset());
-        let mut scan = VerifiedScan::new(file.as_ref(), position, segment.size());
+        let mut scan = VerifiedScan::new(segment, file.as_ref(), position, segment.size());
         let mut end = position;
         while let Some((header, records)) = scan.next()? {
             let relative = header.last_offset() - segment.base_offset();
@@ -443,6 +456,17 @@ impl Log {
             self.producers.set_map_end_offset(end);
         }
         Ok(())
+    }
+}
+
+/// Records of an old format keep this one log closed; any other error takes its directory offline.
+fn open_error(home: &LogHome, action: &str, error: io::Error) -> OpenError {
+    match OldRecordFormat::of(&error) {
+        Some(found) => OpenError::OldRecordFormat {
+            partition: home.partition.clone(),
+            found: found.clone(),
+        },
+        None => OpenError::LogDir(home.failure(action, &error)),
     }
 }
 

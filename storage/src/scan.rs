@@ -1,9 +1,11 @@
 //! Walking over the batches of a segment's file by their headers, without reading their records.
 
 use std::io;
+use std::path::PathBuf;
 
 use crate::batch::{ATTRIBUTES_AT, BATCH_HEADER_LEN, BatchHeader, crc32c};
 use crate::disk::LogFile;
+use crate::old_format;
 
 /// How much is read at once: small batches come many to a read, large ones one header to a read.
 const CHUNK: usize = 8 * 1024;
@@ -39,8 +41,22 @@ impl Found {
     }
 }
 
-/// Batches from a position on, as long as they lie wholly before `end`.
+/// What is scanned, for the words of an error.
+pub(crate) trait Located {
+    /// Where its file is.
+    fn path(&self) -> PathBuf;
+}
+
+impl Located for PathBuf {
+    fn path(&self) -> PathBuf {
+        self.clone()
+    }
+}
+
+/// Batches from a position on, as long as they lie wholly before `end`. A record of an old format is an error, see
+/// [`crate::OldRecordFormat`].
 pub(crate) struct BatchScan<'a> {
+    place: &'a dyn Located,
     file: &'a dyn LogFile,
     mode: ReadMode,
     position: u64,
@@ -50,8 +66,9 @@ pub(crate) struct BatchScan<'a> {
 }
 
 impl<'a> BatchScan<'a> {
-    pub(crate) fn new(file: &'a dyn LogFile, mode: ReadMode, position: u64, end: u64) -> Self {
+    pub(crate) fn new(place: &'a dyn Located, file: &'a dyn LogFile, mode: ReadMode, position: u64, end: u64) -> Self {
         Self {
+            place,
             file,
             mode,
             position,
@@ -68,6 +85,20 @@ impl<'a> BatchScan<'a> {
 
     /// The next batch's header; `None` at the end, and where no whole and plausible batch follows.
     pub(crate) fn next(&mut self) -> io::Result<Option<Found>> {
+        let found = self.batch()?;
+        match &found {
+            Some(found) => self.position = found.end(),
+            None => self.refuse_old_format()?,
+        }
+        Ok(found)
+    }
+
+    /// `Err` where a record of an old format begins here.
+    pub(crate) fn refuse_old_format(&self) -> io::Result<()> {
+        old_format::refuse(self.place, self.file, self.mode, self.position, self.end)
+    }
+
+    fn batch(&mut self) -> io::Result<Option<Found>> {
         if self.position + BATCH_HEADER_LEN as u64 > self.end {
             return Ok(None);
         }
@@ -81,7 +112,6 @@ impl<'a> BatchScan<'a> {
         if !header.is_plausible() || found.end() > self.end {
             return Ok(None);
         }
-        self.position = found.end();
         Ok(Some(found))
     }
 
@@ -102,6 +132,7 @@ const VERIFIED_CHUNK: usize = 1 << 20;
 
 /// Batches from a position on, read whole and checked against their checksums.
 pub(crate) struct VerifiedScan<'a> {
+    place: &'a dyn Located,
     file: &'a dyn LogFile,
     /// Where the file has not been read yet.
     position: u64,
@@ -112,8 +143,9 @@ pub(crate) struct VerifiedScan<'a> {
 }
 
 impl<'a> VerifiedScan<'a> {
-    pub(crate) fn new(file: &'a dyn LogFile, position: u64, end: u64) -> Self {
+    pub(crate) fn new(place: &'a dyn Located, file: &'a dyn LogFile, position: u64, end: u64) -> Self {
         Self {
+            place,
             file,
             position,
             end,
@@ -124,19 +156,28 @@ impl<'a> VerifiedScan<'a> {
 
     /// The next batch: its header and its records; `None` at the end and where no valid batch follows.
     pub(crate) fn next(&mut self) -> io::Result<Option<(BatchHeader, &[u8])>> {
+        let Some(header) = self.valid()? else {
+            let position = self.position - (self.chunk.len() - self.at) as u64;
+            old_format::refuse(self.place, self.file, ReadMode::Blocking, position, self.end)?;
+            return Ok(None);
+        };
+        let size = header.size_in_bytes();
+        self.at += size;
+        Ok(Some((header, &self.chunk[self.at - size + BATCH_HEADER_LEN..self.at])))
+    }
+
+    /// The header of the next batch, if that is whole and matches its checksum; all of it is in the chunk then.
+    fn valid(&mut self) -> io::Result<Option<BatchHeader>> {
         let Some(header) = self.take(BATCH_HEADER_LEN)?.and_then(BatchHeader::parse) else {
             return Ok(None);
         };
         if !header.is_plausible() {
             return Ok(None);
         }
-        let size = header.size_in_bytes();
-        let Some(batch) = self.take(size)? else { return Ok(None) };
-        if crc32c(&batch[ATTRIBUTES_AT..]) != header.crc {
-            return Ok(None);
-        }
-        self.at += size;
-        Ok(Some((header, &self.chunk[self.at - size + BATCH_HEADER_LEN..self.at])))
+        let batch = self.take(header.size_in_bytes())?;
+        Ok(batch
+            .filter(|batch| crc32c(&batch[ATTRIBUTES_AT..]) == header.crc)
+            .map(|_| header))
     }
 
     /// The next `len` bytes, if there are that many before the end.

@@ -14,7 +14,7 @@ use crate::index_file::SegmentFile;
 use crate::log_config::LogConfig;
 use crate::log_home::LogHome;
 use crate::offset_index::{Lookup, OffsetIndex};
-use crate::scan::{BatchScan, Found, ReadMode};
+use crate::scan::{BatchScan, Found, Located, ReadMode};
 use crate::time_index::{TimeIndex, TimestampOffset};
 
 /// How many of the newest batches are remembered with their exact position.
@@ -65,6 +65,12 @@ struct Recent {
     base_offset: i64,
     last_offset: i64,
     position: u64,
+}
+
+impl Located for Segment {
+    fn path(&self) -> PathBuf {
+        self.log.path()
+    }
 }
 
 impl Segment {
@@ -126,11 +132,6 @@ impl Segment {
     /// Whether the segment has left its log, so that its files may be gone.
     pub(crate) fn is_deleted(&self) -> bool {
         self.deleted.load(Ordering::Acquire)
-    }
-
-    /// Where the records' file is.
-    pub(crate) fn path(&self) -> PathBuf {
-        self.log.path()
     }
 
     /// The records' file.
@@ -233,7 +234,7 @@ impl Segment {
     fn first_timestamp(&self, state: &mut SegmentState) -> io::Result<Option<i64>> {
         if state.rolling_based_timestamp.is_none() && self.size() > 0 {
             let file = self.file()?;
-            let first = BatchScan::new(file.as_ref(), ReadMode::Blocking, 0, self.size()).next()?;
+            let first = BatchScan::new(self, file.as_ref(), ReadMode::Blocking, 0, self.size()).next()?;
             state.rolling_based_timestamp = first.map(|found| found.header.max_timestamp);
         }
         Ok(state.rolling_based_timestamp.filter(|&timestamp| timestamp >= 0))
@@ -369,7 +370,7 @@ impl Segment {
     pub(crate) fn translate_offset(&self, offset: i64, end: u64, mode: ReadMode) -> io::Result<Option<Found>> {
         let from = self.lower_bound(offset, mode)?;
         let file = self.file()?;
-        let mut scan = BatchScan::new(file.as_ref(), mode, from, end);
+        let mut scan = BatchScan::new(self, file.as_ref(), mode, from, end);
         let mut first = true;
         loop {
             match scan.next()? {
@@ -381,7 +382,7 @@ impl Segment {
                 None => return Ok(None),
             }
         }
-        let mut scan = BatchScan::new(file.as_ref(), mode, 0, end);
+        let mut scan = BatchScan::new(self, file.as_ref(), mode, 0, end);
         while let Some(found) = scan.next()? {
             if found.header.last_offset() >= offset {
                 return Ok(Some(found));
@@ -394,7 +395,7 @@ impl Segment {
     pub(crate) fn read_next_offset(&self) -> io::Result<(i64, u64)> {
         let from = self.with_indexes(|indexes| Ok(indexes.offset.last_entry()?.map_or(0, |entry| entry.position)))?;
         let file = self.file()?;
-        let mut scan = BatchScan::new(file.as_ref(), ReadMode::Blocking, u64::from(from), self.size());
+        let mut scan = BatchScan::new(self, file.as_ref(), ReadMode::Blocking, u64::from(from), self.size());
         let mut next_offset = self.base_offset;
         while let Some(found) = scan.next()? {
             next_offset = found.header.last_offset() + 1;
@@ -487,7 +488,7 @@ impl Segment {
         let from = indexes.offset.lookup(last.offset, ReadMode::Blocking)?;
         state.max_timestamp_so_far = Some(last);
         let file = self.file()?;
-        let mut scan = BatchScan::new(file.as_ref(), ReadMode::Blocking, u64::from(from), self.size());
+        let mut scan = BatchScan::new(self, file.as_ref(), ReadMode::Blocking, u64::from(from), self.size());
         while let Some(found) = scan.next()? {
             self.note_timestamp(state, &found.header)?;
         }

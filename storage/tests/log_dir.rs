@@ -107,10 +107,10 @@ fn a_clean_stop_is_noted_and_used_once() {
         assert_eq!(logs.meta_properties(), Some(&meta));
         assert_eq!(logs.clean_shutdown().unwrap().broker_epoch, Some(17));
         assert_eq!(
-            logs.read_checkpoint(OffsetCheckpoint::Replication),
+            logs.read_checkpoint(OffsetCheckpoint::Replication).unwrap(),
             BTreeMap::from([(partition.clone(), 1)])
         );
-        let opened = logs.load_logs(|_| config(), 2, 0).unwrap();
+        let opened = logs.load_logs(|_| config(), 2, 0).unwrap().logs;
         assert_eq!(opened.len(), 1);
         assert_eq!(
             (
@@ -202,7 +202,7 @@ fn a_thousand_partitions_open_without_as_many_open_files() {
     }
     let logs = log_dir(&dir.0).unwrap();
     let start = std::time::Instant::now();
-    let opened = logs.load_logs(|_| config(), 2, 0).unwrap();
+    let opened = logs.load_logs(|_| config(), 2, 0).unwrap().logs;
     println!("1,000 partitions opened in {:?}", start.elapsed());
     assert_eq!(opened.len(), 1000);
     assert!(opened.iter().all(|log| log.log_end_offset() == 1));
@@ -245,11 +245,27 @@ fn many_logs_are_closed_together() {
     disk.crash();
     let logs = open();
     assert!(logs.clean_shutdown().is_some());
-    let opened = logs.load_logs(|_| config(), 3, 0).unwrap();
+    let opened = logs.load_logs(|_| config(), 3, 0).unwrap().logs;
     assert_eq!(opened.iter().map(|log| log.log_end_offset()).sum::<i64>(), 21);
     assert!(
         opened
             .iter()
             .all(|log| log.latest_epoch() == Some(0) && log.topic_id() == Some(id(1)))
     );
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_read_is_no_empty_one() {
+    let dir = TempDir::new();
+    let logs = log_dir(&dir.0).unwrap();
+    assert_eq!(
+        logs.read_checkpoint(OffsetCheckpoint::LogStartOffset).unwrap(),
+        BTreeMap::new()
+    );
+    // What reading it gives is neither its content nor that it is missing.
+    std::fs::create_dir(dir.0.join("log-start-offset-checkpoint")).unwrap();
+    let failure = logs.load_logs(|_| config(), 1, 0).unwrap_err();
+    assert!(failure.action.contains("log-start-offset-checkpoint"), "{failure}");
+    assert!(failure.error.contains("directory"), "{failure}");
+    assert!(logs.health().failure().is_some());
 }

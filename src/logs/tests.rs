@@ -1,0 +1,102 @@
+//! Logs that cannot be used, beside those that can.
+
+use std::path::Path;
+
+use protocol::wire::Uuid;
+
+use super::*;
+
+const ID: TopicId = Uuid([3; 16]);
+
+fn config(dir: &Path) -> Arc<BrokerConfig> {
+    Arc::new(BrokerConfig {
+        log_dirs: vec![dir.to_path_buf()],
+        ..BrokerConfig::default()
+    })
+}
+
+fn loaded(dir: &Path) -> Arc<Logs> {
+    let config = config(dir);
+    let dirs = LogDirs::open(&config).expect("a usable directory");
+    Logs::load(config, dirs, &BTreeMap::new()).expect("opens")
+}
+
+/// A whole message of format 0: offset, size, checksum, magic and attributes, no key, the value "v".
+fn old_message() -> Vec<u8> {
+    const CRC: u32 = 0xd20cbff5;
+    let checked = [&[0, 0][..], &[0xff; 4], &1_i32.to_be_bytes(), b"v"].concat();
+    let size = (checked.len() + 4) as u32;
+    [&[0; 8][..], &size.to_be_bytes(), &CRC.to_be_bytes(), &checked].concat()
+}
+
+/// Logs of `new-0` and `old-0`, the latter with a record of an old format, both closed.
+fn written(dir: &Path) -> (TopicPartition, TopicPartition) {
+    let partitions = ["new", "old"].map(|topic| TopicPartition::new(topic, 0));
+    let logs = loaded(dir);
+    for partition in &partitions {
+        let config = PartitionConfig::new(logs.broker_config(), &partition.topic, &ConfigMap::new());
+        let (mut log, _) = logs.open_or_create(partition, ID, &config, true).expect("created");
+        log.close(0).expect("closed");
+    }
+    std::fs::write(dir.join("old-0/00000000000000000000.log"), old_message()).expect("written");
+    for name in ["recovery-point-offset-checkpoint", "replication-offset-checkpoint"] {
+        std::fs::write(dir.join(name), "0\n1\nold 0 1\n").expect("written");
+    }
+    let [new, old] = partitions;
+    (new, old)
+}
+
+fn open(logs: &Logs, partition: &TopicPartition) -> Result<(Log, i64), LogsError> {
+    let config = PartitionConfig::new(logs.broker_config(), &partition.topic, &ConfigMap::new());
+    logs.open_or_create(partition, ID, &config, false)
+}
+
+#[test]
+fn a_log_of_an_old_format_keeps_its_partition_offline_and_nothing_else() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (new, old) = written(dir.path());
+    let logs = loaded(dir.path());
+    let refused = open(&logs, &old).expect_err("refused").to_string();
+    assert!(refused.contains("old-0") && refused.contains("magic 0"), "{refused}");
+    assert!(logs.any_refused() && !logs.any_offline());
+    open(&logs, &new).expect("is not concerned");
+    // It stays refused; no empty log comes in its place.
+    open(&logs, &old).expect_err("refused");
+    assert_eq!(
+        std::fs::read(dir.path().join("old-0/00000000000000000000.log")).expect("there"),
+        old_message()
+    );
+}
+
+#[test]
+fn what_is_known_of_a_refused_log_stays_in_the_checkpoints() {
+    let dir = tempfile::tempdir().expect("a directory");
+    written(dir.path());
+    let logs = loaded(dir.path());
+    logs.close(&[]).expect("closed");
+    for name in ["recovery-point-offset-checkpoint", "replication-offset-checkpoint"] {
+        let text = std::fs::read_to_string(dir.path().join(name)).expect("there");
+        assert!(text.contains("old 0 1"), "{name}: {text}");
+    }
+}
+
+#[test]
+fn a_log_that_was_never_recovered_is_not_vouched_for() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (_, old) = written(dir.path());
+    let mark = dir.path().join(".kafka_cleanshutdown");
+    assert!(!mark.exists());
+    loaded(dir.path()).close(&[]).expect("closed");
+    assert!(!mark.exists(), "old-0 was not recovered");
+    // One that needed no recovery is as good as it was.
+    std::fs::write(&mark, "").expect("written");
+    loaded(dir.path()).close(&[]).expect("closed");
+    assert!(mark.exists());
+    // Deleting its topic ends it.
+    std::fs::remove_file(&mark).expect("removed");
+    let logs = loaded(dir.path());
+    logs.delete(&old, None).expect("deleted");
+    assert!(!logs.any_refused() && !dir.path().join("old-0").exists());
+    logs.close(&[]).expect("closed");
+    assert!(mark.exists());
+}
