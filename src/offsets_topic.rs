@@ -145,6 +145,7 @@ fn append_error(partition: &Partition, failure: &AppendFailure) -> OffsetsLogErr
             LeaderError::NotLeader { .. } | LeaderError::Fenced { .. } | LeaderError::Unknown { .. },
         ) => OffsetsLogError::NotLeader,
         AppendFailure::NotEnoughReplicas { .. } => OffsetsLogError::NotEnoughReplicas,
+        AppendFailure::Log(AppendError::Closed { .. }) => OffsetsLogError::NotLeader,
         AppendFailure::Log(AppendError::LogDir(_)) => OffsetsLogError::Storage,
         AppendFailure::Log(AppendError::RecordBatchTooLarge { .. }) => OffsetsLogError::TooLarge,
         AppendFailure::Log(_) => OffsetsLogError::Refused,

@@ -38,6 +38,7 @@ impl ToCode for AppendError {
     fn to_code(&self) -> ErrorCode {
         match self {
             AppendError::LogDir(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+            AppendError::Closed { .. } => ErrorCode::NOT_LEADER_OR_FOLLOWER,
             AppendError::RecordBatchTooLarge { .. } => ErrorCode::RECORD_LIST_TOO_LARGE,
             AppendError::OutOfOrderSequence { .. } => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
             AppendError::InvalidProducerEpoch { .. } => ErrorCode::INVALID_PRODUCER_EPOCH,
@@ -124,6 +125,7 @@ impl ToCode for DeleteRecordsError {
     fn to_code(&self) -> ErrorCode {
         match self {
             DeleteRecordsError::Leader(error) => error.to_code(),
+            DeleteRecordsError::Log(LogStartOffsetError::Closed { .. }) => ErrorCode::NOT_LEADER_OR_FOLLOWER,
             DeleteRecordsError::Log(LogStartOffsetError::OffsetOutOfRange { .. }) => ErrorCode::OFFSET_OUT_OF_RANGE,
             DeleteRecordsError::Log(LogStartOffsetError::LogDir(_)) => ErrorCode::KAFKA_STORAGE_ERROR,
         }

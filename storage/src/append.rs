@@ -77,7 +77,7 @@ impl Log {
         now_ms: i64,
         pending: &mut Pending,
     ) -> Result<AppendInfo, AppendError> {
-        self.home.health().check()?;
+        self.check_open()?;
         self.check_size(batch.size_in_bytes())?;
         let (header, head, body) = batch.placed_at(pending.next_offset(self), leader_epoch);
         let info = AppendInfo {
@@ -106,6 +106,15 @@ impl Log {
         }
         let rolled = self.accept(header, head, body, now_ms, pending)?;
         Ok(AppendInfo { rolled, ..info })
+    }
+
+    fn check_open(&self) -> Result<(), AppendError> {
+        self.home.health().check()?;
+        if self.closed {
+            let partition = self.home.partition.clone();
+            return Err(AppendError::Closed { partition });
+        }
+        Ok(())
     }
 
     fn check_size(&self, size: usize) -> Result<(), AppendError> {
@@ -200,7 +209,7 @@ impl Log {
     /// Appends what a leader sent, offsets and epochs as they are. A batch that is cut off at the end is left out. Answers `None`
     /// where no whole batch came.
     pub fn append_as_follower(&mut self, records: &Bytes, now_ms: i64) -> Result<Option<AppendInfo>, AppendError> {
-        self.home.health().check()?;
+        self.check_open()?;
         let batches = self.split(records)?;
         let (Some(first), Some(last)) = (batches.first(), batches.last()) else {
             return Ok(None);

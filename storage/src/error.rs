@@ -84,6 +84,12 @@ pub enum AppendError {
     /// `KAFKA_STORAGE_ERROR`: the directory is offline.
     #[error(transparent)]
     LogDir(#[from] LogDirFailure),
+    /// `NOT_LEADER_OR_FOLLOWER`: the broker stops, and the log is closed. Another broker, or this one when it is back, takes them.
+    #[error("{partition}: the log is closed")]
+    Closed {
+        /// The partition.
+        partition: TopicPartition,
+    },
     /// `RECORD_LIST_TOO_LARGE`: the records do not fit into a segment.
     #[error("{partition}: {size} bytes of records exceed the maximum segment size of {segment_bytes}")]
     RecordBatchTooLarge {

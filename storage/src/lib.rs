@@ -54,7 +54,7 @@ pub use open_files::OpenFiles;
 pub use producer_state::{BatchMetadata, EndTxnMarker, ProducerState, ProducerStateEntry};
 pub use read::{FetchData, ReadOutcome, ReadPlan, ReadRequest};
 pub use recovery::LogOptions;
-pub use retention::LogStartOffsetError;
+pub use retention::{DeletedFiles, LogStartOffsetError, OldestSegments};
 pub use scan::ReadMode;
 pub use topic_partition::{PartitionDir, TopicPartition};
 pub use validate::{

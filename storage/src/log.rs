@@ -15,6 +15,7 @@ use crate::log_config::LogConfig;
 use crate::log_home::LogHome;
 use crate::producer_snapshot::Snapshots;
 use crate::producer_state::ProducerState;
+use crate::retention::DeletedFiles;
 use crate::segment::Segment;
 use crate::topic_partition::TopicPartition;
 
@@ -49,6 +50,8 @@ pub struct Log {
     pub(crate) truncations: u64,
     /// Files called `*.deleted`, to be removed when their time has come.
     pub(crate) deleted: VecDeque<DeletedFiles>,
+    /// Nothing is appended any more.
+    pub(crate) closed: bool,
 }
 
 /// What was written beside the segments and is not durable yet.
@@ -73,12 +76,6 @@ impl Unsynced {
         self.marks += 1;
         self
     }
-}
-
-#[derive(Debug)]
-pub(crate) struct DeletedFiles {
-    pub(crate) due_ms: i64,
-    pub(crate) paths: Vec<PathBuf>,
 }
 
 impl Log {
@@ -296,6 +293,11 @@ impl Log {
         self.last_flushed_ms = now_ms;
     }
 
+    /// Whether `flush.messages` asks for a flush: what was appended last is not to be acknowledged before it.
+    pub fn is_flush_due_by_messages(&self) -> bool {
+        self.log_end_offset - self.recovery_point >= self.config.flush_messages
+    }
+
     /// Makes everything durable before it returns.
     pub fn flush(&mut self, now_ms: i64) -> Result<(), LogDirFailure> {
         if let Some(plan) = self.plan_flush(self.log_end_offset) {
@@ -306,7 +308,7 @@ impl Log {
     }
 
     /// Brings the log into the state that a clean stop leaves: everything durable, nothing allocated behind the records,
-    /// indexes complete, a snapshot of the producers at the log end offset. Appends may go on, which undoes it.
+    /// indexes complete, a snapshot of the producers at the log end offset. Every later append is refused.
     pub fn close(&mut self, now_ms: i64) -> Result<(), LogDirFailure> {
         if let Some(plan) = self.plan_close(now_ms)? {
             plan.run()?;
@@ -316,8 +318,10 @@ impl Log {
     }
 
     /// The first part of [`Log::close`]: all but making it durable, which many logs do together with
-    /// [`LogDir::flush_together`](crate::LogDir::flush_together). `None` where nothing has changed.
+    /// [`LogDir::flush_together`](crate::LogDir::flush_together). `None` where nothing has changed. From here on appends are refused:
+    /// what came later would not be in what the mark of a clean stop vouches for.
     pub fn plan_close(&mut self, now_ms: i64) -> Result<Option<FlushPlan>, LogDirFailure> {
+        self.closed = true;
         self.home.health().check()?;
         if !self.unsynced.changed {
             return Ok(None);
@@ -340,22 +344,5 @@ impl Log {
         let is_last_change = self.unsynced.marks == plan.unsynced.marks && self.log_end_offset == plan.offset;
         self.note_flushed(plan, now_ms);
         self.unsynced.changed &= !is_last_change;
-    }
-
-    /// Removes the files of deleted segments whose `file.delete.delay.ms` is over.
-    pub fn remove_deleted_files(&mut self, now_ms: i64) -> Result<(), LogDirFailure> {
-        while let Some(files) = self.deleted.front()
-            && files.due_ms <= now_ms
-        {
-            for path in &files.paths {
-                let removed = match self.home.disk().remove_file(path) {
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                    other => other,
-                };
-                self.home.check("remove a deleted segment", removed)?;
-            }
-            self.deleted.pop_front();
-        }
-        Ok(())
     }
 }

@@ -96,6 +96,7 @@ impl Log {
             truncations: 0,
             flushes: 0,
             deleted: VecDeque::new(),
+            closed: false,
         };
         log.load_topic_id(options.topic_id, options.clean_shutdown)?;
         match log.load(&files, options.clean_shutdown, now_ms) {

@@ -1,11 +1,68 @@
 //! What leaves a log: old segments by time, size and log start offset, and the end of a log that has diverged from its leader's.
+//!
+//! What takes long is done without the log: reading timestamps ([`OldestSegments`]) and removing files ([`DeletedFiles`]). Renaming is
+//! not: a name must not be taken by a new segment before the old one has lost it. It is metadata alone, and bounded.
 
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::LogDirFailure;
-use crate::log::{DeletedFiles, Log};
+use crate::log::Log;
+use crate::log_home::LogHome;
 use crate::segment::Segment;
 use crate::topic_partition::TopicPartition;
+
+/// How many segments lose their names at once.
+const MAX_DELETED_AT_ONCE: usize = 16;
+
+/// Files called `*.deleted`, which nobody looks for any more.
+#[derive(Debug)]
+pub struct DeletedFiles {
+    home: Arc<LogHome>,
+    due_ms: i64,
+    paths: Vec<PathBuf>,
+}
+
+impl DeletedFiles {
+    /// Removes them.
+    ///
+    /// # Errors
+    /// The log directory's failure.
+    pub fn remove(&self) -> Result<(), LogDirFailure> {
+        for path in &self.paths {
+            let removed = match self.home.disk().remove_file(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                other => other,
+            };
+            self.home.check("remove a deleted segment", removed)?;
+        }
+        Ok(())
+    }
+}
+
+/// The segments that [`Log::delete_old_segments`] looks at next.
+#[derive(Debug)]
+pub struct OldestSegments {
+    home: Arc<LogHome>,
+    segments: Vec<Arc<Segment>>,
+}
+
+impl OldestSegments {
+    /// Reads what decides about them, so that the decision waits for no disk.
+    ///
+    /// # Errors
+    /// The log directory's failure.
+    pub fn load(&self) -> Result<(), LogDirFailure> {
+        for segment in &self.segments {
+            match segment.largest_timestamp() {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && segment.is_deleted() => {}
+                loaded => drop(self.home.check("look at a segment's timestamps", loaded)?),
+            }
+        }
+        Ok(())
+    }
+}
 
 /// Why the log start offset was not raised.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +70,12 @@ pub enum LogStartOffsetError {
     /// `KAFKA_STORAGE_ERROR`: the directory is offline.
     #[error(transparent)]
     LogDir(#[from] LogDirFailure),
+    /// `NOT_LEADER_OR_FOLLOWER`: the broker stops, and the log is closed.
+    #[error("{partition}: the log is closed")]
+    Closed {
+        /// The partition.
+        partition: TopicPartition,
+    },
     /// `OFFSET_OUT_OF_RANGE`.
     #[error("{partition}: cannot raise the log start offset to {requested}: the high watermark is {high_watermark}")]
     OffsetOutOfRange {
@@ -34,6 +97,10 @@ impl Log {
         high_watermark: i64,
     ) -> Result<bool, LogStartOffsetError> {
         self.home.health().check()?;
+        if self.closed {
+            let partition = self.home.partition.clone();
+            return Err(LogStartOffsetError::Closed { partition });
+        }
         if log_start_offset > high_watermark {
             let (partition, requested) = (self.home.partition.clone(), log_start_offset);
             return Err(LogStartOffsetError::OffsetOutOfRange {
@@ -51,36 +118,49 @@ impl Log {
         Ok(true)
     }
 
+    /// The segments that retention looks at next; what it needs of them is to be loaded without the log.
+    pub fn oldest_segments(&self) -> OldestSegments {
+        let by_time = self.config.cleanup_policy.delete && self.config.retention_ms >= 0;
+        let count = if by_time { MAX_DELETED_AT_ONCE } else { 0 };
+        OldestSegments {
+            home: self.home.clone(),
+            segments: self.segments.values().take(count).cloned().collect(),
+        }
+    }
+
     /// Deletes the segments that lie wholly below the log start offset and, where `cleanup.policy` says `delete`, those that exceed
-    /// `retention.bytes` or `retention.ms`; never one that reaches the high watermark. Answers how many. The files stay as
-    /// `*.deleted` until [`Log::remove_deleted_files`].
+    /// `retention.bytes` or `retention.ms`; never one that reaches the high watermark. Answers how many: a bounded number at once,
+    /// until 0 says that there are no more. The files stay as `*.deleted` until [`Log::take_deleted_files`].
     pub fn delete_old_segments(&mut self, high_watermark: i64, now_ms: i64) -> Result<usize, LogDirFailure> {
         self.home.health().check()?;
         let log_start_offset = self.log_start_offset;
         let below_start = |_: &Segment, next: Option<i64>| Ok(next.is_some_and(|next| next <= log_start_offset));
-        let mut count = self.delete_while(high_watermark, now_ms, below_start)?;
-        if !self.config.cleanup_policy.delete {
-            return Ok(count);
+        let deleted = self.delete_while(high_watermark, now_ms, below_start)?;
+        if deleted > 0 || !self.config.cleanup_policy.delete {
+            return Ok(deleted);
         }
         let retention_bytes = self.config.retention_bytes;
         if retention_bytes >= 0 && self.size() >= retention_bytes as u64 {
             let mut excess = self.size() - retention_bytes as u64;
-            count += self.delete_while(high_watermark, now_ms, |segment, _| {
+            let deleted = self.delete_while(high_watermark, now_ms, |segment, _| {
                 let exceeds = excess >= segment.size();
                 excess = excess.saturating_sub(segment.size());
                 Ok(exceeds)
             })?;
+            if deleted > 0 {
+                return Ok(deleted);
+            }
         }
         let retention_ms = self.config.retention_ms;
-        if retention_ms >= 0 {
-            let is_old = |segment: &Segment, _| Ok(now_ms - segment.largest_timestamp()? > retention_ms);
-            count += self.delete_while(high_watermark, now_ms, is_old)?;
+        if retention_ms < 0 {
+            return Ok(0);
         }
-        Ok(count)
+        let is_old = |segment: &Segment, _| Ok(now_ms - segment.largest_timestamp()? > retention_ms);
+        self.delete_while(high_watermark, now_ms, is_old)
     }
 
-    /// Deletes segments from the oldest on as long as the predicate – of a segment and the next one's base offset – holds. An empty
-    /// last one stays.
+    /// Deletes segments from the oldest on as long as the predicate – of a segment and the next one's base offset – holds, and no
+    /// more than a few. An empty last one stays.
     fn delete_while(
         &mut self,
         high_watermark: i64,
@@ -89,7 +169,9 @@ impl Log {
     ) -> Result<usize, LogDirFailure> {
         let mut deletable = 0;
         let mut segments = self.segments.values().peekable();
-        while let Some(segment) = segments.next() {
+        while deletable < MAX_DELETED_AT_ONCE
+            && let Some(segment) = segments.next()
+        {
             let next = segments.peek().map(|next| next.base_offset());
             let is_last_and_empty = next.is_none() && segment.size() == 0;
             if high_watermark < next.unwrap_or(self.log_end_offset) || is_last_and_empty {
@@ -137,9 +219,27 @@ impl Log {
         }
         self.unsynced.mark().names = true;
         self.deleted.push_back(DeletedFiles {
+            home: self.home.clone(),
             due_ms: now_ms + self.config.file_delete_delay_ms,
             paths,
         });
+        Ok(())
+    }
+
+    /// Files of deleted segments whose `file.delete.delay.ms` is over: to be removed without the log, since unlinking large files
+    /// takes long. `None` where there are no more.
+    pub fn take_deleted_files(&mut self, now_ms: i64) -> Option<DeletedFiles> {
+        self.deleted.pop_front_if(|files| files.due_ms <= now_ms)
+    }
+
+    /// Removes the files of deleted segments whose `file.delete.delay.ms` is over.
+    ///
+    /// # Errors
+    /// The log directory's failure.
+    pub fn remove_deleted_files(&mut self, now_ms: i64) -> Result<(), LogDirFailure> {
+        while let Some(files) = self.take_deleted_files(now_ms) {
+            files.remove()?;
+        }
         Ok(())
     }
 

@@ -8,7 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use storage::{BatchHeader, Disk, Log, LogConfig, LogDirHealth, ReadRequest, SimDisk, ValidateOptions, validate};
+use storage::{
+    AppendError, BatchHeader, Disk, Log, LogConfig, LogDirHealth, ReadRequest, SimDisk, ValidateOptions, validate,
+};
 use support::{Spec, batch, options};
 
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +19,10 @@ enum Step {
         records: i32,
         value_size: usize,
         producer: Option<i64>,
+    },
+    AppendTogether {
+        count: i32,
+        value_size: usize,
     },
     Roll,
     Flush,
@@ -38,6 +44,7 @@ fn step() -> impl Strategy<Value = Step> {
     let append = (1..5, 0..700_usize, prop::option::of(0..3_i64));
     prop_oneof![
         20 => append.prop_map(|(records, value_size, producer)| Step::Append { records, value_size, producer }),
+        5 => (2..12, 0..700_usize).prop_map(|(count, value_size)| Step::AppendTogether { count, value_size }),
         1 => Just(Step::Roll),
         3 => Just(Step::Flush),
         1 => (0..100_i64).prop_map(|percent| Step::DeleteRecords { percent }),
@@ -120,7 +127,12 @@ impl Model {
                 records,
                 value_size,
                 producer,
-            } => self.append(log, records, value_size, producer)?,
+            } => self.append(log, &[(records, value_size, producer)])?,
+            Step::AppendTogether { count, value_size } => {
+                let producer = |n| Some(i64::from(n % 3)).filter(|id| *id > 0);
+                let batches: Vec<_> = (0..count).map(|n| (n % 3 + 1, value_size, producer(n))).collect();
+                self.append(log, &batches)?;
+            }
             Step::Roll => log.roll(now_ms).map_err(text)?,
             Step::Flush => {
                 log.flush(now_ms).map_err(text)?;
@@ -135,7 +147,8 @@ impl Model {
                 self.log_start_offset = log.log_start_offset();
             }
             Step::Retention => {
-                log.delete_old_segments(log.log_end_offset(), now_ms).map_err(text)?;
+                log.oldest_segments().load().map_err(text)?;
+                while log.delete_old_segments(log.log_end_offset(), now_ms).map_err(text)? > 0 {}
                 self.log_start_offset = log.log_start_offset();
             }
             Step::RemoveFiles => log.remove_deleted_files(now_ms).map_err(text)?,
@@ -184,34 +197,48 @@ impl Model {
         self.sequences.clear();
     }
 
-    fn append(&mut self, log: &mut Log, records: i32, value_size: usize, producer: Option<i64>) -> Result<(), String> {
-        let sequence = producer.map(|id| *self.sequences.entry(id).or_insert(0));
-        let producer = producer.map_or((-1, -1, -1), |id| (id, self.epoch as i16, sequence.unwrap()));
-        let spec = Spec {
-            records,
-            value_size,
-            timestamp: 1000 + self.now_ms,
-            producer,
-        };
-        let partition = log.partition().clone();
+    /// Appends batches – records, bytes of each, producer – that met; among them one that is refused, which costs no other.
+    fn append(&mut self, log: &mut Log, wanted: &[(i32, usize, Option<i64>)]) -> Result<(), String> {
+        let (partition, now_ms) = (log.partition().clone(), self.now_ms);
         let options = ValidateOptions {
             partition: &partition,
             config: &self.config,
             produce_version: 9,
         };
-        let bytes = batch(spec);
-        let validated = validate(bytes.clone(), &options, self.now_ms).unwrap();
-        let info = log
-            .append_as_leader(validated, self.epoch, self.now_ms)
-            .map_err(|error| error.to_string())?;
-        let mut bytes = bytes.to_vec();
-        bytes[..8].copy_from_slice(&info.first_offset.to_be_bytes());
-        bytes[12..16].copy_from_slice(&self.epoch.to_be_bytes());
-        let header = BatchHeader::parse(&bytes).unwrap();
-        assert_eq!(header.base_offset, self.end().max(log.log_start_offset()));
-        self.batches.push(Stored { header, bytes });
-        if let Some(sequence) = sequence {
-            self.sequences.insert(producer.0, sequence + records);
+        let mut batches = Vec::new();
+        for &(records, value_size, producer) in wanted {
+            let sequence = producer.map(|id| self.sequences.entry(id).or_insert(0));
+            let spec = |sequence| Spec {
+                records,
+                value_size,
+                timestamp: 1000 + now_ms,
+                producer: producer.map_or((-1, -1, -1), |id| (id, self.epoch as i16, sequence)),
+            };
+            let first = sequence.as_deref().copied().unwrap_or(-1);
+            batches.push((batch(spec(first)), true));
+            if let Some(next) = sequence {
+                *next += records;
+                if wanted.len() > 1 {
+                    batches.push((batch(spec(first + 1000)), false));
+                }
+            }
+        }
+        let validated = batches
+            .iter()
+            .map(|(bytes, _)| validate(bytes.clone(), &options, now_ms).unwrap());
+        let results = log.append_all(validated, self.epoch, now_ms);
+        for ((bytes, is_right), result) in batches.into_iter().zip(results) {
+            let info = match result {
+                Err(AppendError::OutOfOrderSequence { .. }) if !is_right => continue,
+                result => result.map_err(|error| error.to_string())?,
+            };
+            assert!(is_right);
+            let mut bytes = bytes.to_vec();
+            bytes[..8].copy_from_slice(&info.first_offset.to_be_bytes());
+            bytes[12..16].copy_from_slice(&self.epoch.to_be_bytes());
+            let header = BatchHeader::parse(&bytes).unwrap();
+            assert_eq!(header.base_offset, self.end().max(log.log_start_offset()));
+            self.batches.push(Stored { header, bytes });
         }
         Ok(())
     }

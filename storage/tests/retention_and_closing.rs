@@ -1,0 +1,84 @@
+//! What is done to a log beside appending and reading: retention in rounds, closing.
+
+mod support;
+
+use storage::{AppendError, Log, LogConfig, LogStartOffsetError, ValidateOptions, ValidatedBatch, validate};
+use support::{Spec, TempDir, batch, open};
+
+fn validated(log: &Log) -> ValidatedBatch {
+    let (partition, config) = (log.partition().clone(), log.config().clone());
+    let options = ValidateOptions {
+        partition: &partition,
+        config: &config,
+        produce_version: 9,
+    };
+    validate(batch(Spec::default()), &options, 0).unwrap()
+}
+
+fn append(log: &mut Log) {
+    let batch = validated(log);
+    log.append_as_leader(batch, 3, 0).unwrap();
+}
+
+fn deleted_files(log: &Log) -> usize {
+    let names = std::fs::read_dir(log.dir()).unwrap();
+    names
+        .filter(|entry| entry.as_ref().unwrap().path().extension() == Some("deleted".as_ref()))
+        .count()
+}
+
+#[test]
+fn retention_renames_a_bounded_number_at_once_and_removes_files_without_the_log() {
+    let dir = TempDir::new();
+    let config = LogConfig {
+        segment_bytes: 100,
+        retention_bytes: 0,
+        file_delete_delay_ms: 0,
+        ..LogConfig::default()
+    };
+    let mut log = open(&dir.0, config);
+    for _ in 0..40 {
+        append(&mut log);
+    }
+    let end = log.log_end_offset();
+    let mut rounds = Vec::new();
+    loop {
+        let deleted = log.delete_old_segments(end, 0).unwrap();
+        if deleted == 0 {
+            break;
+        }
+        rounds.push(deleted);
+    }
+    assert_eq!(rounds, [16, 16, 8]);
+    let files = log.take_deleted_files(0).unwrap();
+    // The log is free for others while they go.
+    append(&mut log);
+    assert_eq!(deleted_files(&log), 120);
+    files.remove().unwrap();
+    assert_eq!(deleted_files(&log), 72);
+    assert!(log.take_deleted_files(-1).is_none());
+}
+
+#[test]
+fn a_closed_log_takes_nothing_more() {
+    let dir = TempDir::new();
+    let mut log = open(&dir.0, LogConfig::default());
+    append(&mut log);
+    let late = validated(&log);
+    let plan = log.plan_close(0).unwrap().unwrap();
+    // What comes between the plan and its end would be neither flushed nor in the snapshot.
+    let end = log.log_end_offset();
+    let refused = log.append_as_leader(late, 3, 0);
+    assert!(matches!(refused, Err(AppendError::Closed { .. })), "{refused:?}");
+    let refused = log.append_as_follower(&batch(Spec::default()), 0);
+    assert!(matches!(refused, Err(AppendError::Closed { .. })), "{refused:?}");
+    let refused = log.increment_log_start_offset(1, end);
+    assert!(
+        matches!(refused, Err(LogStartOffsetError::Closed { .. })),
+        "{refused:?}"
+    );
+    plan.run().unwrap();
+    log.note_closed(&plan, 0);
+    assert_eq!((log.log_start_offset(), log.log_end_offset()), (0, end));
+    assert!(log.plan_close(0).unwrap().is_none());
+}
