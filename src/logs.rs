@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use crate::clock;
 use crate::log_config::PartitionConfig;
 use crate::log_dirs::LogDirs;
-use crate::partition::Partition;
+use crate::partition::{DirectoryWriter, Partition};
 use crate::random;
 
 /// Why a log could not be opened, created or deleted.
@@ -89,6 +89,8 @@ struct Directory {
     deleted: Mutex<Vec<(i64, PathBuf)>>,
     /// Held while a checkpoint is replaced: two writers would share its temporary file.
     checkpoints: Mutex<()>,
+    /// Appends for its partitions while it is slow.
+    writer: Arc<DirectoryWriter>,
 }
 
 impl Directory {
@@ -197,6 +199,7 @@ impl Logs {
             partitions: Mutex::new(count),
             deleted: Mutex::new(deleted),
             checkpoints: Mutex::new(()),
+            writer: Arc::default(),
         });
         Ok(())
     }
@@ -295,6 +298,13 @@ impl Logs {
             .create_log(partition, id, config.log.clone(), clock::now_ms())?;
         *directory.partitions.lock() += 1;
         Ok((log, 0))
+    }
+
+    /// The writer of the directory that a log is in.
+    pub fn writer_for(&self, log: &Log) -> Arc<DirectoryWriter> {
+        let dir = log.dir();
+        let directory = self.directories.iter().find(|d| dir.starts_with(d.dir.path()));
+        directory.map(|d| d.writer.clone()).unwrap_or_default()
     }
 
     /// Deletes a partition's log: at once from sight, its files after `file.delete.delay.ms`.

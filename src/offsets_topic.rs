@@ -38,15 +38,7 @@ impl OffsetsTopic {
         let batch = partition
             .validate(batch, PRODUCE_VERSION)
             .map_err(|e| refused(&partition, &e))?;
-        let appended = match partition.flushes_by_messages() {
-            false => partition.append_as_leader(batch, ACKS_ALL),
-            true => {
-                let partition = partition.clone();
-                let append = tokio::task::spawn_blocking(move || partition.append_as_leader(batch, ACKS_ALL));
-                append.await.map_err(|_| OffsetsLogError::Storage)?
-            }
-        };
-        let outcome = match appended {
+        let outcome = match partition.append_as_leader(batch, ACKS_ALL) {
             Appended::Done(outcome) => outcome,
             Appended::Queued(pending) => pending.outcome().await.ok_or(OffsetsLogError::NotLeader)?,
         };

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use controller::{
     Applied, BoxFuture, Effect, EffectSink, FailedReplica, PartitionState, StopReplicaPartition, TopicState,
@@ -25,8 +24,6 @@ pub struct Replicas {
     broker_id: i32,
     logs: Arc<Logs>,
     topics: RwLock<HashMap<Arc<str>, OfTopic>>,
-    /// Set once any partition has a finite `flush.messages`, so that nobody else pays for asking.
-    any_flushes_by_messages: AtomicBool,
 }
 
 impl Replicas {
@@ -36,7 +33,6 @@ impl Replicas {
             broker_id,
             logs,
             topics: RwLock::default(),
-            any_flushes_by_messages: AtomicBool::new(false),
         })
     }
 
@@ -62,17 +58,6 @@ impl Replicas {
             .get(topic)
             .map(|of| of.values().cloned().collect())
             .unwrap_or_default()
-    }
-
-    /// Whether any partition here ever had a finite `flush.messages`.
-    pub fn any_flushes_by_messages(&self) -> bool {
-        self.any_flushes_by_messages.load(Ordering::Relaxed)
-    }
-
-    fn note_config(&self, config: &PartitionConfig) {
-        if config.log.flush_messages != i64::MAX {
-            self.any_flushes_by_messages.store(true, Ordering::Relaxed);
-        }
     }
 
     /// The code for a partition that exists but is not here.
@@ -119,7 +104,6 @@ impl Replicas {
 
     fn lead_or_follow(&self, topic: &TopicState, failed: &mut Vec<FailedReplica>) {
         let config = PartitionConfig::new(self.logs.broker_config(), &topic.topic, &topic.configs);
-        self.note_config(&config);
         for state in &topic.partitions {
             if let Err(failure) = self.take_over(topic, state, &config) {
                 log::error!("{}-{}: {failure}", topic.topic, state.partition);
@@ -147,7 +131,8 @@ impl Replicas {
         let (log, high_watermark) = self
             .logs
             .open_or_create(&topic_partition, topic_id, config, state.is_new)?;
-        let partition = Partition::new(topic_id, self.broker_id, log, high_watermark, config.clone());
+        let writer = self.logs.writer_for(&log);
+        let partition = Partition::new(topic_id, self.broker_id, log, high_watermark, config.clone(), writer);
         partition.set_state(state.clone())?;
         self.topics
             .write()
@@ -205,7 +190,6 @@ impl Replicas {
             }
             Effect::TopicConfigChanged { topic, configs } => {
                 let config = PartitionConfig::new(self.logs.broker_config(), topic, configs);
-                self.note_config(&config);
                 for partition in self.of_topic(topic) {
                     partition.set_config(config.clone());
                 }

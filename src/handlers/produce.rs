@@ -44,7 +44,6 @@ fn start(broker: &Arc<Broker>, context: RequestContext, mut reader: Reader) -> R
         context,
     };
     if compressed_bytes(&request) <= INLINE_COMPRESSED_BYTES
-        && !produce.waits_for_the_disk(&request)
         && let Some(checked) = produce.check(&request, Effort::Small)
     {
         return Ok(produce.append(checked, request.acks));
@@ -124,18 +123,7 @@ enum Checked {
 type AllChecked = Vec<(Utf8Bytes, Vec<Checked>)>;
 
 impl Produce {
-    /// Whether a topic's `flush.messages` makes the append wait for an fsync.
-    fn waits_for_the_disk(&self, request: &ProduceRequest) -> bool {
-        self.broker.replicas.any_flushes_by_messages()
-            && request.topic_data.iter().any(|topic| {
-                topic.partition_data.iter().any(|data| {
-                    let partition = self.broker.replicas.get(&topic.name, data.index);
-                    partition.is_some_and(|partition| partition.flushes_by_messages())
-                })
-            })
-    }
-
-    /// Inflating much takes long, and so does a flush: not in a task that serves other connections. What this connection sends
+    /// Inflating much takes long: not in a task that serves other connections. What this connection sends
     /// next waits, so that its records keep their order. As many do so at a time as there are cores: each may need as much
     /// memory as its batches become.
     async fn append_elsewhere(self, request: ProduceRequest) -> Started {

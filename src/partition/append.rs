@@ -1,13 +1,15 @@
 //! Appending as leader. Nobody waits for the log's lock: appends queue up, whoever holds the lock appends what has queued, up to a
-//! bound, and everybody else awaits the outcome. Without contention an append is done when the call returns.
+//! bound, and everybody else awaits the outcome. Without contention an append is done when the call returns, unless the directory is
+//! slow, or `flush.messages` asks for a flush first.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use storage::{AppendError, AppendInfo, Log, LogConfig, TopicPartition, ValidatedBatch};
+use storage::{AppendError, AppendInfo, LogConfig, TopicPartition, ValidatedBatch};
 use tokio::sync::oneshot;
 
+use super::drain::Together;
 use super::{LeaderError, Partition};
 use crate::clock;
 use bytes::Bytes;
@@ -15,6 +17,8 @@ use storage::{ValidateError, ValidateOptions, validate, validate_if_cheap};
 
 /// What one holder of the lock appends for others before it lets another take over.
 const MAX_DRAIN: usize = 64;
+/// And how many bytes of them, unless the first one is larger: writes gain nothing by being larger than that.
+const MAX_DRAIN_BYTES: usize = 1024 * 1024;
 
 /// Why nothing was appended.
 #[derive(Debug, thiserror::Error)]
@@ -41,11 +45,11 @@ pub enum AppendFailure {
 pub enum Appended {
     /// Done or refused.
     Done(Result<AppendInfo, AppendFailure>),
-    /// Another task appends it.
+    /// Another task appends it, or it waits for the disk.
     Queued(PendingAppend),
 }
 
-/// The outcome of an append that another task makes.
+/// The outcome of an append that another task makes, or that is not on disk yet.
 pub struct PendingAppend(oneshot::Receiver<Result<AppendInfo, AppendFailure>>);
 
 impl PendingAppend {
@@ -55,9 +59,12 @@ impl PendingAppend {
     }
 }
 
-struct Queued {
-    batch: ValidatedBatch,
-    outcome: oneshot::Sender<Result<AppendInfo, AppendFailure>>,
+/// Where the outcome of an append is awaited.
+pub(super) type Outcome = oneshot::Sender<Result<AppendInfo, AppendFailure>>;
+
+pub(super) struct Queued {
+    pub(super) batch: ValidatedBatch,
+    pub(super) outcome: Outcome,
 }
 
 #[derive(Default)]
@@ -67,7 +74,7 @@ pub(super) struct AppendQueue {
 }
 
 impl AppendQueue {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.length.load(Ordering::SeqCst) == 0
     }
 
@@ -77,11 +84,19 @@ impl AppendQueue {
         self.length.store(queued.len(), Ordering::SeqCst);
     }
 
-    fn pop(&self) -> Option<Queued> {
+    /// What is appended together: in order, bounded in number and bytes, at least one where there is any.
+    pub(super) fn pop_some(&self) -> Vec<Queued> {
         let mut queued = self.queued.lock();
-        let entry = queued.pop_front();
+        let mut bytes = 0;
+        let fits = |entry: &&Queued| {
+            bytes += entry.batch.size_in_bytes();
+            bytes <= MAX_DRAIN_BYTES
+        };
+        let count = queued.iter().take(MAX_DRAIN).take_while(fits).count();
+        let count = count.max(1).min(queued.len());
+        let some = queued.drain(..count).collect();
         self.length.store(queued.len(), Ordering::SeqCst);
-        entry
+        some
     }
 }
 
@@ -125,24 +140,31 @@ impl Partition {
         if let Err(failure) = self.may_append(acks) {
             return Appended::Done(Err(failure));
         }
-        if let Some(mut log) = self.log.try_lock()
+        // A queue is looked at twice: before the lock, so that a long one does not cost it, and under it, where it counts.
+        if self.queue.is_empty()
+            && !self.writer.is_slow()
+            && let Some(mut log) = self.log.try_lock()
             && self.queue.is_empty()
         {
-            let outcome = self.append_locked(&mut log, batch);
+            let Together {
+                mut results,
+                awaits_flush,
+            } = self.append_locked(&mut log, vec![batch]);
             drop(log);
             self.drain();
-            return Appended::Done(outcome);
+            return match results.pop().expect("one result per batch") {
+                Ok(info) if awaits_flush => {
+                    let (outcome, pending) = oneshot::channel();
+                    self.answer_when_flushed(vec![(outcome, info)]);
+                    Appended::Queued(PendingAppend(pending))
+                }
+                result => Appended::Done(result),
+            };
         }
         let (outcome, pending) = oneshot::channel();
         self.queue.push(Queued { batch, outcome });
         self.drain();
         Appended::Queued(PendingAppend(pending))
-    }
-
-    /// Whether `flush.messages` may have an append wait for the disk. Whoever appends to such a partition does it where that delays
-    /// nobody else.
-    pub fn flushes_by_messages(&self) -> bool {
-        self.config.read().log.flush_messages != i64::MAX
     }
 
     /// Whether this broker leads and, for `acks=all`, enough replicas are in sync.
@@ -164,53 +186,5 @@ impl Partition {
             });
         }
         Ok(())
-    }
-
-    /// Appends what has queued. Whoever queued while the lock was held relies on its holder to come by here afterwards, whatever it
-    /// held the lock for ([`super::LogGuard`]).
-    pub(super) fn drain(&self) {
-        // Whoever unlocks looks at the queue afterwards, and whoever queues tries the lock afterwards: one of them must see the
-        // other, so neither pair may be reordered.
-        fence(Ordering::SeqCst);
-        while !self.queue.is_empty() {
-            let Some(mut log) = self.log.try_lock() else { return };
-            let mut drained = 0;
-            while drained < MAX_DRAIN
-                && let Some(Queued { batch, outcome }) = self.queue.pop()
-            {
-                // Whoever asked may be gone; the append stands all the same.
-                let _ = outcome.send(self.append_locked(&mut log, batch));
-                drained += 1;
-            }
-            drop(log);
-            fence(Ordering::SeqCst);
-            if drained == MAX_DRAIN && !self.queue.is_empty() {
-                if let Some(partition) = self.this.upgrade() {
-                    tokio::spawn(async move { partition.drain() });
-                }
-                return;
-            }
-        }
-    }
-
-    fn append_locked(&self, log: &mut Log, batch: ValidatedBatch) -> Result<AppendInfo, AppendFailure> {
-        // Leadership may have gone while the append was queued.
-        let state = self.leader_state()?;
-        let before = self.high_watermark();
-        let bytes = batch.size_in_bytes();
-        let now_ms = clock::now_ms();
-        let info = log.append_as_leader(batch, state.leader_epoch.0, now_ms)?;
-        if self.flushes_by_messages() && log.is_flush_due(now_ms) {
-            log.flush(now_ms).map_err(AppendError::LogDir)?;
-        }
-        self.advance_high_watermark(log);
-        if self.high_watermark() > before {
-            let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-            self.waiters.became_readable(bytes, info.rolled);
-        }
-        if info.rolled {
-            self.flush_rolled(log.active_segment_base_offset());
-        }
-        Ok(info)
     }
 }

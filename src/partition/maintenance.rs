@@ -7,15 +7,23 @@ use super::Partition;
 use crate::clock;
 
 impl Partition {
-    /// Deletes segments that retention has done with; returns how many.
+    /// Deletes segments that retention has done with; returns how many. The log is free in between.
     ///
     /// # Errors
     /// The log directory's failure.
     pub fn delete_old_segments(&self) -> Result<usize, LogDirFailure> {
-        let mut log = self.log();
-        let deleted = log.delete_old_segments(self.high_watermark(), clock::now_ms())?;
-        self.advance_high_watermark(&log);
-        Ok(deleted)
+        let mut deleted = 0;
+        loop {
+            let oldest = self.log().oldest_segments();
+            oldest.load()?;
+            let mut log = self.log();
+            let some = log.delete_old_segments(self.high_watermark(), clock::now_ms())?;
+            self.advance_high_watermark(&log);
+            if some == 0 {
+                return Ok(deleted);
+            }
+            deleted += some;
+        }
     }
 
     /// Makes the log durable if `flush.ms` or `flush.messages` asks for it.
@@ -25,19 +33,6 @@ impl Partition {
     pub fn flush_if_due(&self) -> Result<(), LogDirFailure> {
         let is_due = self.log().is_flush_due(clock::now_ms());
         if is_due { self.flush_to(i64::MAX) } else { Ok(()) }
-    }
-
-    /// Makes the log durable up to `offset`; appends go on meanwhile.
-    ///
-    /// # Errors
-    /// The log directory's failure.
-    pub fn flush_to(&self, offset: i64) -> Result<(), LogDirFailure> {
-        let plan = self.log().plan_flush(offset);
-        if let Some(plan) = plan {
-            plan.run()?;
-            self.log().note_flushed(&plan, clock::now_ms());
-        }
-        Ok(())
     }
 
     /// A segment was rolled: what lies before the new one is made durable in the background.
@@ -56,7 +51,13 @@ impl Partition {
     /// # Errors
     /// The log directory's failure.
     pub fn remove_deleted_files(&self) -> Result<(), LogDirFailure> {
-        self.log().remove_deleted_files(clock::now_ms())
+        loop {
+            let due = self.log().take_deleted_files(clock::now_ms());
+            match due {
+                Some(files) => files.remove()?,
+                None => return Ok(()),
+            }
+        }
     }
 
     /// Forgets producers that wrote nothing for `producer.id.expiration.ms`.

@@ -1,7 +1,11 @@
 //! One partition on this broker: its log, who leads it, who waits for it. Kafka's `Partition`.
 
 mod append;
+mod directory_writer;
+mod drain;
+mod group_commit;
 mod maintenance;
+mod pace;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -9,8 +13,9 @@ mod waiters;
 
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use controller::ids::NO_LEADER;
 use controller::{LeaderRecoveryState, PartitionState};
@@ -19,15 +24,22 @@ use protocol::wire::TopicId;
 use storage::{Log, LogStartOffsetError, TopicPartition};
 
 pub use append::{AppendFailure, Appended, PendingAppend};
+pub use directory_writer::DirectoryWriter;
 pub use read::{PartitionRead, ReadFailure, ReadLimits, Readable};
 pub use waiters::{FetchWaiter, Mark, Seen, Slot, Waiters, Wake};
 
 use crate::log_config::PartitionConfig;
 
 use append::AppendQueue;
+use drain::Unannounced;
+use group_commit::GroupCommit;
 
 /// A leader epoch that a client does not know.
 pub const NO_EPOCH: i32 = -1;
+
+/// How long a thread that serves connections waits for a log: far longer than an append takes where the disk keeps up, and short
+/// enough for those who wait for the thread.
+const LOCK_WAIT: Duration = Duration::from_millis(1);
 
 /// One partition.
 pub struct Partition {
@@ -42,9 +54,15 @@ pub struct Partition {
     state: RwLock<Arc<PartitionState>>,
     log: Mutex<Log>,
     queue: AppendQueue,
+    group_commit: GroupCommit,
+    /// Of its log directory.
+    writer: Arc<DirectoryWriter>,
+    waits_for_writer: AtomicBool,
     high_watermark: AtomicI64,
     /// Copied from the log after each change, so that reads of it need no lock.
     log_start_offset: AtomicI64,
+    /// What was appended and is not below the high watermark yet; changed under the log's lock.
+    unannounced: Mutex<Unannounced>,
     config: RwLock<PartitionConfig>,
     /// Parked fetches and fetch sessions. They may outlive the partition, and do not keep it.
     pub waiters: Arc<Waiters>,
@@ -89,8 +107,15 @@ pub enum LeaderError {
 
 impl Partition {
     /// A partition over an open log that nobody leads yet: [`Partition::set_state`] says who does. `high_watermark` comes from the
-    /// checkpoint.
-    pub fn new(topic_id: TopicId, broker_id: i32, log: Log, high_watermark: i64, config: PartitionConfig) -> Arc<Self> {
+    /// checkpoint, `writer` is that of the log's directory.
+    pub fn new(
+        topic_id: TopicId,
+        broker_id: i32,
+        log: Log,
+        high_watermark: i64,
+        config: PartitionConfig,
+        writer: Arc<DirectoryWriter>,
+    ) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             this: this.clone(),
             topic_partition: log.partition().clone(),
@@ -102,6 +127,10 @@ impl Partition {
             log_start_offset: AtomicI64::new(log.log_start_offset()),
             log: Mutex::new(log),
             queue: AppendQueue::default(),
+            group_commit: GroupCommit::default(),
+            writer,
+            waits_for_writer: AtomicBool::new(false),
+            unannounced: Mutex::default(),
             config: RwLock::new(config),
             waiters: Arc::default(),
         })
@@ -127,7 +156,8 @@ impl Partition {
             log.assign_leader_epoch(state.leader_epoch.0)?;
         }
         *self.state.write() = Arc::new(state);
-        self.advance_high_watermark(&log);
+        // What an earlier run of the broker left is not held back: nobody waits for it to be flushed.
+        self.advance_high_watermark_to(&log, log.log_end_offset());
         drop(log);
         self.waiters.changed();
         Ok(())
@@ -183,6 +213,18 @@ impl Partition {
         }
     }
 
+    /// [`Partition::log`], if it is free soon. For who serves connections: a writer may hold it while the disk stalls.
+    fn log_soon(&self) -> Option<LogGuard<'_>> {
+        let guard = match self.writer.is_slow() {
+            true => self.log.try_lock(),
+            false => self.log.try_lock_for(LOCK_WAIT),
+        };
+        guard.map(|guard| LogGuard {
+            partition: self,
+            guard: Some(guard),
+        })
+    }
+
     /// The log directory that it is in.
     pub fn log_dir(&self) -> &Path {
         &self.log_dir
@@ -218,15 +260,31 @@ impl Partition {
     }
 
     /// Copies what readers need from the log, and moves the high watermark to what every in-sync replica has: with this broker
-    /// the only one of them, its own log end offset.
+    /// the only one of them, its own log end offset. What `flush.messages` wants on disk before it is acknowledged does not count
+    /// before. Whoever waits hears of what that makes readable.
     fn advance_high_watermark(&self, log: &Log) {
+        let end = match log.is_flush_due_by_messages() {
+            true => log.recovery_point().max(self.high_watermark()),
+            false => log.log_end_offset(),
+        };
+        self.advance_high_watermark_to(log, end);
+    }
+
+    fn advance_high_watermark_to(&self, log: &Log, end: i64) {
         let log_start_offset = log.log_start_offset();
         if self.log_start_offset.swap(log_start_offset, Ordering::AcqRel) != log_start_offset {
             self.waiters.note_change();
         }
-        let state = self.state.read();
-        if state.leader == self.broker_id && state.isr == [self.broker_id] {
-            self.high_watermark.store(log.log_end_offset(), Ordering::Release);
+        {
+            let state = self.state.read();
+            if state.leader != self.broker_id || state.isr != [self.broker_id] {
+                return;
+            }
+        }
+        if self.high_watermark.swap(end, Ordering::AcqRel) < end
+            && let Some((bytes, rolled)) = self.unannounced.lock().take_below(end)
+        {
+            self.waiters.became_readable(bytes, rolled);
         }
     }
 

@@ -81,7 +81,9 @@ impl Partition {
         self.leader_state_in_epoch(limits.current_leader_epoch)?;
         let mut from_segment = None;
         loop {
-            let (plan, read) = self.locate(limits, from_segment)?;
+            let Some((plan, read)) = self.locate(limits, from_segment, mode)? else {
+                return Ok(None);
+            };
             match plan.run(mode, limits.sendfile_min_bytes)? {
                 ReadOutcome::Data(data) => {
                     return Ok(Some(PartitionRead {
@@ -97,8 +99,20 @@ impl Partition {
         }
     }
 
-    fn locate(&self, limits: &ReadLimits, from_segment: Option<i64>) -> Result<(ReadPlan, PartitionRead), ReadFailure> {
-        let log = self.log();
+    /// `None` in [`ReadMode::NoWait`] when somebody holds the log for long.
+    fn locate(
+        &self,
+        limits: &ReadLimits,
+        from_segment: Option<i64>,
+        mode: ReadMode,
+    ) -> Result<Option<(ReadPlan, PartitionRead)>, ReadFailure> {
+        let log = match mode {
+            ReadMode::Blocking => self.log(),
+            ReadMode::NoWait => match self.log_soon() {
+                Some(log) => log,
+                None => return Ok(None),
+            },
+        };
         let mut read = PartitionRead {
             records: Chunk::Memory(bytes::Bytes::new()),
             high_watermark: self.high_watermark(),
@@ -122,7 +136,7 @@ impl Partition {
             max_offset: read.end_offset,
             from_segment,
         })?;
-        Ok((plan, read))
+        Ok(Some((plan, read)))
     }
 }
 

@@ -7,10 +7,12 @@ use config::BrokerConfig;
 use controller::{ConfigMap, PartitionState};
 use protocol::records::BatchBuilder;
 use protocol::wire::{Chunk, Uuid};
-use storage::{LogDir, OpenFiles, ReadMode, RealDisk, TopicPartition};
+use storage::{Disk, LogDir, OpenFiles, ReadMode, RealDisk, TopicPartition};
 
-use super::{Appended, NO_EPOCH, Partition, ReadLimits, Readable, nobody_leads};
+use super::{Appended, DirectoryWriter, NO_EPOCH, Partition, ReadLimits, Readable, nobody_leads};
 use crate::log_config::PartitionConfig;
+
+mod slow_disk;
 
 const BROKER: i32 = 1;
 
@@ -23,13 +25,16 @@ fn config(overrides: &[(&str, &str)]) -> PartitionConfig {
 }
 
 fn led_partition(dir: &std::path::Path) -> Arc<Partition> {
-    let config = config(&[]);
-    let log_dir = LogDir::open(dir, Arc::new(RealDisk), OpenFiles::new(16)).expect("a directory of its own");
+    led_partition_on(Arc::new(RealDisk), dir, config(&[]))
+}
+
+fn led_partition_on(disk: Arc<dyn Disk>, dir: &std::path::Path, config: PartitionConfig) -> Arc<Partition> {
+    let log_dir = LogDir::open(dir, disk, OpenFiles::new(16)).expect("a directory of its own");
     let id = Uuid([7; 16]);
     let log = log_dir
         .create_log(&TopicPartition::new("t", 0), Some(id), config.log.clone(), 0)
         .expect("created");
-    let partition = Partition::new(id, BROKER, log, 0, config);
+    let partition = Partition::new(id, BROKER, log, 0, config, Arc::<DirectoryWriter>::default());
     let led = PartitionState {
         leader: BROKER,
         leader_epoch: controller::LeaderEpoch(0),

@@ -4,6 +4,7 @@
 //! failing machine keeps of what was not synced any subset of 4 KiB pages, and of the changes to names in a directory any first part.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,26 @@ const PAGE: usize = 4096;
 /// A simulated disk; clones are the same disk.
 #[derive(Clone, Debug)]
 pub struct SimDisk(Arc<Mutex<State>>);
+
+/// What a program asks of the disk, as far as that may take long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SimCall {
+    /// [`LogFile::pwritev`]
+    Write,
+    /// [`LogFile::fsync`]
+    Sync,
+    /// [`Disk::remove_file`]
+    Remove,
+}
+
+#[derive(Clone)]
+struct Hook(Arc<dyn Fn(SimCall) + Send + Sync>);
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hook")
+    }
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -36,6 +57,7 @@ struct State {
     fail_at: Option<u64>,
     fail_syncs: bool,
     cold: bool,
+    hook: Option<Hook>,
 }
 
 type Names = BTreeMap<PathBuf, Node>;
@@ -99,6 +121,18 @@ impl SimDisk {
     /// Whether reads that may not wait find nothing in memory.
     pub fn set_cold(&self, cold: bool) {
         self.0.lock().cold = cold;
+    }
+
+    /// From now on `hook` is called before each of these calls is made, and may take its time: a disk that stalls.
+    pub fn set_hook(&self, hook: impl Fn(SimCall) + Send + Sync + 'static) {
+        self.0.lock().hook = Some(Hook(Arc::new(hook)));
+    }
+
+    fn announce(&self, call: SimCall) {
+        let hook = self.0.lock().hook.clone();
+        if let Some(Hook(hook)) = hook {
+            hook(call);
+        }
     }
 
     /// The time that files get when they are written.
@@ -310,6 +344,7 @@ impl LogFile for SimFile {
     }
 
     fn pwritev(&self, bufs: &[&[u8]], at: u64) -> io::Result<()> {
+        self.disk.announce(SimCall::Write);
         let content = bufs.concat();
         let mut state = self.disk.0.lock();
         let made = state.change(content.len());
@@ -342,6 +377,7 @@ impl LogFile for SimFile {
     }
 
     fn fsync(&self) -> io::Result<()> {
+        self.disk.announce(SimCall::Sync);
         let mut state = self.disk.0.lock();
         state.change(0).map_err(|(_, error)| error)?;
         if state.fail_syncs {
@@ -468,6 +504,7 @@ impl Disk for SimDisk {
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.announce(SimCall::Remove);
         let mut state = self.0.lock();
         state.check_alive()?;
         state.file(path)?;

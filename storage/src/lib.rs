@@ -40,7 +40,7 @@ mod validate;
 pub use append::AppendInfo;
 pub use batch::BatchHeader;
 pub use disk::{DirEntry, Disk, DiskLock, FileMetadata, LogFile, RealDisk};
-pub use disk_sim::SimDisk;
+pub use disk_sim::{SimCall, SimDisk};
 pub use error::{AppendError, LogDirFailure, LogDirHealth, OpenError, ReadError};
 pub use flush::FlushPlan;
 pub use leader_epoch_cache::{EpochEndOffset, EpochEntry, LeaderEpochCache};

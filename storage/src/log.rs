@@ -295,7 +295,8 @@ impl Log {
 
     /// Whether `flush.messages` asks for a flush: what was appended last is not to be acknowledged before it.
     pub fn is_flush_due_by_messages(&self) -> bool {
-        self.log_end_offset - self.recovery_point >= self.config.flush_messages
+        let unflushed = self.log_end_offset - self.recovery_point;
+        unflushed > 0 && unflushed >= self.config.flush_messages
     }
 
     /// Makes everything durable before it returns.

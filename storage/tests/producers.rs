@@ -172,7 +172,7 @@ fn retention_and_deletion_of_records_leave_the_producers_alone() {
         append(&mut log, 0, n, 1).unwrap();
     }
     log.increment_log_start_offset(3, 6).unwrap();
-    log.delete_old_segments(6, 0).unwrap();
+    while log.delete_old_segments(6, 0).unwrap() > 0 {}
     assert_eq!(log.log_start_offset(), 6);
     is_out_of_order(append(&mut log, 0, 7, 1), 5);
     log.close(0).unwrap();
