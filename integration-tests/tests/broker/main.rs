@@ -7,4 +7,5 @@ mod configuration;
 mod console_tools;
 mod crash_loop;
 mod dump_log;
+mod fetch_sessions;
 mod lifecycle;
