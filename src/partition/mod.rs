@@ -281,10 +281,13 @@ impl Partition {
                 return;
             }
         }
-        if self.high_watermark.swap(end, Ordering::AcqRel) < end
-            && let Some((bytes, rolled)) = self.unannounced.lock().take_below(end)
-        {
-            self.waiters.became_readable(bytes, rolled);
+        if self.high_watermark.swap(end, Ordering::AcqRel) < end {
+            let announced = self.unannounced.lock().take_below(end);
+            match announced {
+                Some((bytes, rolled)) => self.waiters.became_readable(bytes, rolled),
+                // It stands amid what was appended in one go, or moved over what an earlier run left.
+                None => self.waiters.changed(),
+            }
         }
     }
 

@@ -9,7 +9,10 @@ use protocol::records::BatchBuilder;
 use protocol::wire::{Chunk, Uuid};
 use storage::{Disk, LogDir, OpenFiles, ReadMode, RealDisk, TopicPartition};
 
-use super::{Appended, DirectoryWriter, NO_EPOCH, Partition, ReadLimits, Readable, nobody_leads};
+use super::{
+    Appended, DirectoryWriter, FetchWaiter, NO_EPOCH, Partition, PartitionRead, ReadLimits, Readable, Seen, Wake,
+    nobody_leads,
+};
 use crate::log_config::PartitionConfig;
 
 mod slow_disk;
@@ -108,4 +111,92 @@ fn a_changed_configuration_reaches_the_log() {
     let log = partition.log();
     assert_eq!(log.config().retention_ms, 1234);
     assert!(!log.config().cleanup_policy.delete);
+}
+
+fn append(partition: &Partition) -> usize {
+    let batch = batch();
+    let bytes = batch.len();
+    let validated = partition.validate(batch, 11).expect("valid");
+    assert!(matches!(
+        partition.append_as_leader(validated, -1),
+        Appended::Done(Ok(_))
+    ));
+    bytes
+}
+
+fn read_at(partition: &Partition, fetch_offset: i64, max_bytes: usize) -> PartitionRead {
+    let limits = ReadLimits {
+        fetch_offset,
+        max_bytes,
+        min_one_message: false,
+        readable: Readable::HighWatermark,
+        current_leader_epoch: NO_EPOCH,
+        sendfile_min_bytes: usize::MAX,
+    };
+    let read = partition.read(&limits, ReadMode::Blocking).expect("readable");
+    read.expect("not cold")
+}
+
+#[tokio::test]
+async fn a_read_tells_what_could_be_read_and_whether_a_later_segment_follows() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let partition = led_partition(dir.path());
+    let two = append(&partition) + append(&partition);
+    for max_bytes in [0, 10, 1024] {
+        let read = read_at(&partition, 0, max_bytes);
+        assert_eq!(
+            (read.readable_bytes, read.on_older_segment, read.end_offset),
+            (two, false, 2)
+        );
+    }
+    // What has room for two batches and not for three.
+    partition.set_config(config(&[("segment.bytes", &(two + 1).to_string())]));
+    let third = append(&partition);
+    let read = read_at(&partition, 0, 1024);
+    assert_eq!(
+        (read.readable_bytes, read.on_older_segment, read.end_offset),
+        (two, true, 3)
+    );
+    let read = read_at(&partition, 2, 1024);
+    assert_eq!((read.readable_bytes, read.on_older_segment), (third, false));
+    assert_eq!(read_at(&partition, 3, 1024).readable_bytes, 0);
+}
+
+/// A waiter with one slot, settled at the end of the partition.
+fn settled(partition: &Partition) -> Arc<FetchWaiter> {
+    let waiter = FetchWaiter::new(1);
+    waiter.park(i64::MAX);
+    let seen = Seen {
+        mark: partition.waiters.mark(),
+        readable_bytes: 0,
+        max_bytes: 1024,
+    };
+    assert!(partition.waiters.watch(&waiter, 0, &seen, true));
+    waiter
+}
+
+#[test]
+fn whatever_changes_an_answer_marks_who_watches_the_partition() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let partition = led_partition(dir.path());
+    let is_marked = |waiter: &FetchWaiter| {
+        let mut marked = Vec::new();
+        waiter.take_marked(&mut marked);
+        marked == [0]
+    };
+    let waiter = settled(&partition);
+    append(&partition);
+    assert!(is_marked(&waiter), "records");
+    let waiter = settled(&partition);
+    partition.delete_records_before(1).expect("deleted");
+    assert_eq!(waiter.due(1), None, "nobody waits for that");
+    assert!(is_marked(&waiter), "log start offset");
+    let waiter = settled(&partition);
+    partition.set_config(config(&[("retention.ms", "1234")]));
+    assert_eq!(waiter.due(1), None, "nor for that");
+    assert!(is_marked(&waiter), "configuration");
+    let waiter = settled(&partition);
+    partition.set_state(nobody_leads(0)).expect("resigned");
+    assert_eq!(waiter.due(1), Some(Wake::Look));
+    assert!(is_marked(&waiter), "leadership");
 }
