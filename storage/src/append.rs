@@ -254,14 +254,12 @@ impl Log {
     fn split(&self, records: &Bytes) -> Result<Vec<Placed>, AppendError> {
         let mut batches: Vec<Placed> = Vec::new();
         let mut at = 0;
-        while let Some(header) = BatchHeader::parse(&records[at..]) {
+        while records.len() - at >= BATCH_HEADER_LEN {
             let corrupt = || AppendError::CorruptBatch {
                 partition: self.home.partition.clone(),
                 position: at,
             };
-            if !header.is_plausible() {
-                return Err(corrupt());
-            }
+            let header = BatchHeader::parse_stored(&records[at..]).ok_or_else(corrupt)?;
             let size = header.size_in_bytes();
             let Some(batch) = records[at..].get(..size) else { break };
             if crc32c(&batch[ATTRIBUTES_AT..]) != header.crc {

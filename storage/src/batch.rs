@@ -1,15 +1,14 @@
-//! The header of a record batch (magic 2), as far as the log needs it. All numbers are big-endian.
+//! The header of a record batch (magic 2), as far as the log needs it: read once by `protocol` and then kept by value.
+
+pub use protocol::records::{
+    ATTRIBUTES_OFFSET as ATTRIBUTES_AT, BATCH_HEADER_SIZE as BATCH_HEADER_LEN, CRC_OFFSET as CRC_AT, LOG_OVERHEAD,
+    crc32c,
+};
+use protocol::records::{
+    Attributes, BatchHeader as HeaderView, ControlRecordType, NO_SEQUENCE, Record, increment_sequence,
+};
 
 use crate::producer_state::EndTxnMarker;
-
-/// Bytes of a batch's header, records not included.
-pub const BATCH_HEADER_LEN: usize = 61;
-/// Bytes in front of what the batch's length counts: base offset and the length itself.
-pub const LOG_OVERHEAD: usize = 12;
-/// Where the checksum is.
-pub const CRC_AT: usize = 17;
-/// Where the checksummed part begins.
-pub const ATTRIBUTES_AT: usize = 21;
 
 /// The fixed fields in front of a batch's records (KIP-98).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,32 +42,30 @@ pub struct BatchHeader {
 }
 
 impl BatchHeader {
-    /// Reads the fields from the front of `bytes`; `None` where there are too few. Nothing is checked.
+    /// Reads the fields from the front of `bytes`; `None` where there are too few, of another format, or with a length that no batch
+    /// can have. Nothing else is checked.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let header: &[u8; BATCH_HEADER_LEN] = bytes.first_chunk()?;
+        let view = HeaderView::parse(bytes).ok()?;
         Some(Self {
-            base_offset: i64::from_be_bytes(field(header, 0)),
-            batch_length: i32::from_be_bytes(field(header, 8)),
-            partition_leader_epoch: i32::from_be_bytes(field(header, 12)),
-            magic: header[16] as i8,
-            crc: u32::from_be_bytes(field(header, 17)),
-            attributes: i16::from_be_bytes(field(header, ATTRIBUTES_AT)),
-            last_offset_delta: i32::from_be_bytes(field(header, 23)),
-            base_timestamp: i64::from_be_bytes(field(header, 27)),
-            max_timestamp: i64::from_be_bytes(field(header, 35)),
-            producer_id: i64::from_be_bytes(field(header, 43)),
-            producer_epoch: i16::from_be_bytes(field(header, 51)),
-            base_sequence: i32::from_be_bytes(field(header, 53)),
-            records_count: i32::from_be_bytes(field(header, 57)),
+            base_offset: view.base_offset(),
+            batch_length: view.batch_length(),
+            partition_leader_epoch: view.partition_leader_epoch(),
+            magic: view.magic(),
+            crc: view.crc(),
+            attributes: view.attributes().0,
+            last_offset_delta: view.last_offset_delta(),
+            base_timestamp: view.base_timestamp(),
+            max_timestamp: view.max_timestamp(),
+            producer_id: view.producer_id(),
+            producer_epoch: view.producer_epoch(),
+            base_sequence: view.base_sequence(),
+            records_count: view.records_count(),
         })
     }
 
-    /// Whether the length and the format can be those of a batch at all.
-    pub fn is_plausible(&self) -> bool {
-        self.magic == 2
-            && self.batch_length >= (BATCH_HEADER_LEN - LOG_OVERHEAD) as i32
-            && self.last_offset_delta >= 0
-            && self.base_offset >= 0
+    /// [`BatchHeader::parse`] of what lies on a disk or comes from another broker: `None` for offsets, too, that no batch can have.
+    pub(crate) fn parse_stored(bytes: &[u8]) -> Option<Self> {
+        Self::parse(bytes).filter(|header| header.last_offset_delta >= 0 && header.base_offset >= 0)
     }
 
     /// Bytes of the whole batch.
@@ -88,89 +85,47 @@ impl BatchHeader {
 
     /// Whether its records are compressed, so that validating them means inflating them.
     pub fn is_compressed(&self) -> bool {
-        self.attributes & 0x07 != 0
+        Attributes(self.attributes).compression_id() != 0
     }
 
     /// Whether it belongs to a transaction.
     pub fn is_transactional(&self) -> bool {
-        self.attributes & 0x10 != 0
+        Attributes(self.attributes).is_transactional()
     }
 
     /// Whether it holds a control record.
     pub fn is_control(&self) -> bool {
-        self.attributes & 0x20 != 0
+        Attributes(self.attributes).is_control()
     }
 
     /// The sequence number of the last record; it wraps to 0 after `i32::MAX`. −1 without a producer.
     pub fn last_sequence(&self) -> i32 {
-        if self.base_sequence == -1 {
-            return -1;
-        }
-        let last = i64::from(self.base_sequence) + i64::from(self.last_offset_delta);
-        if last > i64::from(i32::MAX) {
-            (last - i64::from(i32::MAX) - 1) as i32
-        } else {
-            last as i32
+        match self.base_sequence {
+            NO_SEQUENCE => NO_SEQUENCE,
+            first => increment_sequence(first, self.last_offset_delta),
         }
     }
-}
-
-fn field<const N: usize>(header: &[u8; BATCH_HEADER_LEN], at: usize) -> [u8; N] {
-    let mut out = [0; N];
-    out.copy_from_slice(&header[at..at + N]);
-    out
-}
-
-/// CRC-32C (Castagnoli) of `bytes`.
-pub fn crc32c(bytes: &[u8]) -> u32 {
-    crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, bytes) as u32
 }
 
 /// What a control batch says about its transaction; `None` for every other batch, and for an empty one.
-pub fn end_txn_marker(header: &BatchHeader, records: &[u8]) -> Option<EndTxnMarker> {
+pub fn end_txn_marker(header: &BatchHeader, mut records: &[u8]) -> Option<EndTxnMarker> {
     if !header.is_control() || header.records_count == 0 {
         return None;
     }
-    let mut fields = Fields(records);
-    let _length = fields.varint()?;
-    let _attributes: [u8; 1] = fields.take()?;
-    let timestamp_delta = fields.varint()?;
-    let _offset_delta = fields.varint()?;
-    let _key_length = fields.varint()?;
-    let _key_version: [u8; 2] = fields.take()?;
-    // Abort and commit; other control records end nothing.
-    if !matches!(i16::from_be_bytes(fields.take()?), 0 | 1) {
-        return None;
+    let record = Record::read(&mut records).ok()?;
+    match ControlRecordType::parse(record.key?)? {
+        ControlRecordType::Abort | ControlRecordType::Commit => {}
+        ControlRecordType::LeaderChange
+        | ControlRecordType::SnapshotHeader
+        | ControlRecordType::SnapshotFooter
+        | ControlRecordType::KRaftVersion
+        | ControlRecordType::KRaftVoters
+        | ControlRecordType::Unknown(_) => return None,
     }
-    let _value_length = fields.varint()?;
-    let _value_version: [u8; 2] = fields.take()?;
-    let coordinator_epoch = i32::from_be_bytes(fields.take()?);
+    // Behind the value's version (int16).
+    let (_, coordinator_epoch) = record.value?.split_first_chunk::<2>()?;
     Some(EndTxnMarker {
-        coordinator_epoch,
-        timestamp: header.base_timestamp + timestamp_delta,
+        coordinator_epoch: i32::from_be_bytes(*coordinator_epoch.first_chunk()?),
+        timestamp: header.base_timestamp + record.timestamp_delta,
     })
-}
-
-/// Fixed-size and variable-size fields from the front of a slice.
-pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
-
-impl Fields<'_> {
-    pub(crate) fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (field, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*field)
-    }
-
-    /// A zigzag-encoded number of at most 64 bits.
-    pub(crate) fn varint(&mut self) -> Option<i64> {
-        let mut value = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let [byte] = self.take()?;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Some((value >> 1) as i64 ^ -((value & 1) as i64));
-            }
-        }
-        None
-    }
 }

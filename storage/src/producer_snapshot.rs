@@ -7,7 +7,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::batch::{Fields, crc32c};
+use crate::batch::crc32c;
 use crate::log_home::LogHome;
 use crate::producer_state::{BatchMetadata, ProducerState, ProducerStateEntry, is_expired};
 
@@ -15,6 +15,17 @@ const VERSION: i16 = 1;
 const CRC_AT: usize = 2;
 const ENTRIES_AT: usize = 6;
 const ENTRY_LEN: usize = 46;
+
+/// Fields from the front of a slice.
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (field, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*field)
+    }
+}
 
 /// Writes the producers down; in the order of their ids, so that the same state gives the same bytes.
 pub fn encode<'a>(producers: impl IntoIterator<Item = &'a ProducerStateEntry>) -> Vec<u8> {

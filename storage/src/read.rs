@@ -6,8 +6,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use protocol::wire::{Chunk, FileRange};
 
-use crate::batch::crc32c;
-use crate::batch::{ATTRIBUTES_AT, BATCH_HEADER_LEN, BatchHeader};
+use crate::batch::{ATTRIBUTES_AT, BATCH_HEADER_LEN, BatchHeader, crc32c};
 use crate::disk::LogFile;
 use crate::error::{LogDirFailure, ReadError};
 use crate::log::Log;
@@ -224,7 +223,7 @@ impl SegmentRead {
     /// Checks every whole batch against its checksum: what comes back from a disk may not be what went there.
     fn verify(&self, file: &dyn LogFile, bytes: &[u8], position: u64) -> Result<(), Failure> {
         let mut at = 0;
-        while let Some(header) = BatchHeader::parse(&bytes[at..]) {
+        while bytes.len() - at >= BATCH_HEADER_LEN {
             let rest = &bytes[at..];
             let corrupt = || {
                 Failure::Read(ReadError::CorruptBatch {
@@ -232,15 +231,14 @@ impl SegmentRead {
                     position: position + at as u64,
                 })
             };
-            if !header.is_plausible() {
+            let Some(header) = BatchHeader::parse_stored(rest) else {
                 let (segment, at) = (self.segment.as_ref(), position + at as u64);
                 old_format::refuse(segment, file, ReadMode::Blocking, at, segment.size())?;
                 return Err(corrupt());
-            }
+            };
             let Some(batch) = rest.get(..header.size_in_bytes()) else {
                 break;
             };
-            debug_assert!(batch.len() >= BATCH_HEADER_LEN);
             if crc32c(&batch[ATTRIBUTES_AT..]) != header.crc {
                 return Err(corrupt());
             }

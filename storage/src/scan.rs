@@ -102,17 +102,14 @@ impl<'a> BatchScan<'a> {
         if self.position + BATCH_HEADER_LEN as u64 > self.end {
             return Ok(None);
         }
-        let Some(header) = BatchHeader::parse(self.header_bytes()?) else {
+        let Some(header) = BatchHeader::parse_stored(self.header_bytes()?) else {
             return Ok(None);
         };
         let found = Found {
             header,
             position: self.position,
         };
-        if !header.is_plausible() || found.end() > self.end {
-            return Ok(None);
-        }
-        Ok(Some(found))
+        Ok((found.end() <= self.end).then_some(found))
     }
 
     fn header_bytes(&mut self) -> io::Result<&[u8]> {
@@ -168,12 +165,9 @@ impl<'a> VerifiedScan<'a> {
 
     /// The header of the next batch, if that is whole and matches its checksum; all of it is in the chunk then.
     fn valid(&mut self) -> io::Result<Option<BatchHeader>> {
-        let Some(header) = self.take(BATCH_HEADER_LEN)?.and_then(BatchHeader::parse) else {
+        let Some(header) = self.take(BATCH_HEADER_LEN)?.and_then(BatchHeader::parse_stored) else {
             return Ok(None);
         };
-        if !header.is_plausible() {
-            return Ok(None);
-        }
         let batch = self.take(header.size_in_bytes())?;
         Ok(batch
             .filter(|batch| crc32c(&batch[ATTRIBUTES_AT..]) == header.crc)
