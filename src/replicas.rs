@@ -230,7 +230,7 @@ impl ApplyEffects {
                     groups.on_resigned(stopped.partition, None);
                 }
                 if *delete {
-                    let deleted = partitions.iter().map(|p| crate::group::TopicPartition {
+                    let deleted = partitions.iter().map(|p| TopicPartition {
                         topic: p.topic.clone(),
                         partition: p.partition,
                     });

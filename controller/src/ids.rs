@@ -48,21 +48,6 @@ pub const NO_LEADER: BrokerId = -1;
 /// In the place of a leader's id: the topic is being deleted (Kafka's `LeaderAndIsr.LEADER_DURING_DELETE`).
 pub const LEADER_DURING_DELETE: BrokerId = -2;
 
-/// A topic and one of its partitions.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TopicPartition {
-    /// Topic name.
-    pub topic: std::sync::Arc<str>,
-    /// Partition number, from 0.
-    pub partition: i32,
-}
-
-impl fmt::Display for TopicPartition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.topic, self.partition)
-    }
-}
-
 pub use protocol::wire::TopicId;
 
 /// A topic id of 16 random bytes: a version 4 UUID; `None` where Kafka would draw again, as its text would start with `-`

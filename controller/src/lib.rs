@@ -30,7 +30,7 @@ pub use effects::{
     LeaderRecoveryState, LiveBroker, MetadataSnapshot, PartitionState, StopReplicaPartition, TopicState,
 };
 pub use handle::ControllerHandle;
-pub use ids::{BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, PartitionEpoch, TopicId, TopicPartition};
+pub use ids::{BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, PartitionEpoch, TopicId};
 pub use rejection::Rejection;
 pub use requests::{
     Answers, ControllerError, CreatedTopic, DeletedTopic, NewPartitions, NewTopic, ProducerIdBlock, TopicConfigChange,

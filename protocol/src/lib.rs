@@ -12,11 +12,13 @@ pub mod messages;
 pub mod records;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod topic_partition;
 pub mod wire;
 
 pub use api_key::ApiKey;
 pub use compression::CompressionType;
 pub use error_code::ErrorCode;
+pub use topic_partition::TopicPartition;
 pub use wire::{
     Chunk, DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind, FileRange, Message, Reader, TopicId, Utf8Bytes,
     Uuid, Writer,

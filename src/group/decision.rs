@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+pub use protocol::TopicPartition;
 
 use super::member::{Member, Protocol};
 use super::record::Record;
@@ -23,15 +24,6 @@ pub type Assignments = BTreeMap<Arc<str>, Bytes>;
 /// A parked JoinGroup or SyncGroup request, named by the shell that will answer it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Waiter(pub u64);
-
-/// A partition of any topic, by name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TopicPartition {
-    /// The topic's name.
-    pub topic: Arc<str>,
-    /// The partition's index.
-    pub partition: i32,
-}
 
 /// The plan of a `handle_*` call. It has changed nothing yet: the caller appends `records`, takes `notes`, carries
 /// out `effects`, and sends `response` when the records are committed (at once when there are none).

@@ -11,10 +11,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use protocol::TopicPartition;
 use protocol::wire::TopicId;
 
 use crate::leader_epoch_cache::EpochEntry;
-use crate::topic_partition::TopicPartition;
 
 /// One of the four files of a log directory that hold an offset per partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,11 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use protocol::TopicPartition;
 use protocol::wire::TopicId;
 
 use crate::checkpoint::MalformedCheckpoint;
 use crate::old_format::OldRecordFormat;
-use crate::topic_partition::TopicPartition;
 
 /// Why a log directory is offline: the first I/O error that it gave.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -52,11 +52,12 @@ pub use offsets_before::{BeforeSpec, OffsetsBefore};
 pub use old_format::OldRecordFormat;
 pub use open_files::OpenFiles;
 pub use producer_state::{BatchMetadata, EndTxnMarker, ProducerState, ProducerStateEntry};
+pub use protocol::TopicPartition;
 pub use read::{FetchData, ReadOutcome, ReadPlan, ReadRequest};
 pub use recovery::LogOptions;
 pub use retention::{DeletedFiles, LogStartOffsetError, OldestSegments};
 pub use scan::ReadMode;
-pub use topic_partition::{PartitionDir, TopicPartition};
+pub use topic_partition::PartitionDir;
 pub use validate::{
     RecordError, ValidateError, ValidateOptions, ValidatedBatch, only_batch, validate, validate_if_cheap,
 };

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use protocol::TopicPartition;
 use protocol::wire::TopicId;
 
 use crate::error::LogDirFailure;
@@ -17,7 +18,6 @@ use crate::producer_snapshot::Snapshots;
 use crate::producer_state::ProducerState;
 use crate::retention::DeletedFiles;
 use crate::segment::Segment;
-use crate::topic_partition::TopicPartition;
 
 /// The name of the file that holds the leader epochs.
 pub(crate) const LEADER_EPOCH_CHECKPOINT: &str = "leader-epoch-checkpoint";

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use protocol::TopicPartition;
 use protocol::wire::TopicId;
 
 use crate::checkpoint::{
@@ -18,7 +19,7 @@ use crate::log::Log;
 use crate::log_config::LogConfig;
 use crate::open_files::OpenFiles;
 use crate::recovery::LogOptions;
-use crate::topic_partition::{PartitionDir, TopicPartition};
+use crate::topic_partition::{PartitionDir, deleted_dir_name, dir_name};
 
 const LOCK: &str = ".lock";
 const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
@@ -273,7 +274,7 @@ impl LogDir {
     fn options(&self, partition: &TopicPartition, topic_id: Option<TopicId>, config: Arc<LogConfig>) -> LogOptions {
         LogOptions {
             partition: partition.clone(),
-            dir: self.path.join(partition.dir_name()),
+            dir: self.path.join(dir_name(partition)),
             topic_id,
             config,
             disk: self.disk.clone(),
@@ -300,7 +301,7 @@ impl LogDir {
     /// the answer. Reads that are under way go on. `unique_id` must be new.
     pub fn delete_log(&self, log: &Log, unique_id: u128) -> Result<PathBuf, LogDirFailure> {
         self.health.check()?;
-        let renamed = self.path.join(log.partition().deleted_dir_name(unique_id));
+        let renamed = self.path.join(deleted_dir_name(log.partition(), unique_id));
         log.home.mark_deleted();
         self.check("delete a partition", self.disk.rename(&log.dir(), &renamed))?;
         log.moved_to(&renamed);
@@ -310,8 +311,8 @@ impl LogDir {
     /// Deletes a partition whose log is not open, as [`LogDir::delete_log`] does it.
     pub fn delete_unopened(&self, partition: &TopicPartition, unique_id: u128) -> Result<PathBuf, LogDirFailure> {
         self.health.check()?;
-        let renamed = self.path.join(partition.deleted_dir_name(unique_id));
-        let dir = self.path.join(partition.dir_name());
+        let renamed = self.path.join(deleted_dir_name(partition, unique_id));
+        let dir = self.path.join(dir_name(partition));
         self.check("delete a partition", self.disk.rename(&dir, &renamed))?;
         Ok(renamed)
     }

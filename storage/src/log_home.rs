@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, RwLock};
+use protocol::TopicPartition;
 
 use crate::checkpoint::encode_epochs;
 use crate::disk::Disk;
@@ -14,7 +15,6 @@ use crate::leader_epoch_cache::EpochEntry;
 use crate::log::LEADER_EPOCH_CHECKPOINT;
 use crate::old_format::OldRecordFormat;
 use crate::open_files::OpenFiles;
-use crate::topic_partition::TopicPartition;
 
 #[derive(Debug)]
 pub(crate) struct LogHome {

@@ -8,6 +8,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use protocol::TopicPartition;
 use protocol::wire::TopicId;
 
 use crate::batch::{BATCH_HEADER_LEN, BatchHeader, end_txn_marker};
@@ -25,7 +26,6 @@ use crate::producer_snapshot::Snapshots;
 use crate::producer_state::ProducerState;
 use crate::scan::{BatchScan, Found, ReadMode, VerifiedScan};
 use crate::segment::Segment;
-use crate::topic_partition::TopicPartition;
 
 /// What opening a log needs.
 #[derive(Clone, Debug)]

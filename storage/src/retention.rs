@@ -7,11 +7,12 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use protocol::TopicPartition;
+
 use crate::error::LogDirFailure;
 use crate::log::Log;
 use crate::log_home::LogHome;
 use crate::segment::Segment;
-use crate::topic_partition::TopicPartition;
 
 /// How many segments lose their names at once.
 const MAX_DELETED_AT_ONCE: usize = 16;

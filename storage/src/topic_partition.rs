@@ -1,19 +1,9 @@
-//! The name of a partition, and the names of directories that hold one.
+//! The names of directories that hold a partition.
 
-use std::fmt;
-use std::sync::Arc;
+use protocol::TopicPartition;
 
 /// The longest name that file systems take.
 const MAX_NAME_LEN: usize = 255;
-
-/// A topic's name and a partition's number; cheap to clone.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TopicPartition {
-    /// The topic's name.
-    pub topic: Arc<str>,
-    /// The partition's number, from 0.
-    pub partition: i32,
-}
 
 /// What a directory in a log directory is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,26 +18,16 @@ pub enum PartitionDir {
     Stray(TopicPartition),
 }
 
-impl TopicPartition {
-    /// The partition `partition` of `topic`.
-    pub fn new(topic: impl Into<Arc<str>>, partition: i32) -> Self {
-        Self {
-            topic: topic.into(),
-            partition,
-        }
-    }
+/// The name of the directory that holds a partition: `<topic>-<partition>`.
+pub(crate) fn dir_name(partition: &TopicPartition) -> String {
+    partition.to_string()
+}
 
-    /// The name of the directory that holds this partition: `<topic>-<partition>`.
-    pub fn dir_name(&self) -> String {
-        format!("{}-{}", self.topic, self.partition)
-    }
-
-    /// The name of the directory once the partition is deleted; a topic's name that would make it too long is cut.
-    pub fn deleted_dir_name(&self, unique_id: u128) -> String {
-        let suffix = format!("-{}.{unique_id:032x}-delete", self.partition);
-        let topic = &self.topic[..self.topic.len().min(MAX_NAME_LEN - suffix.len())];
-        format!("{topic}{suffix}")
-    }
+/// The name of the directory once the partition is deleted; a topic's name that would make it too long is cut.
+pub(crate) fn deleted_dir_name(partition: &TopicPartition, unique_id: u128) -> String {
+    let suffix = format!("-{}.{unique_id:032x}-delete", partition.partition);
+    let topic = &partition.topic[..partition.topic.len().min(MAX_NAME_LEN - suffix.len())];
+    format!("{topic}{suffix}")
 }
 
 impl PartitionDir {
@@ -75,18 +55,6 @@ fn parse_partition(name: &str) -> Option<TopicPartition> {
     (!topic.is_empty()).then(|| TopicPartition::new(topic, partition))
 }
 
-impl fmt::Display for TopicPartition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.topic, self.partition)
-    }
-}
-
-impl fmt::Debug for TopicPartition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,10 +63,10 @@ mod tests {
     fn directory_names_are_read_back() {
         let partition = TopicPartition::new("a-b.c", 12);
         assert_eq!(
-            PartitionDir::parse(&partition.dir_name()),
+            PartitionDir::parse(&dir_name(&partition)),
             Some(PartitionDir::Current(partition.clone()))
         );
-        let deleted = partition.deleted_dir_name(7);
+        let deleted = deleted_dir_name(&partition, 7);
         assert_eq!(deleted, "a-b.c-12.00000000000000000000000000000007-delete");
         assert_eq!(
             PartitionDir::parse(&deleted),
@@ -129,6 +97,6 @@ mod tests {
     #[test]
     fn a_long_name_is_cut_when_deleted() {
         let long = TopicPartition::new("x".repeat(249), 1000);
-        assert_eq!(long.deleted_dir_name(u128::MAX).len(), MAX_NAME_LEN);
+        assert_eq!(deleted_dir_name(&long, u128::MAX).len(), MAX_NAME_LEN);
     }
 }

@@ -3,12 +3,12 @@
 
 use bytes::Bytes;
 use config::{CompressionType as TopicCompressionType, MessageTimestampType};
+use protocol::TopicPartition;
 use protocol::compression::{CompressionError, CompressionType};
 use protocol::records::{BatchBuilder, BatchError, Record, RecordBatch, RecordSkimmer, TimestampType};
 
 use crate::batch::{ATTRIBUTES_AT, BATCH_HEADER_LEN, BatchHeader, CRC_AT, LOG_OVERHEAD};
 use crate::log_config::LogConfig;
-use crate::topic_partition::TopicPartition;
 
 /// The least that a compressed batch may inflate to, whatever its size.
 const MIN_INFLATE_LIMIT: usize = 16 << 20;
