@@ -93,6 +93,7 @@ fn read_whole_batches(partition: &Partition, offset: i64, max_bytes: usize) -> R
         min_one_message: true,
         readable: Readable::LogEnd,
         current_leader_epoch: NO_EPOCH,
+        last_fetched_epoch: NO_EPOCH,
         sendfile_min_bytes: usize::MAX,
     };
     match partition.read(&limits, ReadMode::Blocking) {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use protocol::messages::fetch::{FetchRequest, FetchResponse, LeaderIdAndEpoch, PartitionData};
+use protocol::messages::fetch::{EpochEndOffset, FetchRequest, FetchResponse, LeaderIdAndEpoch, PartitionData};
 use protocol::wire::{Message, Reader};
 use protocol::{DecodeError, ErrorCode};
 use storage::ReadMode;
@@ -194,6 +194,7 @@ impl Fetch {
             min_one_message: round.bytes == 0,
             readable: self.readable(),
             current_leader_epoch: wanted.current_leader_epoch,
+            last_fetched_epoch: wanted.last_fetched_epoch,
             // Without memory for copies even a few bytes come as a range of the file, which holds none.
             sendfile_min_bytes: match self.context.connection.may_copy_records() {
                 true => ReadLimits::SENDFILE_MIN_BYTES,
@@ -211,7 +212,8 @@ impl Fetch {
                 round.can_wait = true;
                 round.readable_bytes += seen.counted();
                 // An offset beyond what this client may see was once readable on another leader; that is not waited for either.
-                round.is_complete |= read.on_older_segment || wanted.fetch_offset > read.end_offset;
+                round.is_complete |=
+                    read.on_older_segment || wanted.fetch_offset > read.end_offset || read.diverging_epoch.is_some();
                 let watched = Watched {
                     waiters: partition.waiters.clone(),
                     seen,
@@ -238,6 +240,13 @@ impl Fetch {
             high_watermark: read.high_watermark,
             last_stable_offset: read.last_stable_offset,
             log_start_offset: read.log_start_offset,
+            diverging_epoch: read
+                .diverging_epoch
+                .map_or_else(EpochEndOffset::default, |end| EpochEndOffset {
+                    epoch: end.epoch,
+                    end_offset: end.end_offset,
+                    ..Default::default()
+                }),
             aborted_transactions: self.reader.read_committed.then(Vec::new),
             records: Some(read.records),
             ..Default::default()

@@ -1,10 +1,10 @@
 //! Reading for consumers: decided under the log's lock, made without it.
 
 use protocol::wire::Chunk;
-use storage::{FetchData, ReadError, ReadMode, ReadOutcome, ReadPlan, ReadRequest};
+use storage::{EpochEndOffset, FetchData, Log, ReadError, ReadMode, ReadOutcome, ReadPlan, ReadRequest};
 
 use super::waiters::Mark;
-use super::{LeaderError, Partition};
+use super::{LeaderError, NO_EPOCH, Partition};
 
 /// How far a client may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct ReadLimits {
     pub readable: Readable,
     /// The leader epoch that the client knows.
     pub current_leader_epoch: i32,
+    /// The leader epoch of the record before `fetch_offset` as the client has it; [`super::NO_EPOCH`] where it does not say (KIP-595).
+    pub last_fetched_epoch: i32,
     /// Records of at least this many bytes come as a range of the file, fewer as a copy; `usize::MAX` for copies alone.
     pub sendfile_min_bytes: usize,
 }
@@ -53,6 +55,8 @@ pub struct PartitionRead {
     pub log_start_offset: i64,
     /// Records at and above it are not for this client.
     pub end_offset: i64,
+    /// Where this log parts from what the client has: it must go back to there, and gets no records.
+    pub diverging_epoch: Option<EpochEndOffset>,
     /// From the fetch offset to the end, as far as both lie in one segment.
     pub readable_bytes: usize,
     /// Whether the end lies in a later segment than the fetch offset.
@@ -84,6 +88,9 @@ impl Partition {
             let Some((plan, read)) = self.locate(limits, from_segment, mode)? else {
                 return Ok(None);
             };
+            let Some(plan) = plan else {
+                return Ok(Some(read));
+            };
             match plan.run(mode, limits.sendfile_min_bytes)? {
                 ReadOutcome::Data(data) => {
                     return Ok(Some(PartitionRead {
@@ -99,13 +106,13 @@ impl Partition {
         }
     }
 
-    /// `None` in [`ReadMode::NoWait`] when somebody holds the log for long.
+    /// `None` in [`ReadMode::NoWait`] when somebody holds the log for long; no plan where the log diverges from the client's.
     fn locate(
         &self,
         limits: &ReadLimits,
         from_segment: Option<i64>,
         mode: ReadMode,
-    ) -> Result<Option<(ReadPlan, PartitionRead)>, ReadFailure> {
+    ) -> Result<Option<(Option<ReadPlan>, PartitionRead)>, ReadFailure> {
         let log = match mode {
             ReadMode::Blocking => self.log(),
             ReadMode::NoWait => match self.log_soon() {
@@ -119,6 +126,7 @@ impl Partition {
             last_stable_offset: self.last_stable_offset(),
             log_start_offset: log.log_start_offset(),
             end_offset: 0,
+            diverging_epoch: self.diverging_epoch(&log, limits)?,
             readable_bytes: 0,
             on_older_segment: false,
             // Under the lock, as appends move it: what this read sees is not counted again.
@@ -129,6 +137,9 @@ impl Partition {
             Readable::LastStableOffset => read.last_stable_offset,
             Readable::LogEnd => log.log_end_offset(),
         };
+        if read.diverging_epoch.is_some() {
+            return Ok(Some((None, read)));
+        }
         let plan = log.locate(&ReadRequest {
             offset: limits.fetch_offset,
             max_bytes: limits.max_bytes,
@@ -136,7 +147,27 @@ impl Partition {
             max_offset: read.end_offset,
             from_segment,
         })?;
-        Ok(Some((plan, read)))
+        Ok(Some((Some(plan), read)))
+    }
+
+    /// Compares what the client read last with this log's history. A client whose last epoch is unknown here cannot be told where to
+    /// go on.
+    fn diverging_epoch(&self, log: &Log, limits: &ReadLimits) -> Result<Option<EpochEndOffset>, ReadError> {
+        if limits.last_fetched_epoch == NO_EPOCH {
+            return Ok(None);
+        }
+        match log.end_offset_for_epoch(limits.last_fetched_epoch) {
+            Some(end) if limits.fetch_offset >= log.log_start_offset() => {
+                let diverges = end.epoch < limits.last_fetched_epoch || end.end_offset < limits.fetch_offset;
+                Ok(diverges.then_some(end))
+            }
+            _ => Err(ReadError::OffsetOutOfRange {
+                partition: self.topic_partition.clone(),
+                requested: limits.fetch_offset,
+                log_start_offset: log.log_start_offset(),
+                log_end_offset: log.log_end_offset(),
+            }),
+        }
     }
 }
 

@@ -71,6 +71,7 @@ fn records_stay_in_their_file_where_no_copy_is_wanted() {
             min_one_message: true,
             readable: Readable::HighWatermark,
             current_leader_epoch: NO_EPOCH,
+            last_fetched_epoch: NO_EPOCH,
             sendfile_min_bytes,
         };
         let read = partition.read(&limits, ReadMode::Blocking).expect("readable");
@@ -131,6 +132,7 @@ fn read_at(partition: &Partition, fetch_offset: i64, max_bytes: usize) -> Partit
         min_one_message: false,
         readable: Readable::HighWatermark,
         current_leader_epoch: NO_EPOCH,
+        last_fetched_epoch: NO_EPOCH,
         sendfile_min_bytes: usize::MAX,
     };
     let read = partition.read(&limits, ReadMode::Blocking).expect("readable");

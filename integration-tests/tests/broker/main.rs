@@ -6,6 +6,7 @@ mod clients;
 mod configuration;
 mod console_tools;
 mod crash_loop;
+mod diverging;
 mod dump_log;
 mod fetch_sessions;
 mod lifecycle;

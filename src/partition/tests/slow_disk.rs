@@ -63,6 +63,7 @@ fn read(partition: &Partition) -> Option<PartitionRead> {
         min_one_message: true,
         readable: Readable::HighWatermark,
         current_leader_epoch: NO_EPOCH,
+        last_fetched_epoch: NO_EPOCH,
         sendfile_min_bytes: usize::MAX,
     };
     partition.read(&limits, ReadMode::NoWait).expect("readable")
