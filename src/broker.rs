@@ -77,6 +77,14 @@ impl Broker {
         })
     }
 
+    /// The live brokers among `ids`, each once, as the client of a request reaches them: what answers name beside new leaders (KIP-951).
+    pub fn leaders(&self, context: &RequestContext, ids: impl Iterator<Item = i32>) -> Vec<Node> {
+        let mut ids: Vec<i32> = ids.filter(|id| *id >= 0).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids.into_iter().filter_map(|id| self.node(context, id)).collect()
+    }
+
     /// Every live broker that this client can reach.
     pub fn nodes(&self, context: &RequestContext) -> Vec<Node> {
         let brokers = self.metadata.brokers();

@@ -245,7 +245,6 @@ impl Fetch {
                 .map_or_else(EpochEndOffset::default, |end| EpochEndOffset {
                     epoch: end.epoch,
                     end_offset: end.end_offset,
-                    ..Default::default()
                 }),
             aborted_transactions: self.reader.read_committed.then(Vec::new),
             records: Some(read.records),

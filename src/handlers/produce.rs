@@ -14,7 +14,7 @@ use protocol::wire::{Chunk, Message, Reader, Utf8Bytes};
 use protocol::{ApiKey, DecodeError, ErrorCode};
 use storage::{AppendInfo, RecordError, ValidateError, ValidatedBatch, only_batch};
 
-use crate::broker::Broker;
+use crate::broker::{Broker, Node};
 use crate::dispatch::{RequestContext, Served, answer};
 use crate::handlers::to_code::ToCode;
 use crate::network::{Answer, Started};
@@ -310,22 +310,16 @@ impl Produce {
         if acks == 0 {
             return self.finish_unacknowledged(&responses);
         }
-        let leaders = responses
-            .iter()
-            .flat_map(|t| &t.partition_responses)
-            .map(|p| p.current_leader.leader_id);
-        let mut leaders: Vec<i32> = leaders.filter(|id| *id >= 0).collect();
-        leaders.sort_unstable();
-        leaders.dedup();
-        let endpoint = |id| {
-            self.broker.node(&self.context, id).map(|node| NodeEndpoint {
-                node_id: id,
-                host: Utf8Bytes::from(node.host),
-                port: node.port,
-                rack: node.rack.map(Utf8Bytes::from),
-            })
+        let partitions = responses.iter().flat_map(|t| &t.partition_responses);
+        let leaders = partitions.map(|p| p.current_leader.leader_id);
+        let endpoint = |node: Node| NodeEndpoint {
+            node_id: node.id,
+            host: Utf8Bytes::from(node.host),
+            port: node.port,
+            rack: node.rack.map(Utf8Bytes::from),
         };
-        let node_endpoints = leaders.into_iter().filter_map(endpoint).collect();
+        let named = self.broker.leaders(&self.context, leaders);
+        let node_endpoints = named.into_iter().map(endpoint).collect();
         answer(
             &self.context,
             &ProduceResponse {

@@ -8,7 +8,7 @@ use protocol::ErrorCode;
 use protocol::messages::fetch::{FetchRequest, FetchResponse, FetchableTopicResponse, NodeEndpoint, PartitionData};
 use protocol::wire::{Chunk, Utf8Bytes};
 
-use crate::broker::Broker;
+use crate::broker::{Broker, Node};
 use crate::dispatch::RequestContext;
 use crate::fetch_session::{FetchPartition, FetchReader, PartitionAnswer, SessionRequest, TopicKey};
 
@@ -146,22 +146,14 @@ pub(super) fn leaders_to_name(
     context: &RequestContext,
     answers: &[PartitionAnswer],
 ) -> Vec<NodeEndpoint> {
-    let mut ids: Vec<i32> = answers
-        .iter()
-        .map(|answer| answer.data.current_leader.leader_id)
-        .filter(|id| *id >= 0)
-        .collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let endpoint = |id| {
-        broker.node(context, id).map(|node| NodeEndpoint {
-            node_id: id,
-            host: Utf8Bytes::from(node.host),
-            port: node.port,
-            rack: node.rack.map(Utf8Bytes::from),
-        })
+    let ids = answers.iter().map(|answer| answer.data.current_leader.leader_id);
+    let endpoint = |node: Node| NodeEndpoint {
+        node_id: node.id,
+        host: Utf8Bytes::from(node.host),
+        port: node.port,
+        rack: node.rack.map(Utf8Bytes::from),
     };
-    ids.into_iter().filter_map(endpoint).collect()
+    broker.leaders(context, ids).into_iter().map(endpoint).collect()
 }
 
 #[cfg(test)]
