@@ -1,5 +1,6 @@
 //! Starting, stopping and refusing to start. These are about Sordini's own command line, so they run against nothing else.
 
+use integration_tests::batch::{Batch, now_ms};
 use integration_tests::child::{Child, await_some, bound_command, run};
 use integration_tests::cluster::{Broker, Target, await_ready_file, free_port, sordini_binary, sordini_command};
 use integration_tests::temp_dir::TempDir;
@@ -170,6 +171,40 @@ fn twenty_side_by_side() {
         connection.create_topic("own", 1, &[]);
     }
     brokers.iter_mut().for_each(Broker::stop);
+}
+
+#[test]
+fn a_log_of_an_old_format_keeps_only_its_own_partition_offline() {
+    const KAFKA_STORAGE_ERROR: i16 = 56;
+    /// A message of format 0 at offset 0, its checksum right: no key, the value "v".
+    const OLD: &[u8] = b"\0\0\0\0\0\0\0\0\0\0\0\x0f\xd2\x0c\xbf\xf5\0\0\xff\xff\xff\xff\0\0\0\x01v";
+    let mut broker = start(&[]);
+    let mut connection = Connection::open(broker.address()).expect("connect");
+    for topic in ["old", "new"] {
+        connection.create_topic(topic, 1, &[]);
+    }
+    broker.kill();
+    let file = broker.log_dir().join("old-0/00000000000000000000.log");
+    fs::write(&file, OLD).expect("write");
+    broker.restart();
+    let mut connection = Connection::open(broker.address()).expect("connect again");
+    let batch = Batch::of(1, now_ms()).bytes();
+    let refused = connection.produce("old", 0, -1, &batch).expect("an answer");
+    assert_eq!(refused.error, KAFKA_STORAGE_ERROR, "{refused:?}\n{}", broker.log());
+    assert_eq!(connection.fetch("old", 0, 0).expect("an answer").0, KAFKA_STORAGE_ERROR);
+    assert_eq!(connection.produce("new", 0, -1, &batch).expect("an answer").error, 0);
+    let log = broker.log();
+    for fact in [
+        "old-0",
+        "00000000000000000000.log",
+        "magic 0",
+        "byte 0",
+        "not supported yet",
+    ] {
+        assert!(log.contains(fact), "{fact:?} is not in:\n{log}");
+    }
+    broker.stop();
+    assert_eq!(fs::read(&file).expect("read"), OLD);
 }
 
 #[test]
