@@ -54,6 +54,11 @@ impl OffsetsLog for OffsetsTopic {
         i32::try_from(topic.partitions.len()).ok()
     }
 
+    fn max_batch_bytes(&self, partition: i32) -> Result<usize, OffsetsLogError> {
+        let config = self.partition(partition)?.config();
+        Ok(usize::try_from(config.log.max_message_bytes).unwrap_or(0))
+    }
+
     fn append(&self, partition: i32, batch: Bytes) -> BoxFuture<'_, Result<i64, OffsetsLogError>> {
         Box::pin(self.append_batch(partition, batch))
     }

@@ -1,10 +1,11 @@
 //! Record batches of `__consumer_offsets`: one is made per append, all are read at a load.
 
 use bytes::Bytes;
+use protocol::EncodeError;
 use protocol::compression::{CompressionError, CompressionType};
 use protocol::records::{BatchBuilder, Batches, ControlRecordType, RecordBatch, Records};
 
-use super::record::EncodedRecord;
+use super::record::{self, Record};
 
 /// The most that a batch of the log may inflate to. What was appended was within `max.message.bytes`, compressed; a
 /// group whose records compress better than this allows for does not exist.
@@ -60,24 +61,50 @@ pub struct LoggedRecord {
     pub value: Option<Bytes>,
 }
 
-/// What records take in a batch, roughly.
-pub fn size_in_bytes(records: &[EncodedRecord]) -> usize {
-    const RECORD_OVERHEAD_BYTES: usize = 20;
-    let size = |record: &EncodedRecord| record.key.len() + record.value.as_ref().map_or(0, Bytes::len);
-    records.iter().map(|record| size(record) + RECORD_OVERHEAD_BYTES).sum()
+/// What a record takes in a batch beside its key and value, at the least: length, attributes, deltas, lengths, no headers.
+const RECORD_OVERHEAD_BYTES: usize = 7;
+/// How many times the size that the log allows a batch's records may have before they are compressed. It bounds what is encoded at
+/// once; a commit that compresses better than that is refused, where Kafka encodes it whatever it takes.
+const COMPRESSION_FACTOR: usize = 16;
+
+/// What a group's record takes in a batch, never too much.
+pub fn size_in_bytes(group_id: &str, record: &Record) -> usize {
+    RECORD_OVERHEAD_BYTES + record::size_in_bytes(group_id, record)
 }
 
-/// One batch of these records.
+/// How large the records of one batch may be together, where the log takes batches of `max_batch_bytes`.
+pub fn room_in_bytes(max_batch_bytes: usize, compression_type: CompressionType) -> usize {
+    match compression_type {
+        CompressionType::None => max_batch_bytes,
+        CompressionType::Gzip | CompressionType::Snappy | CompressionType::Lz4 | CompressionType::Zstd => {
+            max_batch_bytes.saturating_mul(COMPRESSION_FACTOR)
+        }
+    }
+}
+
+/// Why no batch was made.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// One of its records.
+    #[error("a record cannot be encoded: {0}")]
+    Record(#[from] EncodeError),
+    /// The batch itself.
+    #[error("the batch cannot be compressed: {0}")]
+    Batch(#[from] CompressionError),
+}
+
+/// One batch of these records, each with the name of its group.
 pub fn build<'a>(
-    records: impl Iterator<Item = &'a EncodedRecord>,
+    records: impl Iterator<Item = (&'a str, &'a Record)>,
     timestamp_ms: i64,
     compression_type: CompressionType,
-) -> Result<Bytes, CompressionError> {
+) -> Result<Bytes, BuildError> {
     let mut builder = BatchBuilder::new().compression(compression_type, None);
-    for record in records {
-        builder.append(timestamp_ms, Some(&record.key), record.value.as_deref());
+    for (group_id, record) in records {
+        let encoded = record::encode(group_id, record)?;
+        builder.append(timestamp_ms, Some(&encoded.key), encoded.value.as_deref());
     }
-    builder.build()
+    Ok(builder.build()?)
 }
 
 /// The batches of a chunk of the log.

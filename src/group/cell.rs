@@ -12,7 +12,7 @@ use super::decision::{Completion, Decision, Effect, JoinAnswer, Note, Now, Rejec
 use super::memory::{GroupMemory, GroupShare};
 use super::offsets_log::OffsetsLogError;
 use super::rebalance::Ripe;
-use super::record::{EncodedRecord, Record, encode};
+use super::record::Record;
 use super::state::{Group, GroupState};
 
 /// How the records of a decision fared.
@@ -23,8 +23,9 @@ pub(super) struct Write {
     /// Whoever leads the partition keeps it; a write that is on its way does not.
     pub partition: Weak<OffsetsPartition>,
     pub cell: Arc<Cell>,
+    pub group_id: Arc<str>,
+    /// Not encoded yet: each key repeats the group's name, and only the writer knows how much a batch may hold.
     pub records: Vec<Record>,
-    pub encoded: Vec<EncodedRecord>,
     pub completion: Completion,
     pub done: oneshot::Sender<Outcome>,
 }
@@ -318,32 +319,19 @@ impl Shared {
         now: Now,
     ) -> oneshot::Receiver<Outcome> {
         let (done, written) = oneshot::channel();
-        let group_id = inner.group.group_id().clone();
-        let encoded: Result<Vec<_>, _> = records.iter().map(|record| encode(&group_id, record)).collect();
-        let refused = match encoded {
-            Ok(encoded) => {
-                let write = Write {
-                    partition: Arc::downgrade(partition),
-                    cell: cell.clone(),
-                    records,
-                    encoded,
-                    completion,
-                    done,
-                };
-                match partition.writes.send(write) {
-                    Ok(()) => {
-                        inner.writes_in_flight += 1;
-                        return written;
-                    }
-                    Err(mpsc::error::SendError(write)) => (write.completion, write.done, OffsetsLogError::NotLeader),
-                }
-            }
-            Err(error) => {
-                log::warn!("group {group_id}: its records cannot be written: {error}");
-                (completion, done, OffsetsLogError::Refused)
-            }
+        let write = Write {
+            partition: Arc::downgrade(partition),
+            cell: cell.clone(),
+            group_id: inner.group.group_id().clone(),
+            records,
+            completion,
+            done,
         };
-        let (completion, done, error) = refused;
+        let Err(mpsc::error::SendError(Write { completion, done, .. })) = partition.writes.send(write) else {
+            inner.writes_in_flight += 1;
+            return written;
+        };
+        let error = OffsetsLogError::NotLeader;
         let outcome = Err(completion.rejection(error));
         let decision = inner
             .group

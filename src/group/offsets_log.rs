@@ -15,6 +15,9 @@ pub trait OffsetsLog: Send + Sync + 'static {
     /// How many partitions the topic has; `None` while it does not exist.
     fn partition_count(&self) -> Option<i32>;
 
+    /// The largest batch that the partition's log takes (`max.message.bytes`).
+    fn max_batch_bytes(&self, partition: i32) -> Result<usize, OffsetsLogError>;
+
     /// Appends one batch as the partition's leader, with `acks=all`, and says which offset its first record got. It is
     /// in the local log then, not yet committed. The batch is whole and has been made here: offsets from 0, CRC set.
     fn append(&self, partition: i32, batch: Bytes) -> BoxFuture<'_, Result<i64, OffsetsLogError>>;

@@ -151,6 +151,40 @@ pub enum RecordError {
     },
 }
 
+/// How many bytes key and value take, without encoding them: what is too large for a batch must be seen before it is made, since
+/// each key repeats the group's name. Of a group's description it is what strings and bytes take, so never too much.
+pub fn size_in_bytes(group_id: &str, record: &Record) -> usize {
+    // Version, and the lengths of strings.
+    const OFFSET_KEY: usize = 2 + 2 + 2 + 4;
+    const GROUP_KEY: usize = 2 + 2;
+    // Version, offset, leader epoch, length of the metadata, time of the commit; with an expire timestamp, no leader epoch.
+    const OFFSET_VALUE: usize = 2 + 8 + 4 + 2 + 8;
+    const OFFSET_VALUE_EXPIRING: usize = 2 + 8 + 2 + 8 + 8;
+    match record {
+        Record::Offset { topic, value, .. } => {
+            let value_bytes = |value: &OffsetAndMetadata| {
+                let fixed = match value.expire_timestamp_ms {
+                    Some(_) => OFFSET_VALUE_EXPIRING,
+                    None => OFFSET_VALUE,
+                };
+                fixed + value.metadata.len()
+            };
+            OFFSET_KEY + group_id.len() + topic.len() + value.as_ref().map_or(0, value_bytes)
+        }
+        Record::Group(metadata) => {
+            let member_bytes = |member: &PersistedMember| {
+                member.member_id.len()
+                    + member.client_id.len()
+                    + member.client_host.len()
+                    + member.subscription.len()
+                    + member.assignment.len()
+            };
+            let members = metadata.iter().flat_map(|metadata| &metadata.members);
+            GROUP_KEY + group_id.len() + members.map(member_bytes).sum::<usize>()
+        }
+    }
+}
+
 /// The key and value of a group's record.
 pub fn encode(group_id: &str, record: &Record) -> Result<EncodedRecord, EncodeError> {
     let group = Utf8Bytes::from(group_id);

@@ -14,7 +14,7 @@ use super::cell::{Cell, OffsetsPartition, Outcome, Write};
 use super::coordinator::Shared;
 use super::decision::{Completion, Note};
 use super::offsets_log::OffsetsLogError;
-use super::record::{EncodedRecord, Record};
+use super::record::Record;
 
 /// Decisions share a batch up to about this size, which is well below any sensible `max.message.bytes`.
 const SHARED_BATCH_BYTES: usize = 64 * 1024;
@@ -66,19 +66,31 @@ pub(super) async fn run(shared: Arc<Shared>, partition: i32, mut writes: mpsc::U
 }
 
 fn gather(first: Write, writes: &mut mpsc::UnboundedReceiver<Write>) -> Vec<Write> {
-    let mut bytes = batch::size_in_bytes(&first.encoded);
+    let size = |write: &Write| size_in_bytes(named(write));
+    let mut bytes = size(&first);
     let mut together = vec![first];
     while bytes < SHARED_BATCH_BYTES
         && let Ok(next) = writes.try_recv()
     {
-        bytes += batch::size_in_bytes(&next.encoded);
+        bytes += size(&next);
         together.push(next);
     }
     together
 }
 
+/// A write's records, each with the name of its group.
+fn named(write: &Write) -> impl Iterator<Item = (&str, &Record)> + Clone {
+    write.records.iter().map(|record| (&*write.group_id, record))
+}
+
+fn size_in_bytes<'a>(records: impl Iterator<Item = (&'a str, &'a Record)>) -> usize {
+    records
+        .map(|(group_id, record)| batch::size_in_bytes(group_id, record))
+        .sum()
+}
+
 async fn append(shared: &Arc<Shared>, partition: i32, writes: Vec<Write>, appended: &mut VecDeque<Appended>) {
-    match append_batch(shared, partition, writes.iter().flat_map(|write| &write.encoded)).await {
+    match append_batch(shared, partition, writes.iter().flat_map(named)).await {
         Ok(base_offset) => apply(shared, writes, base_offset, appended),
         // One of them may be too large by itself; the others are not to suffer for it.
         Err(OffsetsLogError::TooLarge) if writes.len() > 1 => {
@@ -105,7 +117,7 @@ async fn append(shared: &Arc<Shared>, partition: i32, writes: Vec<Write>, append
 }
 
 async fn append_alone(shared: &Arc<Shared>, partition: i32, write: Write, appended: &mut VecDeque<Appended>) {
-    match append_batch(shared, partition, &write.encoded).await {
+    match append_batch(shared, partition, named(&write)).await {
         Ok(base_offset) => apply(shared, vec![write], base_offset, appended),
         Err(error) => append_refused(shared, partition, write, error, appended).await,
     }
@@ -129,22 +141,26 @@ async fn append_refused(
     }
 }
 
-/// Appends a write in several batches, which get smaller until the log takes them.
+/// Appends a write in several batches, none larger than the log takes uncompressed as far as can be seen, and smaller ones until it
+/// does take them.
 async fn append_in_parts(shared: &Arc<Shared>, partition: i32, mut write: Write, appended: &mut VecDeque<Appended>) {
-    let (records, encoded) = (std::mem::take(&mut write.records), std::mem::take(&mut write.encoded));
-    let mut records = records.into_iter();
-    let mut left = encoded.as_slice();
+    let records = std::mem::take(&mut write.records);
+    let mut left = records.as_slice();
     let mut part_len = left.len().div_ceil(2);
     let mut last_offset = None;
     let failure = loop {
         if left.is_empty() {
             break None;
         }
-        let (part, rest) = left.split_at(part_len.min(left.len()));
-        match append_batch(shared, partition, part).await {
+        let fitting = match room_in_bytes(shared, partition) {
+            Ok(room_bytes) => fitting(&write.group_id, left, room_bytes),
+            Err(error) => break Some(error),
+        };
+        let (part, rest) = left.split_at(part_len.min(fitting).max(1));
+        let in_batch = part.iter().map(|record| (&*write.group_id, record));
+        match append_batch(shared, partition, in_batch).await {
             Ok(base_offset) => {
-                let part = records.by_ref().take(part.len());
-                last_offset = Some(apply_records(&write.cell, part, base_offset) - 1);
+                last_offset = Some(apply_records(&write.cell, part.iter().cloned(), base_offset) - 1);
                 left = rest;
             }
             Err(OffsetsLogError::TooLarge) if part.len() > 1 => part_len = part.len().div_ceil(2),
@@ -173,17 +189,31 @@ async fn append_in_parts(shared: &Arc<Shared>, partition: i32, mut write: Write,
     appended.push_back(entry);
 }
 
+/// How many of these records, from the first on, have room in one batch.
+fn fitting(group_id: &str, records: &[Record], room_bytes: usize) -> usize {
+    let mut bytes = 0;
+    let fits = |record: &&Record| {
+        bytes += batch::size_in_bytes(group_id, record);
+        bytes <= room_bytes
+    };
+    records.iter().take_while(fits).count()
+}
+
+fn room_in_bytes(shared: &Shared, partition: i32) -> Result<usize, OffsetsLogError> {
+    let max_batch_bytes = shared.log.max_batch_bytes(partition)?;
+    Ok(batch::room_in_bytes(max_batch_bytes, shared.config.compression))
+}
+
+/// Appends records in one batch, unless it is plain before they are encoded that they are too large for one.
 async fn append_batch<'a>(
     shared: &Shared,
     partition: i32,
-    records: impl IntoIterator<Item = &'a EncodedRecord>,
+    records: impl Iterator<Item = (&'a str, &'a Record)> + Clone,
 ) -> Result<i64, OffsetsLogError> {
-    let batch = batch::build(
-        records.into_iter(),
-        shared.now().timestamp_ms,
-        shared.config.compression,
-    )
-    .map_err(|error| {
+    if size_in_bytes(records.clone()) > room_in_bytes(shared, partition)? {
+        return Err(OffsetsLogError::TooLarge);
+    }
+    let batch = batch::build(records, shared.now().timestamp_ms, shared.config.compression).map_err(|error| {
         log::error!("__consumer_offsets-{}: no batch can be made: {error}", partition);
         OffsetsLogError::Refused
     })?;

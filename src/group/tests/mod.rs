@@ -7,6 +7,7 @@ mod reload;
 mod scenarios;
 mod script;
 mod shell;
+mod sizes;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

@@ -12,10 +12,10 @@ use super::*;
 
 /// `__consumer_offsets` with as many partitions as there are numbers.
 pub struct MemoryLog {
-    partitions: Mutex<HashMap<i32, Vec<(i64, Bytes)>>>,
+    pub partitions: Mutex<HashMap<i32, Vec<(i64, Bytes)>>>,
     /// What the next appends are refused with.
     refusal: Mutex<Option<OffsetsLogError>>,
-    max_batch_bytes: Mutex<usize>,
+    pub max_batch_bytes: Mutex<usize>,
     /// While false, nothing is committed or read.
     open: watch::Sender<bool>,
 }
@@ -50,6 +50,10 @@ impl MemoryLog {
 impl OffsetsLog for MemoryLog {
     fn partition_count(&self) -> Option<i32> {
         None
+    }
+
+    fn max_batch_bytes(&self, _partition: i32) -> Result<usize, OffsetsLogError> {
+        Ok(*self.max_batch_bytes.lock())
     }
 
     fn append(&self, partition: i32, batch: Bytes) -> BoxFuture<'_, Result<i64, OffsetsLogError>> {
@@ -166,7 +170,7 @@ pub fn simple_commit(partition: i32, offset: i64, metadata: &str) -> OffsetCommi
     }
 }
 
-fn fetch(coordinator: &GroupCoordinator, group_id: &str) -> Result<Vec<(i32, i64)>, Rejection> {
+pub fn fetch(coordinator: &GroupCoordinator, group_id: &str) -> Result<Vec<(i32, i64)>, Rejection> {
     let fetched = coordinator.fetch_offsets(group_id, None, false)?;
     let offset = |fetched: FetchedOffset| {
         fetched
@@ -434,48 +438,6 @@ async fn errors_of_the_log_become_those_of_the_request() {
             Err(Rejection::RebalanceInProgress)
         );
     }
-}
-
-#[tokio::test]
-async fn a_commit_that_is_too_large_does_not_harm_its_neighbours() {
-    let log = MemoryLog::new();
-    let coordinator = start(&log);
-    loaded(&coordinator).await;
-    *log.max_batch_bytes.lock() = 400;
-    let large = OffsetCommit {
-        offsets: (0..200)
-            .map(|partition| simple_commit(partition, 1, "").offsets.remove(0))
-            .collect(),
-        ..simple_commit(0, 0, "")
-    };
-    // The same group, so the same partition, and one after another before the writer looks.
-    let (before, refused, after) = tokio::join!(
-        coordinator.commit_offsets("g", simple_commit(1, 1, "")),
-        coordinator.commit_offsets("g", large),
-        coordinator.commit_offsets("g", simple_commit(2, 2, "")),
-    );
-    assert_eq!((before, after), (Ok(vec![Ok(())]), Ok(vec![Ok(())])));
-    assert_eq!(refused, Err(Rejection::InvalidCommitOffsetSize));
-    assert_eq!(fetch(&coordinator, "g"), Ok(vec![(1, 1), (2, 2)]));
-}
-
-#[tokio::test]
-async fn a_group_too_large_for_one_batch_is_deleted_in_several() {
-    let log = MemoryLog::new();
-    let coordinator = start(&log);
-    loaded(&coordinator).await;
-    for partition in 0..100 {
-        let commit = simple_commit(partition, 1, "");
-        assert_eq!(coordinator.commit_offsets("g", commit).await, Ok(vec![Ok(())]));
-    }
-    let batches = || log.partitions.lock().values().map(Vec::len).sum::<usize>();
-    let before = batches();
-    *log.max_batch_bytes.lock() = 200;
-    assert_eq!(coordinator.delete_group("g").await, Ok(()));
-    assert!(batches() > before + 1, "one batch took them all");
-    let reloaded = start(&log);
-    loaded(&reloaded).await;
-    assert_eq!(fetch(&reloaded, "g"), Ok(Vec::new()));
 }
 
 #[tokio::test]
