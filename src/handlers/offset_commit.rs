@@ -185,7 +185,9 @@ mod tests {
         }
     }
 
-    fn asked(once: bool) -> (Vec<(String, i32, i64)>, Vec<(String, Vec<i32>)>) {
+    type Answers = Vec<(String, Vec<i32>)>;
+
+    fn asked(once: bool) -> (Vec<(String, i32, i64)>, Answers) {
         let request = request(&[
             ("t", &[(0, 1), (1, 2), (9, 3), (0, 4)]),
             ("u", &[(0, 5)]),
