@@ -25,7 +25,8 @@ async fn handle(
     request: DescribeGroupsRequest,
 ) -> DescribeGroupsResponse {
     let with_operations = context.version >= 3 && request.include_authorized_operations;
-    // A name that is repeated is answered once: a short request must not ask for the same members any number of times.
+    // A name that is repeated is answered once: a short request must not ask for the same members any number of times. So an
+    // answer is no larger than what all groups hold in memory, which is bounded, and the names in the request.
     let mut seen = HashSet::new();
     let groups = request
         .groups

@@ -76,7 +76,8 @@ fn describe(broker: &Broker, topics: Option<Vec<DescribableLogDirTopic>>) -> Vec
     broker.config.log_dirs.iter().map(describe_one).collect()
 }
 
-/// The partitions that the request asks for; `None`: all.
+/// The partitions that the request asks for; `None`: all. A set, so that an answer is no larger than what is here, however often it
+/// is named.
 struct Wanted<'a>(Option<HashSet<(&'a str, i32)>>);
 
 impl<'a> Wanted<'a> {

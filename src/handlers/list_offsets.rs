@@ -83,6 +83,8 @@ fn answer(broker: &Broker, version: i16, request: &ListOffsetsRequest) -> ListOf
             }
         });
     }
+    // With one offset for each partition an answer grows as the request does; in version 0, where segments count, a partition
+    // stands once.
     let duplicates = duplicates(request);
     for_each_partition(request, |topic, asked| {
         if duplicates.contains(&(&**topic, asked.partition_index)) {

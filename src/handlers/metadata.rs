@@ -54,6 +54,7 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: Metadat
     response
 }
 
+/// What a request names, each once, as in Kafka: an answer is no larger than one about all topics and the names that do not exist.
 enum Named {
     All,
     Names(BTreeSet<Utf8Bytes>),

@@ -177,7 +177,8 @@ impl Topics {
     }
 }
 
-/// Each group once, with all that is asked of it; `None`: every topic.
+/// Each group once, with all that is asked of it; `None`: every topic. An answer is so no larger than what these groups have
+/// committed, and the partitions in the request.
 fn distinct_groups(groups: &[OffsetFetchRequestGroup]) -> Vec<(Utf8Bytes, Option<Topics>)> {
     let mut distinct: Vec<(Utf8Bytes, Option<Topics>)> = Vec::with_capacity(groups.len());
     let mut place_of: HashMap<&Utf8Bytes, usize> = HashMap::new();
