@@ -1,8 +1,11 @@
 //! FindCoordinator (10), v0–6: which broker coordinates a group; the first question creates `__consumer_offsets`. Key
 //! types (v1), several keys at once (KIP-699).
 //!
-//! Transactions have no coordinator here yet: their key type is refused like one that nobody knows.
+//! Transactions have no coordinator here yet: their key type is refused with `TRANSACTIONAL_ID_AUTHORIZATION_FAILED`. It is what
+//! `init_transactions` asks first, and the one code that clients take as final at once: on others librdkafka asks again until its
+//! timeout.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use protocol::ErrorCode;
@@ -18,8 +21,14 @@ pub const SERVED: Served = served!(FindCoordinator, 0..=6, handle);
 
 /// The key type of groups.
 const GROUP: i8 = 0;
+/// The key type of transactional ids.
+const TRANSACTION: i8 = 1;
 /// The key type of share groups (KIP-932), which Kafka 3.9 knows from version 6 on without serving it.
 const SHARE: i8 = 2;
+
+/// How many keys of one request are looked for. A key of a few bytes is answered with a host, so there has to be an end; beyond it
+/// the answer grows no faster than the request.
+const MAX_KEYS: usize = 10_000;
 
 async fn handle(
     broker: &Arc<Broker>,
@@ -31,16 +40,9 @@ async fn handle(
         broker.auto_create_topics(vec![CONSUMER_OFFSETS.to_string()]).await;
     }
     if context.version >= 4 {
-        let coordinators = request
-            .coordinator_keys
-            .into_iter()
-            .map(|key| {
-                let found = find(broker, context, request.key_type, &key);
-                coordinator(key, found)
-            })
-            .collect();
+        let found = |key: &Utf8Bytes| find(broker, context, request.key_type, key);
         return FindCoordinatorResponse {
-            coordinators,
+            coordinators: coordinators(request.coordinator_keys, found),
             ..Default::default()
         };
     }
@@ -57,9 +59,27 @@ async fn handle(
     }
 }
 
+/// Each key once, at its first place: clients look answers up by their key. Kafka answers each place.
+fn coordinators(keys: Vec<Utf8Bytes>, mut find: impl FnMut(&Utf8Bytes) -> Result<Node, ErrorCode>) -> Vec<Coordinator> {
+    let mut seen: HashSet<Utf8Bytes> = HashSet::new();
+    let distinct = keys.into_iter().filter(|key| seen.insert(key.clone()));
+    distinct
+        .enumerate()
+        .map(|(nth, key)| {
+            let found = match nth < MAX_KEYS {
+                true => find(&key),
+                // Clients ask again, for those that are left.
+                false => Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
+            };
+            coordinator(key, found)
+        })
+        .collect()
+}
+
 fn find(broker: &Broker, context: &RequestContext, key_type: i8, key: &str) -> Result<Node, ErrorCode> {
     match key_type {
         GROUP => {}
+        TRANSACTION => return Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
         SHARE if context.version >= 6 => return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
         _ => return Err(ErrorCode::INVALID_REQUEST),
     }
@@ -80,7 +100,10 @@ fn coordinator(key: Utf8Bytes, found: Result<Node, ErrorCode>) -> Coordinator {
         port: node.port,
         error_code,
         error_message: match error_code {
-            ErrorCode::INVALID_REQUEST => Some(Utf8Bytes::from_static(message(error_code))),
+            ErrorCode::INVALID_REQUEST | ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED => {
+                Some(Utf8Bytes::from_static(message(error_code)))
+            }
+            // Kafka sends none here.
             _ => Some(Utf8Bytes::default()),
         },
     }
@@ -99,7 +122,46 @@ fn no_node() -> Node {
 fn message(error_code: ErrorCode) -> &'static str {
     match error_code {
         ErrorCode::NONE => "NONE",
+        ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED => "Transactions are not supported by this broker yet.",
         ErrorCode::INVALID_REQUEST => "There is no coordinator for keys of this type.",
         _ => "The coordinator is not available.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node() -> Node {
+        Node {
+            id: 1,
+            host: "h".to_string(),
+            port: 9092,
+            rack: None,
+        }
+    }
+
+    #[test]
+    fn a_key_is_answered_once_at_its_first_place() {
+        let keys = ["a", "b", "a", "a", "c", "b"].map(Utf8Bytes::from_static);
+        let found = coordinators(keys.into(), |_| Ok(node()));
+        let answered: Vec<_> = found.iter().map(|found| (&*found.key, found.node_id)).collect();
+        assert_eq!(answered, [("a", 1), ("b", 1), ("c", 1)]);
+    }
+
+    #[test]
+    fn an_answer_names_so_many_brokers_and_no_more() {
+        let keys = (0..MAX_KEYS + 2).map(|nth| Utf8Bytes::from(nth.to_string()));
+        let mut asked = 0;
+        let found = coordinators(keys.collect(), |_| {
+            asked += 1;
+            Ok(node())
+        });
+        assert_eq!((asked, found.len()), (MAX_KEYS, MAX_KEYS + 2));
+        let beyond = &found[MAX_KEYS];
+        assert_eq!(
+            (beyond.error_code, beyond.node_id, &*beyond.host),
+            (ErrorCode::COORDINATOR_NOT_AVAILABLE, -1, "")
+        );
     }
 }

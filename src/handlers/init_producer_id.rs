@@ -2,7 +2,8 @@
 //!
 //! A transactional id is refused with `TRANSACTIONAL_ID_AUTHORIZATION_FAILED`: this broker has no transaction coordinator. Of all
 //! codes it is the one that every client takes as final at once – Java, librdkafka and franz-go fail `init_transactions` with it,
-//! while a coordinator's error or `UNSUPPORTED_VERSION` has librdkafka ask again until its timeout.
+//! while a coordinator's error or `UNSUPPORTED_VERSION` has librdkafka ask again until its timeout. Clients that look for the
+//! coordinator first, as most do, hear the same from FindCoordinator and never come here.
 
 use std::sync::Arc;
 

@@ -419,6 +419,48 @@ fn coordinators_are_found_in_every_version() {
     }
 }
 
+/// What Kafka does otherwise: it answers a key wherever it stands, and has coordinators of transactions.
+#[test]
+fn keys_are_answered_once_and_transactions_refused_for_good() {
+    let server = Server::start();
+    if !server.is_ours() {
+        return;
+    }
+    let mut client = server.client();
+    for version in 4..=6 {
+        let request = FindCoordinatorRequest {
+            coordinator_keys: vec![text("warm-up"), text("another"), text("warm-up")],
+            ..Default::default()
+        };
+        let found: FindCoordinatorResponse = client.ask(ApiKey::FindCoordinator, version, &request);
+        let keys: Vec<&str> = found.coordinators.iter().map(|found| &*found.key).collect();
+        assert_eq!(keys, ["warm-up", "another"], "FindCoordinator v{version}");
+    }
+    for version in 1..=6 {
+        let mut request = FindCoordinatorRequest {
+            key_type: 1,
+            ..Default::default()
+        };
+        match version {
+            ..4 => request.key = text("t"),
+            _ => request.coordinator_keys = vec![text("t")],
+        }
+        let refused: FindCoordinatorResponse = client.ask(ApiKey::FindCoordinator, version, &request);
+        let (code, message) = match refused.coordinators.first() {
+            Some(found) => (found.error_code, &found.error_message),
+            None => (refused.error_code, &refused.error_message),
+        };
+        assert_eq!(
+            (code, message.as_deref()),
+            (
+                ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+                Some("Transactions are not supported by this broker yet.")
+            ),
+            "FindCoordinator v{version}"
+        );
+    }
+}
+
 #[test]
 fn requests_that_no_group_can_serve() {
     let server = Server::start();

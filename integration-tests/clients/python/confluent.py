@@ -112,6 +112,17 @@ def idempotent(bootstrap, prefix):
         compare(read(bootstrap, topic, 1000, 3), 1000, 3)
 
 
+def transactional(bootstrap, prefix):
+    """Transactions work, or it is said at once that they never will: a client that is left to try again hangs."""
+    with check("transactional"):
+        producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": f"{prefix}-transactional"})
+        try:
+            producer.init_transactions(LIMIT)
+        except KafkaException as refused:
+            error = refused.args[0]
+            same((error.code(), error.fatal()), (KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, True), error.str())
+
+
 def edges(bootstrap, prefix):
     topic = f"{prefix}-edges"
     create(bootstrap, topic, 1)
@@ -400,6 +411,7 @@ if __name__ == "__main__":
         {
             "codecs": codecs,
             "idempotent": idempotent,
+            "transactional": transactional,
             "edges": edges,
             "group": group,
             "group-cooperative": group_cooperative,

@@ -25,7 +25,7 @@ client_tests! {
         admin, offsets, groups_admin], but [];
     java_4_3: Client::Java("4.3.1"), [codecs, idempotent, edges, group, group_cooperative, group_static, commit_resume, by_time,
         admin, offsets, groups_admin], but [];
-    confluent: Client::Confluent, [codecs, idempotent, edges, group, group_cooperative, group_static, commit_resume, by_time,
+    confluent: Client::Confluent, [codecs, idempotent, transactional, edges, group, group_cooperative, group_static, commit_resume, by_time,
         admin, offsets, groups_admin], but [];
     confluent_2_8: Client::OldConfluent, [codecs, group], but [];
     franz_go: Client::FranzGo, [codecs, idempotent, edges, group, group_cooperative, group_static, commit_resume, by_time,
@@ -84,6 +84,11 @@ fn idempotent(client: Client, _but: &[&str]) {
             );
         }
     }
+}
+
+/// Without a transaction coordinator a client must not be left to look for one until its timeout.
+fn transactional(client: Client, _but: &[&str]) {
+    client.expect(&broker_for_clients(), "transactional", &["transactional"]);
 }
 
 /// Defines a scenario that is only its list of checks.
