@@ -18,6 +18,11 @@ pub enum Load {
         value_bytes: usize,
         records: usize,
     },
+    /// The same bytes both ways, without a broker: what the machine's loopback alone takes.
+    Echo {
+        value_bytes: usize,
+        records: usize,
+    },
     PacedSockets(Paced),
     PacedRdkafka(Paced),
     RdkafkaProduce(RdkafkaProduce, i32),
@@ -44,6 +49,8 @@ pub enum Class {
     Process,
     Produce,
     Latency,
+    /// Nothing of a broker's; without targets.
+    Floor,
     Fetch,
 }
 
@@ -62,6 +69,7 @@ impl Row {
             Load::FreshBroker { .. } => Class::Process,
             Load::Produce(_) | Load::RdkafkaProduce(..) | Load::JavaProduce(..) => Class::Produce,
             Load::OneInFlight { .. } | Load::PacedSockets(_) | Load::PacedRdkafka(_) => Class::Latency,
+            Load::Echo { .. } => Class::Floor,
             Load::Fetch(_) | Load::RdkafkaConsume { .. } | Load::JavaConsume { .. } => Class::Fetch,
         }
     }
@@ -73,7 +81,11 @@ impl Row {
             Load::Fetch(load) => load.partitions,
             Load::RdkafkaProduce(_, partitions) | Load::JavaProduce(_, partitions) => partitions,
             Load::RdkafkaConsume { partitions } | Load::JavaConsume { partitions } => partitions,
-            Load::FreshBroker { .. } | Load::OneInFlight { .. } | Load::PacedSockets(_) | Load::PacedRdkafka(_) => 1,
+            Load::FreshBroker { .. }
+            | Load::OneInFlight { .. }
+            | Load::Echo { .. }
+            | Load::PacedSockets(_)
+            | Load::PacedRdkafka(_) => 1,
         }
     }
 }
@@ -162,7 +174,7 @@ const WIDE: Produce = Produce {
     ..produce(1, 1, 0, 4)
 };
 
-pub const ROWS: [Row; 28] = [
+pub const ROWS: [Row; 29] = [
     Row {
         name: "fresh broker",
         load: Load::FreshBroker { connections: 2_000 },
@@ -210,6 +222,13 @@ pub const ROWS: [Row; 28] = [
     Row {
         name: "acknowledgement, one in flight",
         load: Load::OneInFlight {
+            value_bytes: 100,
+            records: 30_000,
+        },
+    },
+    Row {
+        name: "echo without a broker, one in flight",
+        load: Load::Echo {
             value_bytes: 100,
             records: 30_000,
         },

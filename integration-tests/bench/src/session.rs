@@ -150,6 +150,7 @@ impl Running {
                     HOT_VALUE_BYTES as u64,
                 )
             }
+            Load::Echo { value_bytes, records } => latency::echo(target, value_bytes, records),
             _ => self.write(row, target, &format!("load-{number}"), classpath),
         }
     }
@@ -165,7 +166,11 @@ impl Running {
             Load::PacedRdkafka(load) => librdkafka::paced(&load, target, topic),
             Load::RdkafkaProduce(load, _) => librdkafka::produce(&load, target, topic),
             Load::JavaProduce(load, _) => java::produce(&load, target, classpath, topic),
-            Load::FreshBroker { .. } | Load::Fetch(_) | Load::RdkafkaConsume { .. } | Load::JavaConsume { .. } => {
+            Load::FreshBroker { .. }
+            | Load::Echo { .. }
+            | Load::Fetch(_)
+            | Load::RdkafkaConsume { .. }
+            | Load::JavaConsume { .. } => {
                 unreachable!("{} does not write", row.name)
             }
         }?;

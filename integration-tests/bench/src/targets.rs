@@ -125,6 +125,7 @@ pub fn shown(row: &Row) -> &'static [Measure] {
         ],
         Class::Produce | Class::Fetch => &[MegabytesPerSecond, RecordsPerSecond, CpuSecondsPerGigabyte],
         Class::Latency => &[P50Ms, P99Ms, P999Ms, CpuSecondsPerGigabyte],
+        Class::Floor => &[P50Ms, P99Ms, P999Ms],
     }
 }
 

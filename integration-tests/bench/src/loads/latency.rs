@@ -6,6 +6,8 @@ use crate::rows::Paced;
 use crate::usage::{Meter, Usage};
 use crate::wire::{Connection, check_produced, produce_frame};
 use anyhow::Result;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
@@ -29,6 +31,43 @@ pub fn one_in_flight(target: Target, topic: &str, value_bytes: usize, records: u
     let meter = Meter::start(target.pid)?;
     let latencies_ns = (0..records).map(|_| round_trip()).collect::<Result<Vec<_>>>()?;
     Ok(outcome(&batch, meter.stop()?, latencies_ns))
+}
+
+/// What a broker's answer to one record has, its size included.
+const ANSWER_BYTES: usize = 62;
+
+/// As [`one_in_flight`], with a thread that does nothing but answer.
+pub fn echo(target: Target, value_bytes: usize, records: usize) -> Result<Outcome> {
+    let batch = batch::build(1, value_bytes, Codec::None)?;
+    let frame = produce_frame(0, "echo", 1, 1, &batch.bytes);
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let mut asking = TcpStream::connect(listener.local_addr()?)?;
+    asking.set_nodelay(true)?;
+    let length = frame.len();
+    let answering = std::thread::spawn(move || -> Result<()> {
+        let (mut stream, _) = listener.accept()?;
+        stream.set_nodelay(true)?;
+        let mut request = vec![0; length];
+        while stream.read_exact(&mut request).is_ok() {
+            stream.write_all(&[0; ANSWER_BYTES])?;
+        }
+        Ok(())
+    });
+    let mut round_trip = || -> Result<u64> {
+        let sent = Instant::now();
+        asking.write_all(&frame)?;
+        asking.read_exact(&mut [0; ANSWER_BYTES])?;
+        Ok(sent.elapsed().as_nanos() as u64)
+    };
+    for _ in 0..WARM_UP {
+        round_trip()?;
+    }
+    let meter = Meter::start(target.pid)?;
+    let latencies_ns = (0..records).map(|_| round_trip()).collect::<Result<Vec<_>>>()?;
+    let usage = meter.stop()?;
+    drop(asking);
+    answering.join().expect("the answering thread does not panic")?;
+    Ok(outcome(&batch, usage, latencies_ns))
 }
 
 /// One record a request at an even rate, whether or not answers have come. Latency counts from the moment a record
