@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::Listener;
+use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -77,7 +78,7 @@ pub fn bind(
     send_buffer_bytes: Option<usize>,
     receive_buffer_bytes: Option<usize>,
 ) -> Result<BoundListener, ListenError> {
-    let mut last = None;
+    let mut not_here = None;
     for address in addresses(listener)? {
         match bind_address(address, backlog, send_buffer_bytes, receive_buffer_bytes) {
             Ok(socket) => {
@@ -90,10 +91,20 @@ pub fn bind(
                     socket,
                 });
             }
-            Err(e) => last = Some(bind_error(listener, address, e)),
+            // A machine without IPv6, or a name that has addresses of other machines as well.
+            Err(e) if is_not_here(&e) => not_here = not_here.or(Some(bind_error(listener, address, e))),
+            // With another address in the place of one that is taken, clients of that would meet somebody else.
+            Err(e) => return Err(bind_error(listener, address, e)),
         }
     }
-    Err(last.unwrap_or_else(|| host_error(listener, io::ErrorKind::NotFound.into())))
+    Err(not_here.unwrap_or_else(|| host_error(listener, io::ErrorKind::NotFound.into())))
+}
+
+/// Whether this machine has no such address, or no addresses of its family at all.
+fn is_not_here(error: &io::Error) -> bool {
+    [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 fn host_error(listener: &Listener, reason: io::Error) -> ListenError {
@@ -116,18 +127,27 @@ fn bind_error(listener: &Listener, address: SocketAddr, reason: io::Error) -> Li
     }
 }
 
-/// No host means every address, IPv6 and IPv4 through one socket where the machine has IPv6.
+/// Where to listen, in the order of trying; one socket is bound. No host means every address, IPv6 and IPv4 through one socket where
+/// the machine has IPv6. Of a name's addresses Java takes the first IPv4 one, and so do we: `localhost` is 127.0.0.1 for everybody
+/// who comes from Kafka, although glibc names ::1 first.
 fn addresses(listener: &Listener) -> Result<Vec<SocketAddr>, ListenError> {
     match listener.host.as_str() {
         "" => Ok(vec![
             SocketAddr::from((Ipv6Addr::UNSPECIFIED, listener.port)),
             SocketAddr::from((Ipv4Addr::UNSPECIFIED, listener.port)),
         ]),
-        host => (host, listener.port)
-            .to_socket_addrs()
-            .map(Iterator::collect)
-            .map_err(|e| host_error(listener, e)),
+        host => match (host, listener.port).to_socket_addrs() {
+            Ok(addresses) => Ok(as_java_orders_them(addresses)),
+            Err(e) => Err(host_error(listener, e)),
+        },
     }
+}
+
+/// IPv4 first, otherwise in the resolver's order (`java.net.preferIPv6Addresses` is false unless somebody sets it).
+fn as_java_orders_them(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    let (mut ordered, ipv6): (Vec<_>, Vec<_>) = addresses.partition(SocketAddr::is_ipv4);
+    ordered.extend(ipv6);
+    ordered
 }
 
 fn bind_address(
@@ -200,4 +220,68 @@ fn is_about_one_connection(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use config::SecurityProtocol;
+
+    use super::*;
+
+    fn listener(host: &str, port: u16) -> Listener {
+        Listener {
+            name: "PLAINTEXT".to_owned(),
+            host: host.to_owned(),
+            port,
+            security_protocol: SecurityProtocol::Plaintext,
+        }
+    }
+
+    fn bound(host: &str, port: u16) -> Result<SocketAddr, ListenError> {
+        bind(&listener(host, port), 5, None, None).map(|bound| bound.address)
+    }
+
+    /// A socket that somebody else holds, on a port that was free.
+    fn taken(address: impl Into<SocketAddr>) -> (Socket, u16) {
+        let address = address.into();
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
+        if address.is_ipv6() {
+            socket.set_only_v6(true).expect("an option");
+        }
+        socket.bind(&address.into()).expect("bound");
+        socket.listen(1).expect("listens");
+        let address = socket.local_addr().expect("an address").as_socket();
+        (socket, address.expect("an internet address").port())
+    }
+
+    #[test]
+    fn a_port_that_is_taken_on_one_family_is_not_served_on_the_other() {
+        for address in [
+            SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+            SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+        ] {
+            let (_socket, port) = taken(address);
+            match bound("", port) {
+                Err(ListenError::Taken { address: tried, .. }) => assert_eq!(tried.port(), port),
+                other => panic!("{address} is taken, but {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_is_bound_as_java_binds_it() {
+        let address = |text: &str| text.parse::<SocketAddr>().expect("an address");
+        let (six, four, other) = (address("[::1]:1"), address("127.0.0.1:1"), address("127.0.0.2:1"));
+        assert_eq!(as_java_orders_them([six, four, other].into_iter()), [four, other, six]);
+        assert_eq!(as_java_orders_them([six].into_iter()), [six]);
+        assert!(bound("localhost", 0).expect("bound").is_ipv4());
+    }
+
+    #[test]
+    fn an_address_that_is_not_of_this_machine_is_named() {
+        match bound("192.0.2.1", 0) {
+            Err(ListenError::Bind { address, .. }) => assert_eq!(address.ip().to_string(), "192.0.2.1"),
+            other => panic!("a documentation address is {other:?}"),
+        }
+    }
 }
