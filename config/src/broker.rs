@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::definition::Definition;
@@ -226,12 +226,13 @@ impl BrokerConfig {
     }
 
     /// Keeps everything in one directory, whatever was configured (`--ephemeral`).
-    pub fn use_directory(&mut self, directory: &str) {
-        self.log_dirs = vec![PathBuf::from(directory)];
-        self.metadata_log_dir = PathBuf::from(directory);
+    pub fn use_directory(&mut self, directory: &Path) {
+        self.log_dirs = vec![directory.to_path_buf()];
+        self.metadata_log_dir = directory.to_path_buf();
+        let shown = directory.display().to_string();
         for key in ["log.dirs", "metadata.log.dir"] {
             if let Some(entry) = self.values.get_mut(key) {
-                (entry.value, entry.source) = (Value::String(directory.to_owned()), ConfigSource::StaticBroker);
+                (entry.value, entry.source) = (Value::String(shown.clone()), ConfigSource::StaticBroker);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Loading a configuration: defaults, typed fields, every rule between keys, errors and warnings.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use config::{
     AdvertisedListener, BrokerConfig, ConfigError, Entry, Listener, Loaded, Origin, SecurityProtocol, Strictness,
@@ -380,7 +380,7 @@ fn log_directories() {
 #[test]
 fn one_directory_takes_the_place_of_all() {
     let mut config = loaded(&[("log.dirs", "/a,/b"), ("metadata.log.dir", "/m")]);
-    config.use_directory("/t");
+    config.use_directory(Path::new("/t"));
     assert_eq!(
         (config.log_dirs.as_slice(), &config.metadata_log_dir),
         (&["/t".into()][..], &"/t".into())
