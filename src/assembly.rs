@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::available_parallelism;
 
 use anyhow::Context;
@@ -75,14 +76,16 @@ impl Stopper {
     }
 }
 
-/// Assembles the broker.
+/// Assembles the broker. Recovers logs on the thread that it runs on; once `cancelled` is set it opens no further one.
 ///
 /// # Errors
-/// One line for whatever is in the way.
-pub async fn assemble(config: Arc<BrokerConfig>) -> anyhow::Result<Assembled> {
+/// One line for whatever is in the way; [`LogsError::Cancelled`](crate::logs::LogsError::Cancelled), with the directories left as
+/// after a crash.
+pub async fn assemble(config: Arc<BrokerConfig>, cancelled: &AtomicBool) -> anyhow::Result<Assembled> {
     if config.zookeeper_connect.is_some() {
         anyhow::bail!("zookeeper.connect: this version has no ZooKeeper; without the key it uses its embedded store");
     }
+    let limits = start::limits(&config)?;
     let mut dirs = LogDirs::open(&config)?;
     let listeners = start::bind(&config)?;
     let store = EmbeddedStore::open(&config.metadata_log_dir).context("the metadata store")?;
@@ -94,7 +97,7 @@ pub async fn assemble(config: Arc<BrokerConfig>) -> anyhow::Result<Assembled> {
         None => bootstrap.generate_broker_id(config.reserved_broker_max_id).await?,
     };
     dirs.identify(id, &cluster_id)?;
-    let logs = Logs::load(config.clone(), dirs, &bootstrap.topic_configs().await?)?;
+    let logs = Logs::load(config.clone(), dirs, &bootstrap.topic_configs().await?, cancelled)?;
     let replicas = Replicas::new(id, logs.clone());
     let metadata = Arc::new(MetadataCache::default());
     let control = ControlThread::start().context("the control thread")?;
@@ -125,7 +128,7 @@ pub async fn assemble(config: Arc<BrokerConfig>) -> anyhow::Result<Assembled> {
         fetch_sessions: FetchSessionCache::new(
             usize::try_from(config.max_incremental_fetch_session_cache_slots).unwrap_or(0),
         ),
-        connections: Connections::new(start::limits(&config)),
+        connections: Connections::new(limits),
         config,
         metadata,
         replicas,

@@ -27,6 +27,8 @@ pub mod offsets_topic;
 pub mod partition;
 pub mod producer_ids;
 pub mod random;
+pub mod ready_file;
 pub mod replicas;
+pub mod signals;
 pub mod start;
 pub mod topics;

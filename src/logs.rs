@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use config::BrokerConfig;
 use controller::ConfigMap;
@@ -49,6 +50,9 @@ pub enum LogsError {
         /// Why, with the partition.
         reason: String,
     },
+    /// The broker was asked to stop while it opened its logs.
+    #[error("stopped before all logs were open; the next start recovers them")]
+    Cancelled,
     /// No directory is left for a new log.
     #[error("{partition}: no log directory is online")]
     NoDirectory {
@@ -118,14 +122,15 @@ pub struct Logs {
 
 impl Logs {
     /// Opens every log in the directories, and recovers those that were not closed. One that cannot be used keeps its partition
-    /// offline and nothing else.
+    /// offline and nothing else. Once `cancelled` is set no further log is opened.
     ///
     /// # Errors
-    /// The directory's failure, if it was the only one.
+    /// The directory's failure, if it was the only one; [`LogsError::Cancelled`].
     pub fn load(
         config: Arc<BrokerConfig>,
         dirs: LogDirs,
         topic_configs: &BTreeMap<String, ConfigMap>,
+        cancelled: &AtomicBool,
     ) -> Result<Arc<Self>, LogsError> {
         let mut configs: HashMap<Arc<str>, PartitionConfig> = HashMap::new();
         let none = ConfigMap::new();
@@ -145,7 +150,7 @@ impl Logs {
                     PartitionConfig::new(&logs.config, &partition.topic, overrides)
                 });
             }
-            match logs.load_dir(dir, &configs) {
+            match logs.load_dir(dir, &configs, cancelled) {
                 Err(LogsError::LogDir(failure)) if !only_one => {
                     log::error!("{failure}");
                     logs.offline_at_start = true;
@@ -156,10 +161,22 @@ impl Logs {
         Ok(Arc::new(logs))
     }
 
-    fn load_dir(&mut self, dir: LogDir, configs: &HashMap<Arc<str>, PartitionConfig>) -> Result<(), LogsError> {
+    fn load_dir(
+        &mut self,
+        dir: LogDir,
+        configs: &HashMap<Arc<str>, PartitionConfig>,
+        cancelled: &AtomicBool,
+    ) -> Result<(), LogsError> {
+        if cancelled.load(Ordering::Relaxed) {
+            return Err(LogsError::Cancelled);
+        }
         let threads = usize::try_from(self.config.num_recovery_threads_per_data_dir).unwrap_or(1);
         let config = |partition: &TopicPartition| configs[&partition.topic].log.clone();
-        let loaded = dir.load_logs(config, threads, clock::now_ms())?;
+        let go_on = || !cancelled.load(Ordering::Relaxed);
+        let loaded = dir.load_logs(config, threads, clock::now_ms(), go_on)?;
+        if !loaded.complete {
+            return Err(LogsError::Cancelled);
+        }
         let high_watermarks = dir.read_checkpoint(OffsetCheckpoint::Replication)?;
         let high_watermark = |partition: &TopicPartition| high_watermarks.get(partition).copied().unwrap_or(0);
         let count = loaded.logs.len() + loaded.refused.len();

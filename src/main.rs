@@ -1,7 +1,7 @@
 //! The `sordini` command.
 
 use std::fmt::Display;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -57,6 +57,7 @@ fn failure(reason: impl Display) -> ExitCode {
 fn say(reason: impl Display) {
     match log::log_enabled!(log::Level::Error) {
         true => log::error!("{reason}"),
-        false => eprintln!("sordini: {reason}"),
+        // Where stderr is closed, too, there is nobody to tell.
+        false => drop(writeln!(io::stderr(), "sordini: {reason}")),
     }
 }

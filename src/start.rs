@@ -1,19 +1,25 @@
 //! Starting the broker in order, running it until it is asked to stop, and stopping it in order.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use config::BrokerConfig;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+use crate::assembly::{self, Assembled};
 use crate::broker::Broker;
 use crate::ephemeral::EphemeralDir;
+use crate::logs::LogsError;
 use crate::network::{self, BoundListener, Connections, Limits, RequestMemory};
+use crate::ready_file::ReadyFile;
+use crate::signals::Signals;
 
 /// What the command line asks for beside the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,10 +42,6 @@ const DRAIN: Duration = Duration::from_secs(3);
 /// # Errors
 /// One line for whatever keeps it from starting.
 pub fn run(mut config: BrokerConfig, options: StartOptions) -> anyhow::Result<()> {
-    let ephemeral = match options.ephemeral {
-        true => Some(EphemeralDir::create(&mut config).context("--ephemeral")?),
-        false => None,
-    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(2, usize::from))
         .max_blocking_threads(usize::try_from(config.num_io_threads).unwrap_or(8).max(4))
@@ -47,57 +49,108 @@ pub fn run(mut config: BrokerConfig, options: StartOptions) -> anyhow::Result<()
         .enable_all()
         .build()
         .context("starting the threads")?;
-    let served = runtime.block_on(serve(Arc::new(config), &options));
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::take_over()?
+    };
+    // Before anything is opened: whoever polls for the file must not find the one of a broker that is gone.
+    let ready_file = options.ready_file.as_deref().map(|path| {
+        let shown = || format!("--ready-file {}", path.display());
+        ReadyFile::prepare(path).with_context(shown)
+    });
+    let ready_file = ready_file.transpose()?;
+    let ephemeral = match options.ephemeral {
+        true => Some(EphemeralDir::create(&mut config).context("--ephemeral")?),
+        false => None,
+    };
+    let served = runtime.block_on(serve(Arc::new(config), options.started, ready_file, signals));
     // Nothing is left to do for whatever still hangs.
     runtime.shutdown_timeout(Duration::from_secs(1));
     drop(ephemeral);
     served
 }
 
-async fn serve(config: Arc<BrokerConfig>, options: &StartOptions) -> anyhow::Result<()> {
-    // From here on a signal is noticed, whenever it comes; as process 1 it would otherwise have no effect at all.
-    let mut signals = Signals::new()?;
-    let started = crate::assembly::assemble(config.clone()).await?;
-    let accepting = accept(&started.broker, started.listeners)?;
-    announce(&config, options, &started.addresses)?;
+async fn serve(
+    config: Arc<BrokerConfig>,
+    began: Instant,
+    ready_file: Option<ReadyFile>,
+    mut signals: Signals,
+) -> anyhow::Result<()> {
+    let Some(assembled) = assemble_unless_stopped(config, &mut signals).await? else {
+        return Ok(());
+    };
+    let Assembled {
+        broker,
+        listeners,
+        addresses,
+        stopper,
+    } = assembled;
+    let mut accepting = Vec::new();
     let reason = tokio::select! {
-        name = signals.next() => Ok(name),
-        () = started.stopper.all_offline() => Err(anyhow::anyhow!("every log directory is offline")),
+        // A signal that came while the broker was assembled: clients are not let in any more.
+        biased;
+        name = signals.first() => Ok(name),
+        () = stopper.all_offline() => Err(anyhow::anyhow!("every log directory is offline")),
+        // Never ends well.
+        failure = serve_clients(&broker, listeners, &mut accepting, |config| {
+            announce(config, began, ready_file.as_ref(), &addresses)
+        }) => Err(failure),
     };
     match &reason {
         Ok(name) => log::info!("{name}: stopping"),
-        Err(e) => log::error!("{e}: stopping"),
+        Err(e) => log::error!("{e:#}: stopping"),
+    }
+    if let Some(file) = &ready_file {
+        file.remove();
     }
     for task in &accepting {
         task.abort();
     }
     // Members that wait for others are told at once, so that their requests end.
-    started.broker.groups.stop();
-    drain(&started.broker.connections).await;
-    let stopped = started.stopper.stop().await;
-    if let Some(file) = &options.ready_file {
-        remove_if_there(file);
-    }
-    reason.and(stopped)
+    broker.groups.stop();
+    drain(&broker.connections).await;
+    let stopped = stopper.stop().await;
+    reason.map(drop).and(stopped)
 }
 
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> anyhow::Result<Self> {
-        let interrupt = signal(SignalKind::interrupt()).context("waiting for SIGINT")?;
-        let terminate = signal(SignalKind::terminate()).context("waiting for SIGTERM")?;
-        Ok(Self { interrupt, terminate })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
+/// Assembles the broker; `None` when a signal came before its logs were open.
+async fn assemble_unless_stopped(
+    config: Arc<BrokerConfig>,
+    signals: &mut Signals,
+) -> anyhow::Result<Option<Assembled>> {
+    let cancelled = Arc::new(AtomicBool::new(false));
+    // Recovery takes as long as the disk needs to read; signals are noticed meanwhile.
+    let mut assembling = tokio::task::spawn_blocking({
+        let (runtime, cancelled) = (Handle::current(), cancelled.clone());
+        move || runtime.block_on(assembly::assemble(config, &cancelled))
+    });
+    let assembled = tokio::select! {
+        assembled = &mut assembling => assembled,
+        name = signals.first() => {
+            log::info!("{name}: stopping as soon as the logs that are being opened are open; a second signal ends it at once");
+            cancelled.store(true, Ordering::Relaxed);
+            assembling.await
         }
+    };
+    match assembled.context("assembling the broker")? {
+        Err(e) if matches!(e.downcast_ref(), Some(LogsError::Cancelled)) => {
+            log::info!("{e}");
+            Ok(None)
+        }
+        assembled => assembled.map(Some),
+    }
+}
+
+/// Lets clients in, says so, and goes on until something about that fails.
+async fn serve_clients(
+    broker: &Arc<Broker>,
+    listeners: Vec<BoundListener>,
+    accepting: &mut Vec<JoinHandle<()>>,
+    announce: impl FnOnce(&BrokerConfig) -> anyhow::Result<()>,
+) -> anyhow::Error {
+    match accept(broker, listeners, accepting).and_then(|()| announce(&broker.config)) {
+        Ok(()) => std::future::pending().await,
+        Err(e) => e,
     }
 }
 
@@ -123,39 +176,38 @@ pub(crate) fn bind(config: &BrokerConfig) -> anyhow::Result<Vec<BoundListener>> 
 }
 
 /// What `max.connections` and its like say.
-pub(crate) fn limits(config: &BrokerConfig) -> Limits {
+pub(crate) fn limits(config: &BrokerConfig) -> anyhow::Result<Limits> {
     let count = |n: i32| usize::try_from(n).unwrap_or(0);
-    Limits {
+    Ok(Limits {
         max_connections: count(config.max_connections),
         max_connections_per_ip: count(config.max_connections_per_ip),
-        max_connections_per_ip_overrides: overrides_by_address(config),
+        max_connections_per_ip_overrides: overrides_by_address(&config.max_connections_per_ip_overrides)?,
         max_idle: u64::try_from(config.connections_max_idle_ms)
             .ok()
             .map(Duration::from_millis),
         answer_memory_bytes: network::ANSWER_MEMORY_BYTES,
-    }
+    })
 }
 
-fn overrides_by_address(config: &BrokerConfig) -> HashMap<IpAddr, usize> {
+/// By address, as connections come; a host that does not resolve would have no limit of its own, so the broker does not start with
+/// it. Kafka's `ConnectionQuotas` fails there, too.
+fn overrides_by_address(overrides: &BTreeMap<String, i32>) -> anyhow::Result<HashMap<IpAddr, usize>> {
     let mut by_address = HashMap::new();
-    for (host, limit) in &config.max_connections_per_ip_overrides {
-        match (host.as_str(), 0).to_socket_addrs() {
-            Ok(addresses) => {
-                let limit = usize::try_from(*limit).unwrap_or(0);
-                by_address.extend(addresses.map(|address| (address.ip().to_canonical(), limit)));
-            }
-            Err(e) => log::error!("max.connections.per.ip.overrides: {host} does not resolve and has no override: {e}"),
-        }
+    for (host, limit) in overrides {
+        let addresses = (host.as_str(), 0)
+            .to_socket_addrs()
+            .with_context(|| format!("max.connections.per.ip.overrides={host}:{limit}: the host does not resolve"))?;
+        let limit = usize::try_from(*limit).unwrap_or(0);
+        by_address.extend(addresses.map(|address| (address.ip().to_canonical(), limit)));
     }
-    by_address
+    Ok(by_address)
 }
 
-fn accept(broker: &Arc<Broker>, listeners: Vec<BoundListener>) -> anyhow::Result<Vec<JoinHandle<()>>> {
+fn accept(broker: &Arc<Broker>, listeners: Vec<BoundListener>, tasks: &mut Vec<JoinHandle<()>>) -> anyhow::Result<()> {
     let config = &broker.config;
     let max_frame_bytes = usize::try_from(config.socket_request_max_bytes).unwrap_or(0);
     let memory_bytes = usize::try_from(config.queued_max_request_bytes).unwrap_or(DEFAULT_REQUEST_MEMORY_BYTES);
     let memory = RequestMemory::new(memory_bytes, max_frame_bytes);
-    let mut tasks = Vec::new();
     for bound in listeners {
         let name: Arc<str> = Arc::from(bound.listener.name.as_str());
         let listener = bound.into_tokio().with_context(|| format!("listener {name}"))?;
@@ -192,24 +244,36 @@ fn accept(broker: &Arc<Broker>, listeners: Vec<BoundListener>) -> anyhow::Result
             }
         }));
     }
-    Ok(tasks)
+    Ok(())
 }
 
-/// The one line that says that the broker serves.
-fn announce(config: &BrokerConfig, options: &StartOptions, addresses: &[SocketAddr]) -> anyhow::Result<()> {
+/// Says that the broker serves: one line, and the ready file.
+fn announce(
+    config: &BrokerConfig,
+    began: Instant,
+    ready_file: Option<&ReadyFile>,
+    addresses: &[SocketAddr],
+) -> anyhow::Result<()> {
     let addresses: Vec<String> = addresses.iter().map(reachable).collect();
     let log_dirs: Vec<String> = config.log_dirs.iter().map(|dir| dir.display().to_string()).collect();
-    println!(
+    let mut stdout = std::io::stdout().lock();
+    let said = writeln!(
+        stdout,
         "sordini serves {}, data in {}, started in {} ms",
         addresses.join(","),
         log_dirs.join(","),
-        options.started.elapsed().as_millis(),
+        began.elapsed().as_millis(),
     );
-    if let Some(file) = &options.ready_file {
-        write_whole(file, &format!("{}\n", addresses.join(",")))
-            .with_context(|| format!("--ready-file {}", file.display()))?;
+    // Nobody need listen, and clients are served all the same.
+    if let Err(e) = said.and_then(|()| stdout.flush()) {
+        log::error!("the line that says where the broker serves could not be written to stdout: {e}");
     }
-    Ok(())
+    match ready_file {
+        Some(file) => file
+            .write(&format!("{}\n", addresses.join(",")))
+            .context("writing the ready file"),
+        None => Ok(()),
+    }
 }
 
 /// An address that a client on this machine can use.
@@ -217,21 +281,6 @@ fn reachable(address: &SocketAddr) -> String {
     match address.ip().is_unspecified() {
         true => format!("localhost:{}", address.port()),
         false => address.to_string(),
-    }
-}
-
-/// Whoever polls for the file must never see half of it.
-fn write_whole(file: &Path, text: &str) -> std::io::Result<()> {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".tmp");
-    std::fs::write(&name, text)?;
-    std::fs::rename(&name, file)
-}
-
-fn remove_if_there(file: &Path) {
-    match std::fs::remove_file(file) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => log::warn!("{}: {e}", file.display()),
-        Ok(()) | Err(_) => {}
     }
 }
 

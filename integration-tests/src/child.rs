@@ -1,7 +1,7 @@
 //! Programs that a test starts: each in a process group of its own, with a time limit, and ended at drop.
 
 use crate::temp_dir::TempDir;
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, geteuid, kill_process, kill_process_group};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
@@ -18,6 +18,18 @@ const POLL: Duration = Duration::from_millis(5);
 pub fn bound_command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command
+}
+
+/// A command for `program` as process 1 of a process namespace of its own. Root may make one; others get a user namespace with it.
+pub fn process_one_command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = bound_command("unshare");
+    if !geteuid().is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    command
+        .args(["--pid", "--fork", "--kill-child", "--mount-proc"])
+        .arg(program);
     command
 }
 
@@ -67,13 +79,22 @@ impl Child {
     }
 
     /// Starts `command` with `input` on its stdin.
-    pub fn start_with_input(mut command: Command, input: &[u8]) -> Child {
-        let output = TempDir::new("output");
+    pub fn start_with_input(command: Command, input: &[u8]) -> Child {
+        Child::start_in(TempDir::new("output"), command, input, None)
+    }
+
+    /// Starts `command` with a stdout of the test's own.
+    pub fn start_with_stdout(command: Command, stdout: impl Into<Stdio>) -> Child {
+        Child::start_in(TempDir::new("output"), command, b"", Some(stdout.into()))
+    }
+
+    fn start_in(output: TempDir, mut command: Command, input: &[u8], stdout: Option<Stdio>) -> Child {
         let create = |name: &str| File::create(output.path().join(name)).expect("create an output file");
         create("stdin").write_all(input).expect("write a program's input");
         command.stdin(File::open(output.path().join("stdin")).expect("open a program's input"));
+        let file = Stdio::from(create("stdout"));
         command
-            .stdout(Stdio::from(create("stdout")))
+            .stdout(stdout.unwrap_or(file))
             .stderr(Stdio::from(create("stderr")));
         command.process_group(0);
         let shown = format!("{command:?}");
@@ -113,6 +134,15 @@ impl Child {
         if self.ended().is_none() {
             kill_process(self.pid(), signal).expect("signal a program");
         }
+    }
+
+    /// Sends a signal to the one program that it has started: of [`process_one_command`] that is process 1.
+    pub fn signal_only_child(&mut self, signal: Signal) {
+        let file = format!("/proc/{0}/task/{0}/children", self.id());
+        let children = fs::read_to_string(file).expect("a running program has a list of children");
+        let child = children.trim().parse().ok().and_then(Pid::from_raw);
+        let child = child.unwrap_or_else(|| panic!("not one child: {children:?}"));
+        kill_process(child, signal).expect("signal a program's child");
     }
 
     /// Waits until it ends or `limit` has passed.

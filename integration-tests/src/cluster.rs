@@ -239,6 +239,7 @@ pub fn sordini_command(overrides: &[(String, String)]) -> Command {
 
 fn start_sordini(home: &TempDir, overrides: &[(String, String)], port: u16) -> (Child, SocketAddr) {
     let ready = home.path().join("ready");
+    // The broker removes what a killed one has left, but perhaps after the first look at it.
     if ready.exists() {
         fs::remove_file(&ready).expect("remove the last run's ready file");
     }

@@ -18,7 +18,7 @@ fn config(dir: &Path) -> Arc<BrokerConfig> {
 fn loaded(dir: &Path) -> Arc<Logs> {
     let config = config(dir);
     let dirs = LogDirs::open(&config).expect("a usable directory");
-    Logs::load(config, dirs, &BTreeMap::new()).expect("opens")
+    Logs::load(config, dirs, &BTreeMap::new(), &AtomicBool::new(false)).expect("opens")
 }
 
 /// A whole message of format 0: offset, size, checksum, magic and attributes, no key, the value "v".

@@ -99,6 +99,8 @@ pub struct LoadedLogs {
     pub logs: Vec<Log>,
     /// Those that cannot be used, while the others can.
     pub refused: Vec<RefusedLog>,
+    /// Whether these are all of the directory's, and nobody asked to stop before that.
+    pub complete: bool,
 }
 
 /// A log that was left as it is, since there is something in it that this version cannot use.
@@ -219,7 +221,8 @@ impl LogDir {
     }
 
     /// Opens all its partitions with the settings that `config` gives for a topic, `threads` at a time; recovers them where the stop
-    /// was not clean. From here on the stop counts as not clean until [`LogDir::mark_clean_shutdown`].
+    /// was not clean. From here on the stop counts as not clean until [`LogDir::mark_clean_shutdown`]. `go_on` is asked before each
+    /// log: once it says no, the rest stays as it is.
     ///
     /// # Errors
     /// The directory's failure. A log that cannot be used keeps none of the others from being opened.
@@ -228,6 +231,7 @@ impl LogDir {
         config: impl Fn(&TopicPartition) -> Arc<LogConfig> + Sync,
         threads: usize,
         now_ms: i64,
+        go_on: impl Fn() -> bool + Sync,
     ) -> Result<LoadedLogs, LogDirFailure> {
         self.unmark_clean_shutdown()?;
         let starts = self.read_checkpoint(OffsetCheckpoint::LogStartOffset)?;
@@ -250,13 +254,14 @@ impl LogDir {
         let results: Vec<Result<Log, RefusedLog>> = std::thread::scope(|scope| {
             let shares = self.partitions.chunks(share);
             let threads: Vec<_> = shares
-                .map(|share| scope.spawn(|| share.iter().map(open).collect::<Vec<_>>()))
+                .map(|share| scope.spawn(|| share.iter().take_while(|_| go_on()).map(open).collect::<Vec<_>>()))
                 .collect();
             let joined = threads.into_iter();
             joined
                 .flat_map(|thread| thread.join().expect("opening a log does not panic"))
                 .collect()
         });
+        let complete = results.len() == self.partitions.len();
         let (mut logs, mut refused) = (Vec::with_capacity(self.partitions.len()), Vec::new());
         for result in results {
             match result {
@@ -268,7 +273,11 @@ impl LogDir {
                 Err(other) => refused.push(other),
             }
         }
-        Ok(LoadedLogs { logs, refused })
+        Ok(LoadedLogs {
+            logs,
+            refused,
+            complete,
+        })
     }
 
     fn options(&self, partition: &TopicPartition, topic_id: Option<TopicId>, config: Arc<LogConfig>) -> LogOptions {

@@ -5,6 +5,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use protocol::wire::TopicId;
 use storage::checkpoint::{MetaProperties, OffsetCheckpoint};
@@ -110,7 +111,7 @@ fn a_clean_stop_is_noted_and_used_once() {
             logs.read_checkpoint(OffsetCheckpoint::Replication).unwrap(),
             BTreeMap::from([(partition.clone(), 1)])
         );
-        let opened = logs.load_logs(|_| config(), 2, 0).unwrap().logs;
+        let opened = logs.load_logs(|_| config(), 2, 0, || true).unwrap().logs;
         assert_eq!(opened.len(), 1);
         assert_eq!(
             (
@@ -202,12 +203,39 @@ fn a_thousand_partitions_open_without_as_many_open_files() {
     }
     let logs = log_dir(&dir.0).unwrap();
     let start = std::time::Instant::now();
-    let opened = logs.load_logs(|_| config(), 2, 0).unwrap().logs;
+    let opened = logs.load_logs(|_| config(), 2, 0, || true).unwrap().logs;
     println!("1,000 partitions opened in {:?}", start.elapsed());
     assert_eq!(opened.len(), 1000);
     assert!(opened.iter().all(|log| log.log_end_offset() == 1));
     let open_files = std::fs::read_dir("/proc/self/fd").unwrap().count();
     assert!(open_files < 400, "{open_files} open files");
+}
+
+#[test]
+fn whoever_stops_the_loading_finds_the_rest_untouched() {
+    let dir = TempDir::new();
+    let garbage = |n: i32| dir.0.join(format!("many-{n}/00000000000000000000.log"));
+    {
+        let logs = log_dir(&dir.0).unwrap();
+        for n in 0..6 {
+            let partition = TopicPartition::new("many", n);
+            drop(logs.create_log(&partition, Some(id(1)), config(), 0).unwrap());
+            std::fs::write(garbage(n), [1; 100]).unwrap();
+        }
+    }
+    let asked = AtomicUsize::new(0);
+    let logs = log_dir(&dir.0).unwrap();
+    let stopped = logs
+        .load_logs(|_| config(), 1, 0, || asked.fetch_add(1, Ordering::Relaxed) < 4)
+        .unwrap();
+    assert!(!stopped.complete);
+    assert_eq!((stopped.logs.len(), asked.into_inner()), (4, 5));
+    let sizes = (0..6).map(|n| std::fs::metadata(garbage(n)).unwrap().len());
+    assert_eq!(
+        sizes.filter(|size| *size == 100).count(),
+        2,
+        "recovery cuts garbage off"
+    );
 }
 
 #[test]
@@ -241,7 +269,7 @@ fn many_logs_are_closed_together() {
     disk.crash();
     let logs = open();
     assert!(logs.clean_shutdown().is_some());
-    let opened = logs.load_logs(|_| config(), 3, 0).unwrap().logs;
+    let opened = logs.load_logs(|_| config(), 3, 0, || true).unwrap().logs;
     assert_eq!(opened.iter().map(|log| log.log_end_offset()).sum::<i64>(), 20);
     assert!(
         opened
@@ -260,7 +288,7 @@ fn a_checkpoint_that_cannot_be_read_is_no_empty_one() {
     );
     // What reading it gives is neither its content nor that it is missing.
     std::fs::create_dir(dir.0.join("log-start-offset-checkpoint")).unwrap();
-    let failure = logs.load_logs(|_| config(), 1, 0).unwrap_err();
+    let failure = logs.load_logs(|_| config(), 1, 0, || true).unwrap_err();
     assert!(failure.action.contains("log-start-offset-checkpoint"), "{failure}");
     assert!(failure.error.contains("directory"), "{failure}");
     assert!(logs.health().failure().is_some());

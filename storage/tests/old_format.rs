@@ -206,7 +206,7 @@ fn one_such_log_does_not_keep_the_others_from_opening() {
     logs.mark_clean_shutdown(-1).unwrap();
     drop(logs);
     let logs = LogDir::open(&dir.0, Arc::new(RealDisk), OpenFiles::new(100)).unwrap();
-    let loaded = logs.load_logs(|_| config(), 2, 0).unwrap();
+    let loaded = logs.load_logs(|_| config(), 2, 0, || true).unwrap();
     let names: Vec<_> = loaded.logs.iter().map(|log| log.partition().to_string()).collect();
     assert_eq!(names, ["new-0"]);
     assert_eq!(loaded.refused.len(), 1);

@@ -1,7 +1,7 @@
 //! Starting, stopping and refusing to start. These are about Sordini's own command line, so they run against nothing else.
 
 use integration_tests::batch::{Batch, now_ms};
-use integration_tests::child::{Child, await_some, bound_command, run};
+use integration_tests::child::{Child, await_some, process_one_command, run};
 use integration_tests::cluster::{Broker, Target, await_ready_file, free_port, sordini_binary, sordini_command};
 use integration_tests::temp_dir::TempDir;
 use integration_tests::wire::Connection;
@@ -248,10 +248,7 @@ fn one_line_says_where_it_serves() {
 fn process_one_stops_on_a_signal() {
     let home = TempDir::new("process-one");
     let ready = home.path().join("ready");
-    let mut command = bound_command("unshare");
-    command
-        .args(["--pid", "--fork", "--kill-child", "--mount-proc"])
-        .arg(sordini_binary());
+    let mut command = process_one_command(sordini_binary());
     for (key, value) in [
         ("listeners", "PLAINTEXT://127.0.0.1:0"),
         ("log.dirs", &home.path().join("data").to_string_lossy()),
@@ -265,12 +262,52 @@ fn process_one_stops_on_a_signal() {
         .expect("connect")
         .api_versions()
         .expect("ApiVersions");
-    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", unshare.id())).expect("children");
-    let mut kill = Command::new("kill");
-    kill.args(["-TERM", children.trim()]);
-    run(kill, LIMIT).expect_success("kill -TERM");
+    unshare.signal_only_child(Signal::TERM);
     let status = unshare.wait(LIMIT).expect("process 1 stops on SIGTERM");
     assert!(status.success(), "{status}: {}", unshare.stderr());
+}
+
+#[test]
+fn a_stdout_that_nobody_reads_keeps_nobody_from_being_served() {
+    let home = TempDir::new("unread");
+    let ready = home.path().join("ready");
+    let mut command = command_in(&home.path().join("data"), &[]);
+    command.arg("--ready-file").arg(&ready);
+    let (unread, stdout) = std::io::pipe().expect("a pipe");
+    drop(unread);
+    let mut child = Child::start_with_stdout(command, stdout);
+    let mut connection = Connection::open(await_ready_file(&mut child, &ready)).expect("connect");
+    connection.api_versions().expect("ApiVersions");
+    child.signal(Signal::TERM);
+    let status = child.wait(LIMIT).expect("stops");
+    assert!(status.success(), "{status}: {}", child.stderr());
+    assert!(child.stderr().contains("stdout"), "{}", child.stderr());
+}
+
+#[test]
+fn a_ready_file_that_cannot_be_written_is_one_clear_line() {
+    let home = TempDir::new("ready");
+    let data = home.path().join("data");
+    let missing = home.path().join("missing").join("ready");
+    for ready in [&missing, &home.path().to_path_buf()] {
+        let mut command = command_in(&data, &[]);
+        command.arg("--ready-file").arg(ready);
+        one_line_with(&refused(command), &["--ready-file", &ready.display().to_string()]);
+        assert!(!data.exists(), "something was touched");
+    }
+}
+
+#[test]
+fn an_override_for_a_host_that_does_not_resolve_is_one_clear_line() {
+    let home = TempDir::new("overrides");
+    let data = home.path().join("data");
+    let overrides = [("max.connections.per.ip.overrides", "127.0.0.1:7,nowhere.invalid:5")];
+    let lines = refused(command_in(&data, &overrides));
+    one_line_with(
+        &lines,
+        &["max.connections.per.ip.overrides", "nowhere.invalid:5", "resolve"],
+    );
+    assert!(!data.exists(), "something was touched");
 }
 
 #[test]

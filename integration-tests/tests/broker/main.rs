@@ -9,4 +9,5 @@ mod crash_loop;
 mod diverging;
 mod dump_log;
 mod fetch_sessions;
+mod interrupted;
 mod lifecycle;
