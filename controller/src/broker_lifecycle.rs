@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::config_changes;
 use crate::core::{Decision, Response};
 use crate::effects::{BrokerRegistration, Effect};
 use crate::election;
@@ -49,8 +50,9 @@ pub fn election_ops(id: BrokerId, epoch: ControllerEpoch, version: i32, now_ms: 
 
 /// First leaders for partitions that have none yet, new ones where the leader is gone, and everything to the broker. A
 /// partition whose leader is registered again keeps leader and epoch, as with Kafka: the registration came first.
-pub(crate) fn become_controller(state: &ControllerState, policy: &dyn TopicPolicy) -> Decision {
-    let mut records = Vec::new();
+pub(crate) fn become_controller(state: &ControllerState, policy: &dyn TopicPolicy, now_ms: i64) -> Decision {
+    let obsolete = config_changes::purge(state, now_ms, config_changes::PURGED_AT_START);
+    let mut records: Vec<Record> = obsolete.into_iter().collect();
     let mut states = Vec::new();
     let mut deletions = Vec::new();
     for topic in state.topics() {

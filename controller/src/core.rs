@@ -101,10 +101,16 @@ impl Decision {
     }
 }
 
-/// Decides about one event. Nothing here depends on the time yet, so it does not come in. Reads only; the records of the decision go through [`ControllerState::apply`].
-pub fn handle(state: &ControllerState, policy: &dyn TopicPolicy, event: Event) -> Result<Decision, Rejection> {
+/// Decides about one event; `now_ms` are milliseconds since 1970. Reads only; the records of the decision go through
+/// [`ControllerState::apply`].
+pub fn handle(
+    state: &ControllerState,
+    policy: &dyn TopicPolicy,
+    event: Event,
+    now_ms: i64,
+) -> Result<Decision, Rejection> {
     match event {
-        Event::BecameController => Ok(broker_lifecycle::become_controller(state, policy)),
+        Event::BecameController => Ok(broker_lifecycle::become_controller(state, policy, now_ms)),
         Event::CreateTopic {
             topic,
             topic_id,
@@ -118,7 +124,7 @@ pub fn handle(state: &ControllerState, policy: &dyn TopicPolicy, event: Event) -
             validate_only,
         } => topics::add_partitions(state, policy, &partitions, validate_only),
         Event::AlterTopicConfigs { change, validate_only } => {
-            topics::alter_configs(state, policy, change, validate_only)
+            topics::alter_configs(state, policy, change, validate_only, now_ms)
         }
         Event::AllocateProducerIdBlock { broker } => broker_lifecycle::allocate_producer_id_block(state, broker),
         Event::ReplicasOffline { partitions } => Ok(broker_lifecycle::take_offline(state, policy, &partitions)),

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::config_changes;
 use crate::core::{self, Event, Response};
 use crate::effects::{self, BrokerRegistration, Effect, EffectSink, FailedReplica, MetadataSnapshot};
 use crate::handle::{ControllerHandle, Reply, Request};
@@ -222,7 +223,7 @@ impl Driver {
 
     /// Decides, applies, and adds to the transaction.
     fn decide(&mut self, event: Event, transaction: &mut Transaction) -> Result<Response, Rejection> {
-        let decision = core::handle(&self.state, self.policy.as_ref(), event)?;
+        let decision = core::handle(&self.state, self.policy.as_ref(), event, now_ms())?;
         decision.records.iter().for_each(tell);
         for record in decision.records {
             transaction.ops.extend(self.state.ops(&record));
@@ -442,9 +443,12 @@ impl Driver {
         } = transaction;
         let written = match (&self.failed, ops.is_empty()) {
             (Some(error), _) => Err(error.clone()),
-            (None, true) => Ok(()),
-            (None, false) => self.store.multi(self.checked(ops)).await.map(drop),
+            (None, true) => Ok(Vec::new()),
+            (None, false) => self.store.multi(self.checked(ops)).await,
         };
+        if let Ok(results) = &written {
+            config_changes::written(results).for_each(|record| self.state.apply(record));
+        }
         if let Err(error) = written {
             let failed = ControllerError::Store(error.clone());
             after_write

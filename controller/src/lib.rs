@@ -4,6 +4,7 @@
 //! znode store ([`store`], `store_embedded`) and the `driver` with its [`handle`], the only places that know tokio.
 
 pub mod broker_lifecycle;
+pub mod config_changes;
 pub mod core;
 pub mod driver;
 pub mod effects;

@@ -221,12 +221,13 @@ pub(crate) async fn load(
     let single = [znodes::CLUSTER_ID, znodes::PRODUCER_ID_BLOCK, znodes::FEATURE].map(str::to_owned);
     // Asked for together, then awaited one by one.
     let single = store.get_many(single.to_vec());
-    let [brokers, topics, marked, configured, broker_configured] = [
+    let [brokers, topics, marked, configured, broker_configured, config_changes] = [
         znodes::BROKER_IDS,
         znodes::TOPICS,
         znodes::DELETE_TOPICS,
         znodes::TOPIC_CONFIGS,
         znodes::BROKER_CONFIGS,
+        znodes::CONFIG_CHANGES,
     ]
     .map(|path| store.children(path));
     let single = single.await?;
@@ -258,6 +259,7 @@ pub(crate) async fn load(
         }
     }
     load_broker_configs(store, &mut state, broker_configured.await?).await?;
+    load_config_changes(store, &mut state, config_changes.await?).await?;
     Ok(state)
 }
 
@@ -390,6 +392,25 @@ async fn tidy_unwritten(
             Ok(_) => {}
             Err(error) if matches!(error.cause(), StoreError::NoNode { .. }) => {}
             Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Their names and ages; what they say is for others.
+async fn load_config_changes(
+    store: &dyn Store,
+    state: &mut ControllerState,
+    names: Vec<String>,
+) -> Result<(), StoreError> {
+    let path = |name: &String| format!("{}/{name}", znodes::CONFIG_CHANGES);
+    let found = store.get_many(names.iter().map(path).collect()).await?;
+    for (name, znode) in names.into_iter().zip(found) {
+        if let Some((_, stat)) = znode {
+            state.apply(Record::ConfigChangeWritten {
+                name: name.into(),
+                created_ms: stat.ctime_ms,
+            });
         }
     }
     Ok(())

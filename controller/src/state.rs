@@ -50,6 +50,18 @@ pub enum Record {
         /// For example `topics/T`.
         entity_path: String,
     },
+    /// Such a notice exists, under the name that the store gave it. Made by loading, and by the driver when it is written.
+    ConfigChangeWritten {
+        /// Its name below `/config/changes`.
+        name: Arc<str>,
+        /// When it was written, ms since 1970.
+        created_ms: i64,
+    },
+    /// Such notices are old and go.
+    ConfigChangesPurged {
+        /// Their names below `/config/changes`.
+        names: Vec<Arc<str>>,
+    },
     /// A topic shall go: `/admin/delete_topics/T` exists.
     TopicMarkedForDeletion {
         /// The topic.
@@ -124,6 +136,8 @@ pub struct ControllerState {
     offline_replicas: BTreeSet<(BrokerId, Arc<str>, i32)>,
     /// Configurations of topics that do not exist (yet): Kafka writes them before the topic.
     unclaimed_configs: BTreeMap<Arc<str>, (Arc<ConfigMap>, i32)>,
+    /// Notices of changed configurations and when they were written; their names rise with time.
+    config_changes: BTreeMap<Arc<str>, i64>,
 }
 
 impl ControllerState {
@@ -144,6 +158,7 @@ impl ControllerState {
             finalized_features_version: -1,
             offline_replicas: BTreeSet::new(),
             unclaimed_configs: BTreeMap::new(),
+            config_changes: BTreeMap::new(),
         }
     }
 
@@ -183,6 +198,14 @@ impl ControllerState {
                 }
             }
             Record::ConfigChange { .. } => {}
+            Record::ConfigChangeWritten { name, created_ms } => {
+                self.config_changes.insert(name, created_ms);
+            }
+            Record::ConfigChangesPurged { names } => {
+                for name in &names {
+                    self.config_changes.remove(name);
+                }
+            }
             Record::TopicMarkedForDeletion { topic } => {
                 if let Some(topic) = self.topics.get_mut(&topic) {
                     topic.is_being_deleted = true;
@@ -309,6 +332,11 @@ impl ControllerState {
                 data: znodes::encode_config_change(entity_path),
                 mode: crate::store::CreateMode::PersistentSequential,
             }],
+            Record::ConfigChangesPurged { names } => {
+                let path = |name: &Arc<str>| format!("{}/{name}", znodes::CONFIG_CHANGES);
+                let delete = |name| Op::delete(path(name), crate::store::ANY_VERSION);
+                names.iter().map(delete).collect()
+            }
             Record::TopicMarkedForDeletion { topic } => vec![Op::create(znodes::delete_topic(topic), "")],
             Record::TopicRemoved { topic } => self.removal_ops(topic),
             Record::ProducerIdBlock { broker, block, version } => block
@@ -319,6 +347,7 @@ impl ControllerState {
             Record::BrokerRegistered(_)
             | Record::BrokerUnregistered { .. }
             | Record::BrokerConfigs { .. }
+            | Record::ConfigChangeWritten { .. }
             | Record::Features { .. } => Vec::new(),
         }
     }
@@ -384,6 +413,11 @@ impl ControllerState {
         self.topics
             .get(name)
             .map_or_else(unclaimed, |topic| topic.configs_version)
+    }
+
+    /// Notices of changed configurations, the oldest first: name and time of writing.
+    pub fn config_changes(&self) -> impl Iterator<Item = (&Arc<str>, i64)> {
+        self.config_changes.iter().map(|(name, created_ms)| (name, *created_ms))
     }
 
     /// The last block of producer ids that was given out, and the version of its znode.

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::config_changes;
 use crate::core::{Decision, Response};
 use crate::effects::{ConfigMap, Effect, StopReplicaPartition};
 use crate::election;
@@ -447,6 +448,7 @@ pub(crate) fn alter_configs(
     policy: &dyn TopicPolicy,
     change: TopicConfigChange,
     validate_only: bool,
+    now_ms: i64,
 ) -> Result<Decision, Rejection> {
     let topic = existing(state, &change.topic)?;
     policy
@@ -457,17 +459,19 @@ pub(crate) fn alter_configs(
     }
     let (name, configs) = (topic.name.clone(), Arc::new(change.configs));
     let version = topic.configs_version.map_or(0, |version| version + 1);
+    let obsolete = config_changes::purge(state, now_ms, config_changes::PURGED_WITH_A_NEW_ONE);
+    let changed = [
+        Record::TopicConfigs {
+            topic: name.clone(),
+            configs: configs.clone(),
+            version,
+        },
+        Record::ConfigChange {
+            entity_path: format!("topics/{name}"),
+        },
+    ];
     Ok(Decision {
-        records: vec![
-            Record::TopicConfigs {
-                topic: name.clone(),
-                configs: configs.clone(),
-                version,
-            },
-            Record::ConfigChange {
-                entity_path: format!("topics/{name}"),
-            },
-        ],
+        records: changed.into_iter().chain(obsolete).collect(),
         effects: vec![Effect::TopicConfigChanged { topic: name, configs }],
         response: Response::Changed,
     })

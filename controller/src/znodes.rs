@@ -30,6 +30,8 @@ pub const DELETE_TOPICS: &str = "/admin/delete_topics";
 pub const TOPIC_CONFIGS: &str = "/config/topics";
 /// `/config/brokers`
 pub const BROKER_CONFIGS: &str = "/config/brokers";
+/// `/config/changes`
+pub const CONFIG_CHANGES: &str = "/config/changes";
 /// Start of the sequential znodes below `/config/changes`.
 pub const CONFIG_CHANGE: &str = "/config/changes/config_change_";
 /// `/latest_producer_id_block`

@@ -5,6 +5,7 @@ mod world;
 
 use std::sync::Arc;
 
+use controller::config_changes::{EXPIRATION_MS, PURGED_WITH_A_NEW_ONE};
 use controller::core::{Decision, Event, Response, handle};
 use controller::ids::NO_LEADER;
 use controller::rejection::{InvalidReplicaAssignment, InvalidTopicName};
@@ -290,7 +291,7 @@ fn a_topic_is_hidden_then_stopped_then_forgotten() {
         topic: TopicRef::Name("t".into()),
     };
     assert_eq!(
-        handle(&world.state, &disabled, event),
+        handle(&world.state, &disabled, event, world.now_ms),
         Err(Rejection::TopicDeletionDisabled)
     );
     let unknown = TopicRef::Id(TopicId::METADATA_TOPIC_ID);
@@ -338,6 +339,52 @@ fn configurations_are_replaced_and_announced() {
         validate_only: true,
     });
     assert_eq!(refused, Err(Rejection::UnknownTopic { topic: "u".into() }));
+}
+
+/// How many notices of changed configurations there are.
+fn notices(world: &World) -> usize {
+    let is_notice = |path: &&String| path.starts_with("/config/changes/config_change_");
+    assert_eq!(
+        world.state.config_changes().count(),
+        world.written.keys().filter(is_notice).count()
+    );
+    world.written.keys().filter(is_notice).count()
+}
+
+#[test]
+fn notices_of_changed_configurations_go_after_a_quarter_of_an_hour() {
+    let mut world = World::of(&[1]);
+    world.named("t").expect("created");
+    let change = |world: &mut World| {
+        let change = TopicConfigChange {
+            topic: "t".into(),
+            configs: ConfigMap::new(),
+        };
+        let event = Event::AlterTopicConfigs {
+            change,
+            validate_only: false,
+        };
+        world.decide(event).expect("changed");
+    };
+    for _ in 0..5 {
+        change(&mut world);
+    }
+    world.now_ms += EXPIRATION_MS;
+    change(&mut world);
+    assert_eq!(notices(&world), 6, "none is older than that");
+    world.now_ms += 1;
+    change(&mut world);
+    assert_eq!(notices(&world), 2);
+
+    // After a backlog more go than come, but not all at once.
+    for _ in 0..PURGED_WITH_A_NEW_ONE + 10 {
+        change(&mut world);
+    }
+    world.now_ms += EXPIRATION_MS + 1;
+    change(&mut world);
+    assert_eq!(notices(&world), 13);
+    world.decide(Event::BecameController).expect("never refused");
+    assert_eq!(notices(&world), 1, "the one that is new");
 }
 
 #[test]
@@ -463,7 +510,7 @@ fn a_replica_out_of_sync_leads_only_where_the_topic_allows_it() {
         state: shrunk,
     });
     world.state.apply(Record::BrokerUnregistered { id: 2 });
-    let decision = handle(&world.state, &POLICY, Event::BecameController).expect("never refused");
+    let decision = handle(&world.state, &POLICY, Event::BecameController, world.now_ms).expect("never refused");
     let [Record::Partition { state, .. }] = &decision.records[..] else {
         panic!("{:?}", decision.records)
     };

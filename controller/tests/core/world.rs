@@ -49,6 +49,8 @@ pub struct World {
     pub state: ControllerState,
     pub written: BTreeMap<String, i32>,
     pub ids: u8,
+    pub now_ms: i64,
+    sequence: u64,
 }
 
 impl World {
@@ -70,11 +72,17 @@ impl World {
         ];
         let mut written: BTreeMap<String, i32> = written.iter().map(|path| (path.to_string(), 0)).collect();
         written.insert("/latest_producer_id_block".into(), 0);
-        World { state, written, ids: 0 }
+        World {
+            state,
+            written,
+            ids: 0,
+            now_ms: 1_700_000_000_000,
+            sequence: 0,
+        }
     }
 
     pub fn decide(&mut self, event: Event) -> Result<Decision, Rejection> {
-        let decision = handle(&self.state, &POLICY, event)?;
+        let decision = handle(&self.state, &POLICY, event, self.now_ms)?;
         for record in decision.records.clone() {
             for op in self.state.ops(&record) {
                 self.write(op);
@@ -91,7 +99,13 @@ impl World {
                 mode: CreateMode::PersistentSequential,
                 ..
             } => {
-                self.written.insert(format!("{path}{:010}", self.written.len()), 0);
+                // The store counts on, whatever goes.
+                self.sequence += 1;
+                let path = format!("{path}{:010}", self.sequence);
+                self.written.insert(path.clone(), 0);
+                let name = path.trim_start_matches("/config/changes/").into();
+                let created_ms = self.now_ms;
+                self.state.apply(Record::ConfigChangeWritten { name, created_ms });
             }
             Op::Create { path, .. } => {
                 let parent = &path[..path.rfind('/').expect("a path")];

@@ -1,0 +1,180 @@
+//! Notices of changed configurations in a real store, whose clock the test turns on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use bytes::Bytes;
+use controller::store::{Op, OpResult, Stat, Store, StoreError, WatchMode, WatchStream, Watcher, Znode};
+use controller::{
+    Applied, Bootstrap, BoxFuture, BrokerRegistration, ConfigMap, ControllerHandle, Effect, EffectSink, EmbeddedStore,
+    NewTopic, TopicConfigChange, TopicPolicy,
+};
+
+struct Policy;
+
+impl TopicPolicy for Policy {
+    fn validate_configs(&self, _: &str, _: &ConfigMap) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn num_partitions(&self) -> i32 {
+        1
+    }
+
+    fn default_replication_factor(&self) -> i32 {
+        1
+    }
+
+    fn delete_topic_enable(&self) -> bool {
+        true
+    }
+}
+
+struct Deaf;
+
+impl EffectSink for Deaf {
+    fn apply(&mut self, _: Vec<Effect>) -> BoxFuture<'_, Applied> {
+        Box::pin(async { Applied { failed: Vec::new() } })
+    }
+}
+
+/// A store in which everything is older than it is.
+struct Aged {
+    inner: EmbeddedStore,
+    by_ms: AtomicI64,
+}
+
+impl Aged {
+    fn age(&self, stat: &mut Stat) {
+        stat.ctime_ms -= self.by_ms.load(Ordering::Relaxed);
+    }
+}
+
+impl Store for Aged {
+    fn get(&self, path: &str) -> BoxFuture<'_, Result<Znode, StoreError>> {
+        self.inner.get(path)
+    }
+
+    fn get_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Bytes, Stat, Watcher), StoreError>> {
+        self.inner.get_and_watch(path)
+    }
+
+    fn get_many(&self, paths: Vec<String>) -> BoxFuture<'_, Result<Vec<Option<Znode>>, StoreError>> {
+        Box::pin(async move {
+            let mut found = self.inner.get_many(paths).await?;
+            found.iter_mut().flatten().for_each(|(_, stat)| self.age(stat));
+            Ok(found)
+        })
+    }
+
+    fn exists(&self, path: &str) -> BoxFuture<'_, Result<Option<Stat>, StoreError>> {
+        self.inner.exists(path)
+    }
+
+    fn exists_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Option<Stat>, Watcher), StoreError>> {
+        self.inner.exists_and_watch(path)
+    }
+
+    fn children(&self, path: &str) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
+        self.inner.children(path)
+    }
+
+    fn children_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Vec<String>, Watcher), StoreError>> {
+        self.inner.children_and_watch(path)
+    }
+
+    fn watch(&self, path: &str, mode: WatchMode) -> BoxFuture<'_, Result<WatchStream, StoreError>> {
+        self.inner.watch(path, mode)
+    }
+
+    fn multi(&self, ops: Vec<Op>) -> BoxFuture<'_, Result<Vec<OpResult>, StoreError>> {
+        Box::pin(async move {
+            let mut results = self.inner.multi(ops).await?;
+            for result in &mut results {
+                if let OpResult::Created { stat, .. } = result {
+                    self.age(stat);
+                }
+            }
+            Ok(results)
+        })
+    }
+
+    fn session_id(&self) -> i64 {
+        self.inner.session_id()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.inner.close()
+    }
+}
+
+async fn start(store: &Arc<Aged>) -> ControllerHandle {
+    let bootstrap = Bootstrap::new(store.clone()).await.expect("the store is there");
+    bootstrap.cluster_id(None).await.expect("a cluster id");
+    let registration = BrokerRegistration {
+        id: 1,
+        endpoints: Vec::new(),
+        rack: None,
+        jmx_port: -1,
+        features: BTreeMap::new(),
+        sordini: None,
+    };
+    let started = controller::driver::start(bootstrap, registration, Arc::new(Policy), Box::new(Deaf)).await;
+    started.expect("the controller starts").handle
+}
+
+async fn change(handle: &ControllerHandle) {
+    let change = TopicConfigChange {
+        topic: "t".into(),
+        configs: ConfigMap::new(),
+    };
+    let changed = handle.alter_topic_configs(vec![change], false).await;
+    assert_eq!(changed, Ok(vec![Ok(())]));
+}
+
+async fn notices(store: &Aged) -> usize {
+    store
+        .children("/config/changes")
+        .await
+        .expect("the store is open")
+        .len()
+}
+
+#[test]
+fn they_do_not_pile_up_while_a_controller_runs_nor_over_its_starts() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    let open = |by_ms| {
+        let inner = EmbeddedStore::open(directory.path()).expect("the store opens");
+        let by_ms = AtomicI64::new(by_ms);
+        Arc::new(Aged { inner, by_ms })
+    };
+    runtime.block_on(async {
+        let store = open(0);
+        let handle = start(&store).await;
+        let created = handle.create_topics(vec![NewTopic::with_defaults("t")], false).await;
+        assert!(created.expect("answered")[0].is_ok());
+        for _ in 0..3 {
+            change(&handle).await;
+        }
+        assert_eq!(notices(&store).await, 3);
+        // From here on each is an hour old when it is written.
+        store.by_ms.store(60 * 60 * 1000, Ordering::Relaxed);
+        change(&handle).await;
+        assert_eq!(notices(&store).await, 4, "the first three are new");
+        handle.shutdown().await.expect("stopped");
+        drop(store);
+
+        let store = open(60 * 60 * 1000);
+        let handle = start(&store).await;
+        assert_eq!(notices(&store).await, 0, "all are old now");
+        for _ in 0..3 {
+            change(&handle).await;
+            assert_eq!(notices(&store).await, 1, "each takes the one before with it");
+        }
+        handle.shutdown().await.expect("stopped");
+    });
+}
