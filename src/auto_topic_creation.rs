@@ -1,6 +1,7 @@
 //! Creating topics that a client asked for by using them. Kafka's `AutoTopicCreationManager`.
 
 use controller::NewTopic;
+use controller::limits::MAX_PARTITIONS_PER_REQUEST;
 use protocol::ErrorCode;
 
 use crate::broker::Broker;
@@ -9,6 +10,16 @@ use crate::topics::{CONSUMER_OFFSETS, TRANSACTION_STATE};
 
 /// The most names that one line of the log lists.
 const LISTED_NAMES: usize = 10;
+
+/// How many partitions are created in one go: what others ask the controller for comes between two of them.
+const PORTION_PARTITIONS: usize = 1_000;
+
+/// What the lines of the log will list.
+#[derive(Default)]
+struct Told {
+    created: Vec<String>,
+    refused: Vec<String>,
+}
 
 /// Names for a line of the log, which must not grow with what a client asks for.
 fn listed(names: &[String]) -> String {
@@ -20,9 +31,39 @@ fn listed(names: &[String]) -> String {
     }
 }
 
+/// What is created now of these topics, each with so many partitions, in portions; and what is left for another request.
+fn portions(mut names: Vec<String>, num_partitions: i32) -> (Vec<Vec<String>>, Vec<String>) {
+    let topics_in = |partitions: usize| (partitions / usize::try_from(num_partitions).unwrap_or(1).max(1)).max(1);
+    let left = names.split_off(topics_in(MAX_PARTITIONS_PER_REQUEST).min(names.len()));
+    let portions = names.chunks(topics_in(PORTION_PARTITIONS)).map(<[String]>::to_vec);
+    (portions.collect(), left)
+}
+
 impl Broker {
-    /// Creates topics with the broker's defaults, internal ones with their own. Returns those that could not be created.
+    /// Creates topics with the broker's defaults, internal ones with their own. Returns those that could not be created, and
+    /// those that are too many for one request: their client asks again.
     pub async fn auto_create_topics(&self, names: Vec<String>) -> Vec<(String, ErrorCode)> {
+        let (portions, left) = portions(names, self.config.num_partitions);
+        let mut told = Told::default();
+        let mut failed = Vec::new();
+        for portion in portions {
+            failed.extend(self.create_portion(portion, &mut told).await);
+        }
+        // One line each, however many names a client sends.
+        if !told.created.is_empty() {
+            log::info!("created on demand: {}", listed(&told.created));
+        }
+        if !told.refused.is_empty() {
+            log::info!("not created on demand: {}", listed(&told.refused));
+        }
+        if !left.is_empty() {
+            log::info!("left for the next request to create on demand: {}", listed(&left));
+        }
+        failed.extend(left.into_iter().map(|name| (name, ErrorCode::LEADER_NOT_AVAILABLE)));
+        failed
+    }
+
+    async fn create_portion(&self, names: Vec<String>, told: &mut Told) -> Vec<(String, ErrorCode)> {
         let topics: Vec<NewTopic> = names.iter().map(|name| self.auto_topic(name)).collect();
         let answers = match self.controller.create_topics(topics, false).await {
             Ok(answers) => answers,
@@ -31,12 +72,14 @@ impl Broker {
                 return names.into_iter().map(|name| (name, e.to_code())).collect();
             }
         };
-        let (mut created, mut refused, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+        let mut failed = Vec::new();
         for (name, answer) in names.into_iter().zip(answers) {
             match answer {
-                Ok(topic) => created.push(format!("{name} ({} partitions)", topic.num_partitions)),
+                Ok(topic) => told
+                    .created
+                    .push(format!("{name} ({} partitions)", topic.num_partitions)),
                 Err(rejection) => {
-                    refused.push(format!("{name} ({rejection})"));
+                    told.refused.push(format!("{name} ({rejection})"));
                     let code = match rejection.to_code() {
                         // Another client was faster, and its topic is about to be served.
                         ErrorCode::TOPIC_ALREADY_EXISTS => ErrorCode::LEADER_NOT_AVAILABLE,
@@ -45,13 +88,6 @@ impl Broker {
                     failed.push((name, code));
                 }
             }
-        }
-        // One line each, however many names a client sends.
-        if !created.is_empty() {
-            log::info!("created on demand: {}", listed(&created));
-        }
-        if !refused.is_empty() {
-            log::info!("not created on demand: {}", listed(&refused));
         }
         failed
     }
@@ -99,9 +135,30 @@ impl Broker {
 mod tests {
     use super::*;
 
+    fn names(count: i32) -> Vec<String> {
+        (0..count).map(|n| n.to_string()).collect()
+    }
+
+    #[test]
+    fn many_topics_are_created_in_portions_and_no_more_than_a_request_may_create() {
+        let sizes = |count, num_partitions| {
+            let (portions, left) = portions(names(count), num_partitions);
+            assert_eq!([portions.concat(), left.clone()].concat(), names(count), "in order");
+            let sizes: Vec<usize> = portions.iter().map(Vec::len).collect();
+            (sizes, left.len())
+        };
+        assert_eq!(sizes(0, 1), (vec![], 0));
+        assert_eq!(sizes(1, 1), (vec![1], 0));
+        assert_eq!(sizes(2_500, 1), (vec![1_000, 1_000, 500], 0));
+        assert_eq!(sizes(700, 3), (vec![333, 333, 34], 0));
+        assert_eq!(sizes(200_000, 1), (vec![1_000; 10], 190_000));
+        // A topic is created whole, and the controller says whether it may be.
+        assert_eq!(sizes(3, 4_000), (vec![1, 1], 1));
+        assert_eq!(sizes(2, 20_000), (vec![1], 1));
+    }
+
     #[test]
     fn a_line_lists_few_names() {
-        let names = |count: i32| (0..count).map(|n| n.to_string()).collect::<Vec<_>>();
         assert_eq!(listed(&names(2)), "0, 1");
         assert_eq!(listed(&names(12)), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more");
     }

@@ -11,6 +11,7 @@ use crate::core::{self, Event, Response};
 use crate::effects::{self, BrokerRegistration, Effect, EffectSink, FailedReplica, MetadataSnapshot};
 use crate::handle::{ControllerHandle, Reply, Request};
 use crate::ids::{BrokerId, TopicId, random_topic_id};
+use crate::limits;
 use crate::rejection::Rejection;
 use crate::replicas::Start;
 use crate::requests::{Answers, ControllerError, TopicPolicy};
@@ -310,6 +311,10 @@ impl Driver {
                 validate_only,
                 reply,
             } => {
+                if let Some(refusal) = limits::refusal_of_creation(self.policy.as_ref(), &topics) {
+                    give(reply, Ok(limits::refused(topics.len(), &refusal)));
+                    return None;
+                }
                 let events = topics.into_iter().map(|topic| {
                     let (topic_id, start) = draw();
                     Event::CreateTopic {
@@ -336,6 +341,10 @@ impl Driver {
                 validate_only,
                 reply,
             } => {
+                if let Some(refusal) = limits::refusal_of_increase(&self.state, &topics) {
+                    give(reply, Ok(limits::refused(topics.len(), &refusal)));
+                    return None;
+                }
                 let events = topics.into_iter().map(|partitions| Event::CreatePartitions {
                     partitions,
                     validate_only,

@@ -11,6 +11,7 @@ pub mod effects;
 pub mod election;
 pub mod handle;
 pub mod ids;
+pub mod limits;
 mod metadata_file;
 pub mod partitions;
 pub mod rejection;

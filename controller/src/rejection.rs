@@ -81,6 +81,14 @@ pub enum Rejection {
         /// The limit.
         limit: usize,
     },
+    /// `POLICY_VIOLATION`, as in Kafka's KRaft mode
+    #[error("Excessively large number of partitions per request: {requested}; at most {limit} are created at once.")]
+    TooManyPartitionsInRequest {
+        /// Partitions that the request would add.
+        requested: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// `INVALID_REPLICATION_FACTOR`
     #[error("Replication factor: {factor} must be larger than 0 and not larger than available brokers: {brokers}.")]
     InvalidReplicationFactor {

@@ -78,7 +78,9 @@ impl ToCode for Rejection {
             Rejection::InvalidPartitionCount { .. } | Rejection::PartitionsNotIncreased { .. } => {
                 ErrorCode::INVALID_PARTITIONS
             }
-            Rejection::TooManyPartitions { .. } => ErrorCode::POLICY_VIOLATION,
+            Rejection::TooManyPartitions { .. } | Rejection::TooManyPartitionsInRequest { .. } => {
+                ErrorCode::POLICY_VIOLATION
+            }
             Rejection::InvalidReplicationFactor { .. } => ErrorCode::INVALID_REPLICATION_FACTOR,
             Rejection::InvalidReplicaAssignment(_) => ErrorCode::INVALID_REPLICA_ASSIGNMENT,
             Rejection::UnknownTopic { .. } => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,

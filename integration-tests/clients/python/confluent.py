@@ -313,6 +313,7 @@ def admin(bootstrap, prefix):
         expect_error(KafkaError.TOPIC_ALREADY_EXISTS, create_again(topic))
         expect_error(KafkaError.TOPIC_EXCEPTION, create_again(f"{prefix} with spaces"))
         expect_error(KafkaError.INVALID_PARTITIONS, create_again(f"{prefix}-none", 0))
+        expect_error(KafkaError.POLICY_VIOLATION, create_again(f"{prefix}-many", 10_001))
         expect_error(KafkaError.INVALID_CONFIG, create_again(f"{prefix}-bad", 1, **{"retention.ms": "soon"}))
     with check("admin/configs"):
         same(configs()["retention.ms"].value, "123456")

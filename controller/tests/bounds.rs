@@ -1,4 +1,5 @@
-//! Notices of changed configurations in a real store, whose clock the test turns on.
+//! What keeps the store and a request within bounds: notices of changed configurations in a real store, whose clock the test turns
+//! on; the partitions that one request may add.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use controller::store::{Op, OpResult, Stat, Store, StoreError, WatchMode, WatchStream, Watcher, Znode};
 use controller::{
     Applied, Bootstrap, BoxFuture, BrokerRegistration, ConfigMap, ControllerHandle, Effect, EffectSink, EmbeddedStore,
-    NewTopic, TopicConfigChange, TopicPolicy,
+    NewPartitions, NewTopic, Rejection, TopicConfigChange, TopicPolicy,
 };
 
 struct Policy;
@@ -142,7 +143,7 @@ async fn notices(store: &Aged) -> usize {
 }
 
 #[test]
-fn they_do_not_pile_up_while_a_controller_runs_nor_over_its_starts() {
+fn notices_do_not_pile_up_while_a_controller_runs_nor_over_its_starts() {
     let directory = tempfile::tempdir().expect("a directory");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
@@ -175,6 +176,47 @@ fn they_do_not_pile_up_while_a_controller_runs_nor_over_its_starts() {
             change(&handle).await;
             assert_eq!(notices(&store).await, 1, "each takes the one before with it");
         }
+        handle.shutdown().await.expect("stopped");
+    });
+}
+
+#[test]
+fn one_request_may_not_add_any_number_of_partitions() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let inner = EmbeddedStore::open(directory.path()).expect("the store opens");
+        let by_ms = AtomicI64::new(0);
+        let handle = start(&Arc::new(Aged { inner, by_ms })).await;
+        let topic = |name: &str, num_partitions| NewTopic {
+            num_partitions,
+            ..NewTopic::with_defaults(name)
+        };
+        let refused = |requested| {
+            let limit = 10_000;
+            Rejection::TooManyPartitionsInRequest { requested, limit }
+        };
+        let asked = vec![topic("a", 10_000), NewTopic::with_defaults("one by default")];
+        let refusals = handle.create_topics(asked, true).await;
+        assert_eq!(refusals, Ok(vec![Err(refused(10_001)), Err(refused(10_001))]));
+        let asked = vec![topic("a", 9_998), topic("b", 2), topic("c", -7)];
+        let answers = handle.create_topics(asked, true).await.expect("answered");
+        assert!(answers[0].is_ok() && answers[1].is_ok(), "{answers:?}");
+        let created = handle.create_topics(vec![topic("t", 2)], false).await;
+        assert!(created.expect("answered")[0].is_ok());
+        let more = |count| NewPartitions {
+            topic: "t".into(),
+            count,
+            assignments: None,
+        };
+        let refusal = handle.create_partitions(vec![more(10_003)], true).await;
+        assert_eq!(refusal, Ok(vec![Err(refused(10_001))]));
+        assert_eq!(
+            handle.create_partitions(vec![more(10_002)], true).await,
+            Ok(vec![Ok(())])
+        );
         handle.shutdown().await.expect("stopped");
     });
 }
