@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches};
-use config::{ConfigError, Definition, Entry, Loaded, Strictness, keys, sources};
+use config::sources::Parsed;
+use config::{ConfigError, Definition, Loaded, Strictness, keys, sources};
 use log::LevelFilter;
 
 use crate::logging::{Format, LogOptions};
@@ -172,16 +173,11 @@ impl Args {
 /// Reads the file and the overrides that the arguments name into a configuration. Every error is reported, of the file and of
 /// the overrides alike.
 pub fn load_config(args: &Args) -> Result<Loaded, Vec<ConfigError>> {
-    let (mut entries, mut errors) = (Vec::new(), Vec::new());
-    match args.config.as_ref().map(|path| read_file(path)) {
-        None => {}
-        Some(Ok(read)) => entries.extend(read),
-        Some(Err(found)) => errors.extend(found),
-    }
+    let mut parsed = args.config.as_ref().map(|path| read_file(path)).unwrap_or_default();
     for argument in &args.overrides {
         match sources::parse_override(argument) {
-            Ok(entry) => entries.push(entry),
-            Err(error) => errors.push(error),
+            Ok(entry) => parsed.entries.push(entry),
+            Err(error) => parsed.errors.push(error),
         }
     }
     let strictness = if args.strict {
@@ -189,21 +185,17 @@ pub fn load_config(args: &Args) -> Result<Loaded, Vec<ConfigError>> {
     } else {
         Strictness::Lenient
     };
-    match config::load(entries, strictness) {
-        Ok(loaded) if errors.is_empty() => Ok(loaded),
-        Ok(_) => Err(errors),
-        Err(found) => {
-            errors.extend(found);
-            Err(errors)
-        }
-    }
+    config::load_parsed(parsed, strictness)
 }
 
-fn read_file(path: &std::path::Path) -> Result<Vec<Entry>, Vec<ConfigError>> {
+fn read_file(path: &std::path::Path) -> Parsed {
     let name = path.display().to_string();
     match std::fs::read(path) {
         Ok(bytes) => sources::parse_file(&name, &bytes),
-        Err(error) => Err(vec![ConfigError::of_file(&name, format!("cannot be read: {error}"))]),
+        Err(error) => Parsed {
+            errors: vec![ConfigError::of_file(&name, format!("cannot be read: {error}"))],
+            ..Parsed::default()
+        },
     }
 }
 

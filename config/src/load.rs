@@ -7,6 +7,7 @@ use crate::broker::{BrokerConfig, ConfigSource, ConfigValue};
 use crate::definition::{Applies, Definition};
 use crate::error::{ConfigError, Origin, nearest_key};
 use crate::keys;
+use crate::sources::Parsed;
 use crate::synonyms::{listener_base_key, topic_defaults};
 use crate::validate;
 use crate::value::{HIDDEN, Value};
@@ -64,15 +65,28 @@ static DEFAULTS: LazyLock<BTreeMap<String, ConfigValue>> = LazyLock::new(|| {
 
 /// Reads entries, the later ones winning over the earlier, into a configuration. Every error is reported, not just the first.
 pub fn load(entries: Vec<Entry>, strictness: Strictness) -> Result<Loaded, Vec<ConfigError>> {
+    let errors = Vec::new();
+    load_parsed(Parsed { entries, errors }, strictness)
+}
+
+/// [`load`] for sources of which perhaps not everything could be read: what is wrong with the rest is reported beside those errors.
+pub fn load_parsed(parsed: Parsed, strictness: Strictness) -> Result<Loaded, Vec<ConfigError>> {
+    // Keys that seem to contradict each other may do so only for want of one that could not be read.
+    let whole = parsed.errors.iter().all(|error| !error.key.is_empty());
     let mut loading = Loading {
         values: DEFAULTS.clone(),
+        faulty: parsed.errors.iter().map(|error| error.key.clone()).collect(),
+        errors: parsed.errors,
         ..Loading::default()
     };
-    for entry in last_of_each_key(entries) {
+    for entry in last_of_each_key(parsed.entries) {
         loading.read(entry);
     }
     loading.copy_id_synonym();
-    let derived = validate::derive(&mut loading);
+    let derived = match whole {
+        true => validate::derive(&mut loading),
+        false => None,
+    };
     let Loading {
         values,
         mut errors,
@@ -92,6 +106,31 @@ pub fn load(entries: Vec<Entry>, strictness: Strictness) -> Result<Loaded, Vec<C
         }
         _ => Err(errors),
     }
+}
+
+/// What is known of a key of the broker, of one listener's as well.
+fn find(key: &str) -> Option<&'static Definition> {
+    keys::find_broker(key).or_else(|| listener_base_key(key).and_then(keys::find_broker))
+}
+
+/// Whether a key is known.
+pub(crate) fn is_known(key: &str) -> bool {
+    find(key).is_some() || WITHOUT_EFFECT.iter().any(|(prefix, _)| key.starts_with(prefix))
+}
+
+/// Whether the value of a key is not to be shown: it is a password, or it seems to be one that is misspelt or unknown here.
+pub(crate) fn is_secret(key: &str) -> bool {
+    if let Some(known) = find(key) {
+        return known.sensitive();
+    }
+    let misspelt = nearest_key(key)
+        .and_then(keys::find_broker)
+        .is_some_and(Definition::sensitive);
+    misspelt
+        || WITHOUT_EFFECT.iter().any(|(prefix, _)| key.starts_with(prefix))
+        || ["password", "secret", "jaas", "credential"]
+            .iter()
+            .any(|word| key.contains(word))
 }
 
 /// Later entries win, as in a Java properties file and as `--override` says.
@@ -119,18 +158,11 @@ pub(crate) struct Loading {
 
 impl Loading {
     fn read(&mut self, entry: Entry) {
-        let Entry {
-            key,
-            value: Some(text),
-            origin,
-        } = entry
-        else {
-            return;
+        let Entry { key, value, origin } = entry;
+        let Some(definition) = find(&key) else {
+            return self.read_unknown(key, value, origin);
         };
-        let definition = keys::find_broker(&key).or_else(|| listener_base_key(&key).and_then(keys::find_broker));
-        let Some(definition) = definition else {
-            return self.read_unknown(key, text, origin);
-        };
+        let Some(text) = value else { return };
         let shown = if definition.sensitive() {
             HIDDEN.to_owned()
         } else {
@@ -156,20 +188,18 @@ impl Loading {
         }
     }
 
-    fn read_unknown(&mut self, key: String, text: String, origin: Origin) {
+    fn read_unknown(&mut self, key: String, text: Option<String>, origin: Origin) {
         if let Some((_, reason)) = WITHOUT_EFFECT.iter().find(|(prefix, _)| key.starts_with(prefix)) {
             self.origins.insert(key.clone(), (HIDDEN.to_owned(), origin));
             return self.warn(&key, format!("has no effect here: {reason}"));
         }
         let nearest = nearest_key(&key);
-        let secret = nearest.and_then(keys::find_broker).is_some_and(Definition::sensitive)
-            || ["password", "secret", "jaas", "credential"]
-                .iter()
-                .any(|word| key.contains(word));
         let from_kafka = origin.is_from_kafka();
         let finding = ConfigError {
             key: key.clone(),
-            value: Some(if secret { HIDDEN.to_owned() } else { text.clone() }),
+            value: text
+                .clone()
+                .map(|text| if is_secret(&key) { HIDDEN.to_owned() } else { text }),
             reason: "unknown key".to_owned(),
             nearest,
             origin: Some(origin),
@@ -178,12 +208,12 @@ impl Loading {
             return self.errors.push(finding);
         }
         self.warnings.push(finding);
-        let value = Value::String(text);
+        let Some(text) = text else { return };
         self.values.insert(
             key,
             ConfigValue {
                 definition: None,
-                value,
+                value: Value::String(text),
                 source: ConfigSource::StaticBroker,
             },
         );

@@ -1,26 +1,37 @@
 //! Where entries come from: a file in YAML or in the form of `server.properties`, and `KEY=VALUE` on the command line.
 
 use crate::error::{ConfigError, Origin};
-use crate::load::Entry;
+use crate::load::{Entry, is_secret};
+use crate::value::HIDDEN;
 
 mod properties;
 mod yaml;
 
+/// What could be read of a source, and what could not.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Parsed {
+    /// In their order.
+    pub entries: Vec<Entry>,
+    /// One that names a key is about that key alone; beside one that names none, entries may be missing.
+    pub errors: Vec<ConfigError>,
+}
+
 /// Reads the entries of a configuration file. Its name decides what it is: `.yaml` and `.yml`, or `.properties`.
-pub fn parse_file(name: &str, bytes: &[u8]) -> Result<Vec<Entry>, Vec<ConfigError>> {
+pub fn parse_file(name: &str, bytes: &[u8]) -> Parsed {
     let extension = name
         .rsplit_once('.')
         .map(|(_, extension)| extension.to_ascii_lowercase());
+    let unread = |reason: String| Parsed {
+        entries: Vec::new(),
+        errors: vec![ConfigError::of_file(name, reason)],
+    };
     match extension.as_deref() {
         Some("yaml" | "yml") => match std::str::from_utf8(bytes) {
             Ok(text) => yaml::parse(name, text),
-            Err(error) => Err(vec![ConfigError::of_file(name, format!("is not UTF-8: {error}"))]),
+            Err(error) => unread(format!("is not UTF-8: {error}")),
         },
         Some("properties") => properties::parse(name, &decode(bytes)),
-        _ => Err(vec![ConfigError::of_file(
-            name,
-            "must end in .yaml, .yml or .properties".to_owned(),
-        )]),
+        _ => unread("must end in .yaml, .yml or .properties".to_owned()),
     }
 }
 
@@ -32,13 +43,21 @@ pub fn parse_override(argument: &str) -> Result<Entry, ConfigError> {
             value: Some(value.to_owned()),
             origin: Origin::Override,
         }),
-        _ => Err(ConfigError {
-            key: String::new(),
-            value: None,
-            reason: format!("{argument} is not of the form KEY=VALUE"),
-            nearest: None,
-            origin: Some(Origin::Override),
-        }),
+        _ => {
+            // Whoever forgot the equals sign may have written a secret behind the key.
+            let end = argument.find(|c: char| !(c.is_ascii_alphanumeric() || "._-".contains(c)));
+            let shown = match end.map(|end| argument.split_at(end)) {
+                Some((key, _)) if is_secret(key) => format!("{key}{HIDDEN}"),
+                _ => argument.to_owned(),
+            };
+            Err(ConfigError {
+                key: String::new(),
+                value: None,
+                reason: format!("{shown} is not of the form KEY=VALUE"),
+                nearest: None,
+                origin: Some(Origin::Override),
+            })
+        }
     }
 }
 
@@ -55,7 +74,8 @@ mod tests {
     use super::*;
 
     fn pairs(name: &str, bytes: &[u8]) -> Vec<(String, Option<String>)> {
-        let entries = parse_file(name, bytes).unwrap_or_else(|errors| panic!("{name}: {errors:?}"));
+        let Parsed { entries, errors } = parse_file(name, bytes);
+        assert_eq!(errors, [], "{name}");
         entries.into_iter().map(|entry| (entry.key, entry.value)).collect()
     }
 
@@ -66,7 +86,7 @@ mod tests {
         assert_eq!(pairs("sordini.yaml", b"a: 'b: 1'"), expected);
         assert_eq!(pairs("x.yml", b"{a: 'b: 1'}"), expected);
         for name in ["server.conf", "server", "yaml"] {
-            let errors = parse_file(name, b"a=1").expect_err("no known name");
+            let errors = parse_file(name, b"a=1").errors;
             assert_eq!(
                 errors[0].to_string(),
                 format!("{name}: must end in .yaml, .yml or .properties")
@@ -81,7 +101,7 @@ mod tests {
         assert_eq!(pairs("a.properties", b"rack=K\xf6ln"), expected);
         assert_eq!(pairs("a.yaml", "rack: Köln".as_bytes()), expected);
         assert!(
-            parse_file("a.yaml", b"rack: K\xf6ln").expect_err("not UTF-8")[0]
+            parse_file("a.yaml", b"rack: K\xf6ln").errors[0]
                 .reason
                 .contains("is not UTF-8")
         );
@@ -103,6 +123,16 @@ mod tests {
             assert_eq!(
                 error.to_string(),
                 format!("--override: {argument} is not of the form KEY=VALUE")
+            );
+        }
+    }
+    #[test]
+    fn an_override_without_an_equals_sign_shows_no_secret() {
+        for argument in ["ssl.key.password hunter2", "ssl.keystore.password:hunter2"] {
+            let error = parse_override(argument).expect_err("not of the form").to_string();
+            assert!(
+                error.contains("password[hidden]") && !error.contains("hunter2"),
+                "{error}"
             );
         }
     }

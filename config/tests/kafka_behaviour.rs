@@ -502,16 +502,15 @@ fn properties_files_are_read_as_java_reads_them() {
         } else {
             Some(map(&answer))
         };
-        let ours = sources::parse_file("server.properties", text.as_bytes())
-            .ok()
-            .map(|entries| {
-                // Java cannot print half a character and prints a question mark.
-                let printed = |text: String| text.replace('\u{fffd}', "?");
-                let pairs = entries
-                    .into_iter()
-                    .map(|entry| (printed(entry.key), printed(entry.value.unwrap_or_default())));
-                pairs.collect::<BTreeMap<_, _>>()
-            });
+        let parsed = sources::parse_file("server.properties", text.as_bytes());
+        let ours = parsed.errors.is_empty().then_some(parsed.entries).map(|entries| {
+            // Java cannot print half a character and prints a question mark.
+            let printed = |text: String| text.replace('\u{fffd}', "?");
+            let pairs = entries
+                .into_iter()
+                .map(|entry| (printed(entry.key), printed(entry.value.unwrap_or_default())));
+            pairs.collect::<BTreeMap<_, _>>()
+        });
         if ours != kafkas {
             different.push(format!("{text:?}\n  ours:   {ours:?}\n  Java's: {kafkas:?}"));
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use config::{
     AdvertisedListener, BrokerConfig, ConfigError, Entry, Listener, Loaded, Origin, SecurityProtocol, Strictness,
-    TopicConfig, TopicDefaults, keys, load,
+    TopicConfig, TopicDefaults, keys, load, load_parsed, sources,
 };
 use proptest::prelude::*;
 
@@ -478,6 +478,52 @@ fn secrets_are_never_shown() {
     assert!(!format!("{:?}", loaded.warnings).contains("hunter2"));
     assert!(!format!("{:?}", loaded.config.values["ssl.key.password"]).contains("hunter2"));
     assert!(!format!("{:?}", loaded.config.describe()).contains("hunter2"));
+}
+
+#[test]
+fn a_key_is_looked_up_whatever_its_value() {
+    let yaml = "nmu.partitions:\nfoo: {}\nlog: {}\nnum.partitions: ~\nlog.retention.ms: null\n";
+    let errors = load_parsed(sources::parse_file("s.yaml", yaml.as_bytes()), Strictness::Lenient).expect_err("unknown");
+    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(
+        lines[0].starts_with("s.yaml:2: foo: unknown key; the nearest"),
+        "{lines:?}"
+    );
+    assert!(
+        lines[1].starts_with("s.yaml:3: log: a mapping without keys"),
+        "{lines:?}"
+    );
+    assert_eq!(
+        lines[2],
+        "s.yaml:1: nmu.partitions: unknown key; the nearest known key is num.partitions"
+    );
+    let known = "num.partitions: ~\nlog.retention.ms: null\n";
+    let loaded = load_parsed(sources::parse_file("s.yaml", known.as_bytes()), Strictness::Strict).expect("defaults");
+    assert_eq!(loaded.config, BrokerConfig::default());
+}
+
+#[test]
+fn what_is_wrong_beside_what_cannot_be_read_is_said_at_once() {
+    let lines = |yaml: &str| -> Vec<String> {
+        let parsed = sources::parse_file("s.yaml", yaml.as_bytes());
+        let errors = load_parsed(parsed, Strictness::Lenient).expect_err(yaml);
+        errors.iter().map(ToString::to_string).collect()
+    };
+    // The end of the file, and with it perhaps the other id, is unknown.
+    let torn = lines("num.io.threads: lots\nnode.id: 1\nbroker.id: 2\nlog.dirs: [a\nb");
+    assert_eq!(torn.len(), 2, "{torn:?}");
+    assert!(
+        torn[0].contains("is no YAML") && torn[1].contains("num.io.threads=lots"),
+        "{torn:?}"
+    );
+    // Which of two values is meant is unknown, all else is known.
+    let twice = lines("node.id: 1\nnode.id: 2\nbroker.id: 2\nlog.roll.ms: 0\n");
+    assert_eq!(twice.len(), 2, "{twice:?}");
+    assert!(
+        twice[0].contains("given twice") && twice[1].contains("log.roll.ms"),
+        "{twice:?}"
+    );
 }
 
 #[test]

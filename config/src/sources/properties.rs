@@ -5,8 +5,10 @@ use std::sync::Arc;
 use crate::error::{ConfigError, Origin};
 use crate::load::Entry;
 
+use super::Parsed;
+
 /// Reads every `key=value` with the number of its line; a later one of the same key wins when they are loaded.
-pub(super) fn parse(name: &str, text: &str) -> Result<Vec<Entry>, Vec<ConfigError>> {
+pub(super) fn parse(name: &str, text: &str) -> Parsed {
     let file: Arc<str> = Arc::from(name);
     let (mut entries, mut errors) = (Vec::new(), Vec::new());
     for (line, logical) in logical_lines(text) {
@@ -30,7 +32,7 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Vec<Entry>, Vec<ConfigErro
             }),
         }
     }
-    if errors.is_empty() { Ok(entries) } else { Err(errors) }
+    Parsed { entries, errors }
 }
 
 /// Java's white space within a line.
@@ -104,7 +106,8 @@ fn unescape(text: &str) -> Result<String, String> {
                 let valid = digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
                 match u16::from_str_radix(&digits, 16) {
                     Ok(unit) if valid => units.push(unit),
-                    _ => return Err(format!("\\u{digits} is not \\u and four hexadecimal digits")),
+                    // Without what stands there: it may be of a secret.
+                    _ => return Err("\\u without four hexadecimal digits behind it".to_owned()),
                 }
                 continue;
             }
@@ -125,7 +128,8 @@ mod tests {
             Origin::Properties { line, .. } => *line,
             origin => panic!("an entry of a properties file stands at {origin}"),
         };
-        let entries = parse("server.properties", text).expect("well-formed");
+        let Parsed { entries, errors } = parse("server.properties", text);
+        assert_eq!(errors, []);
         entries
             .into_iter()
             .map(|entry| (line(&entry.origin), entry.key, entry.value.unwrap_or_default()))
@@ -170,12 +174,14 @@ mod tests {
 
     #[test]
     fn a_malformed_escape_names_key_and_line() {
-        let errors = parse("server.properties", "fine=1\nbad=\\u12g4\n").expect_err("\\u12g4 is no escape");
-        assert_eq!(errors.len(), 1);
+        let parsed = parse("server.properties", "fine=1\nbad=\\u12g4\nalso=2\n");
+        let errors: Vec<String> = parsed.errors.iter().map(ToString::to_string).collect();
         assert_eq!(
-            errors[0].to_string(),
-            "server.properties:2: bad: \\u12g4 is not \\u and four hexadecimal digits"
+            errors,
+            ["server.properties:2: bad: \\u without four hexadecimal digits behind it"]
         );
+        let keys: Vec<&str> = parsed.entries.iter().map(|entry| entry.key.as_str()).collect();
+        assert_eq!(keys, ["fine", "also"], "the others are read all the same");
     }
 
     fn escape(text: &str) -> String {

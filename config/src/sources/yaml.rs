@@ -9,8 +9,12 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
-use crate::error::{ConfigError, Origin};
-use crate::load::Entry;
+use crate::error::{ConfigError, Origin, nearest_key};
+use crate::keys;
+use crate::load::{Entry, is_known, is_secret};
+use crate::value::HIDDEN;
+
+use super::Parsed;
 
 /// How deep mappings may nest; Kafka's longest keys have nine parts.
 const MAX_DEPTH: usize = 32;
@@ -19,7 +23,7 @@ const MAX_DEPTH: usize = 32;
 const PAIRS: &[&str] = &["listener.security.protocol.map", "max.connections.per.ip.overrides"];
 
 /// Reads one document, a mapping.
-pub(super) fn parse(name: &str, text: &str) -> Result<Vec<Entry>, Vec<ConfigError>> {
+pub(super) fn parse(name: &str, text: &str) -> Parsed {
     let mut reading = Reading {
         file: Arc::from(name),
         ..Reading::default()
@@ -33,10 +37,9 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Vec<Entry>, Vec<ConfigErro
             }
         }
     }
-    if reading.errors.is_empty() {
-        Ok(reading.entries)
-    } else {
-        Err(reading.errors)
+    Parsed {
+        entries: reading.entries,
+        errors: reading.errors,
     }
 }
 
@@ -44,7 +47,10 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Vec<Entry>, Vec<ConfigErro
 #[derive(Debug)]
 enum Open {
     /// A mapping whose next scalar is a key.
-    Mapping,
+    Mapping {
+        /// Where it begins, as long as it has no key.
+        empty_since: Option<usize>,
+    },
     /// A mapping whose next node is the value of this key, a part of a dotted key.
     Value(String),
     /// A list of scalars, the value of the key to which the path leads.
@@ -97,7 +103,12 @@ impl Reading {
             Event::MappingStart(..) => self.open_mapping(line),
             Event::SequenceStart(..) => self.open_list(line),
             Event::MappingEnd => {
-                self.path.pop();
+                if let Some(Open::Mapping {
+                    empty_since: Some(line),
+                }) = self.path.pop()
+                {
+                    self.empty_mapping(line);
+                }
                 self.value_done();
             }
             Event::SequenceEnd => {
@@ -109,7 +120,7 @@ impl Reading {
             Event::Alias(_) => {
                 self.error(line, format!("{}an alias (*) is not supported", self.in_key()));
                 match self.path.last_mut() {
-                    Some(key @ Open::Mapping) => *key = Open::Value("?".to_owned()),
+                    Some(key @ Open::Mapping { .. }) => *key = Open::Value("?".to_owned()),
                     _ => self.value_done(),
                 }
             }
@@ -120,7 +131,7 @@ impl Reading {
     fn scalar(&mut self, text: Cow<'_, str>, style: ScalarStyle, line: usize) {
         let null = style == ScalarStyle::Plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
         match self.path.last_mut() {
-            Some(open @ Open::Mapping) => *open = Open::Value(text.into_owned()),
+            Some(open @ Open::Mapping { .. }) => *open = Open::Value(text.into_owned()),
             Some(Open::List { elements, .. }) if !null => elements.push(text.into_owned()),
             Some(Open::List { .. }) => self.error(line, format!("{}null in a list", self.in_key())),
             Some(Open::Value(_)) => {
@@ -137,17 +148,18 @@ impl Reading {
     fn open_mapping(&mut self, line: usize) {
         let refused = match self.path.last() {
             Some(Open::List { .. }) => Some("a mapping in a list"),
-            Some(Open::Mapping) => Some("a mapping as a key"),
+            Some(Open::Mapping { .. }) => Some("a mapping as a key"),
             _ if self.path.len() >= MAX_DEPTH => Some("nested too deeply"),
             _ => None,
         };
-        self.open(line, refused, Open::Mapping);
+        let empty_since = Some(line);
+        self.open(line, refused, Open::Mapping { empty_since });
     }
 
     fn open_list(&mut self, line: usize) {
         let refused = match self.path.last() {
             Some(Open::List { .. }) => Some("a list in a list"),
-            Some(Open::Mapping) => Some("a list as a key"),
+            Some(Open::Mapping { .. }) => Some("a list as a key"),
             None => Some("must hold a mapping of keys to values, not a list"),
             _ => None,
         };
@@ -166,8 +178,8 @@ impl Reading {
             return self.path.push(open);
         };
         self.error(line, format!("{}{reason}", self.in_key()));
-        let is_key = matches!(self.path.last(), Some(Open::Mapping));
-        if let Some(key @ Open::Mapping) = self.path.last_mut() {
+        let is_key = matches!(self.path.last(), Some(Open::Mapping { .. }));
+        if let Some(key @ Open::Mapping { .. }) = self.path.last_mut() {
             *key = Open::Value("?".to_owned());
         }
         self.path.push(Open::Refused { depth: 1, is_key });
@@ -176,14 +188,14 @@ impl Reading {
     /// After the value of a key: the next scalar is a key again.
     fn value_done(&mut self) {
         if let Some(open @ Open::Value(_)) = self.path.last_mut() {
-            *open = Open::Mapping;
+            *open = Open::Mapping { empty_since: None };
         }
     }
 
     fn key(&self) -> String {
         let parts = self.path.iter().filter_map(|open| match open {
             Open::Value(part) => Some(part.as_str()),
-            Open::Mapping | Open::List { .. } | Open::Refused { .. } => None,
+            Open::Mapping { .. } | Open::List { .. } | Open::Refused { .. } => None,
         });
         parts.collect::<Vec<_>>().join(".")
     }
@@ -203,6 +215,7 @@ impl Reading {
         };
         if let Some(first) = self.lines.insert(key.clone(), line) {
             let reason = format!("is given twice, first in line {first}");
+            let value = value.map(|value| if is_secret(&key) { HIDDEN.to_owned() } else { value });
             self.errors.push(ConfigError {
                 key,
                 value,
@@ -227,6 +240,33 @@ impl Reading {
                 origin,
             }),
         }
+    }
+
+    /// Nothing stands below a key. It may be the beginning of a known one, a known one, or unknown; pairs may be none.
+    fn empty_mapping(&mut self, line: usize) {
+        let key = self.key();
+        if key.is_empty() {
+            return;
+        }
+        if PAIRS.contains(&key.as_str()) {
+            return self.entry(line, Some(String::new()));
+        }
+        let known = is_known(&key)
+            || keys::broker().any(|known| known.name.strip_prefix(&key).is_some_and(|rest| rest.starts_with('.')));
+        let (reason, nearest) = match known {
+            true => ("a mapping without keys is no value: leave it out for the default", None),
+            false => ("unknown key", nearest_key(&key)),
+        };
+        self.errors.push(ConfigError {
+            key,
+            value: None,
+            reason: reason.to_owned(),
+            nearest,
+            origin: Some(Origin::Yaml {
+                file: self.file.clone(),
+                line: Some(line),
+            }),
+        });
     }
 
     fn error(&mut self, line: usize, reason: String) {
@@ -254,7 +294,8 @@ mod tests {
             Origin::Yaml { line: Some(line), .. } => *line,
             origin => panic!("an entry of a YAML file stands at {origin}"),
         };
-        let entries = parse("sordini.yaml", text).unwrap_or_else(|errors| panic!("{text}\n{errors:?}"));
+        let Parsed { entries, errors } = parse("sordini.yaml", text);
+        assert_eq!(errors, [], "{text}");
         entries
             .into_iter()
             .map(|entry| (line(&entry.origin), entry.key, entry.value))
@@ -267,7 +308,7 @@ mod tests {
 
     fn errors(text: &str) -> Vec<String> {
         parse("sordini.yaml", text)
-            .expect_err(text)
+            .errors
             .iter()
             .map(ToString::to_string)
             .collect()
@@ -351,6 +392,43 @@ mod tests {
             assert_eq!(errors(text), [expected], "{text}");
         }
         assert!(errors("a: [1\n")[0].contains("is no YAML"));
+    }
+
+    #[test]
+    fn an_empty_mapping_is_no_value_but_of_pairs() {
+        let text = "max.connections.per.ip.overrides: {}\nlog: {}\nnum.partitions: {}\nnmu:\n  partitions: {}\n";
+        let parsed = parse("sordini.yaml", text);
+        let none = Some(String::new());
+        assert_eq!(parsed.entries.len(), 1);
+        assert_eq!(parsed.entries[0].value, none);
+        let without = "a mapping without keys is no value: leave it out for the default";
+        let expected = [
+            format!("sordini.yaml:2: log: {without}"),
+            format!("sordini.yaml:3: num.partitions: {without}"),
+            "sordini.yaml:5: nmu.partitions: unknown key; the nearest known key is num.partitions".to_owned(),
+        ];
+        assert_eq!(errors(text), expected);
+    }
+
+    #[test]
+    fn what_is_right_is_read_beside_what_is_not() {
+        let keys = |text: &str| -> Vec<String> {
+            let parsed = parse("sordini.yaml", text);
+            assert_eq!(parsed.errors.len(), 1, "{text}");
+            parsed.entries.into_iter().map(|entry| entry.key).collect()
+        };
+        assert_eq!(keys("a: 1\nb: 2\na: 3\nc: 4\n"), ["a", "b", "c"]);
+        assert_eq!(keys("a: 1\nb: [{x: 1}]\nc: 4\n"), ["a", "b", "c"]);
+        assert_eq!(keys("a: 1\nb: [2\nc: 4\n"), ["a"]);
+    }
+
+    #[test]
+    fn a_secret_that_is_given_twice_is_not_shown() {
+        for key in ["ssl.key.password", "listener.name.a.ssl.key.password", "my.secret"] {
+            let error = &errors(&format!("{key}: one\n'{key}': hunter2\n"))[0];
+            assert!(error.contains("twice") && error.contains("[hidden]"), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
     }
 
     #[test]
