@@ -6,10 +6,8 @@ use protocol::ErrorCode;
 
 use crate::broker::Broker;
 use crate::handlers::to_code::ToCode;
+use crate::logging::listed;
 use crate::topics::{CONSUMER_OFFSETS, TRANSACTION_STATE};
-
-/// The most names that one line of the log lists.
-const LISTED_NAMES: usize = 10;
 
 /// How many partitions are created in one go: what others ask the controller for comes between two of them.
 const PORTION_PARTITIONS: usize = 1_000;
@@ -19,16 +17,6 @@ const PORTION_PARTITIONS: usize = 1_000;
 struct Told {
     created: Vec<String>,
     refused: Vec<String>,
-}
-
-/// Names for a line of the log, which must not grow with what a client asks for.
-fn listed(names: &[String]) -> String {
-    let first = names.iter().take(LISTED_NAMES).map(String::as_str).collect::<Vec<_>>();
-    let first = first.join(", ");
-    match names.len().saturating_sub(LISTED_NAMES) {
-        0 => first,
-        more => format!("{first} and {more} more"),
-    }
 }
 
 /// What is created now of these topics, each with so many partitions, in portions; and what is left for another request.
@@ -51,13 +39,16 @@ impl Broker {
         }
         // One line each, however many names a client sends.
         if !told.created.is_empty() {
-            log::info!("created on demand: {}", listed(&told.created));
+            log::info!("created on demand: {}", listed(&told.created, String::clone));
         }
         if !told.refused.is_empty() {
-            log::info!("not created on demand: {}", listed(&told.refused));
+            log::info!("not created on demand: {}", listed(&told.refused, String::clone));
         }
         if !left.is_empty() {
-            log::info!("left for the next request to create on demand: {}", listed(&left));
+            log::info!(
+                "left for the next request to create on demand: {}",
+                listed(&left, String::clone)
+            );
         }
         failed.extend(left.into_iter().map(|name| (name, ErrorCode::LEADER_NOT_AVAILABLE)));
         failed
@@ -68,7 +59,10 @@ impl Broker {
         let answers = match self.controller.create_topics(topics, false).await {
             Ok(answers) => answers,
             Err(e) => {
-                log::error!("creating topics on demand failed for {}: {e}", listed(&names));
+                log::error!(
+                    "creating topics on demand failed for {}: {e}",
+                    listed(&names, String::clone)
+                );
                 return names.into_iter().map(|name| (name, e.to_code())).collect();
             }
         };
@@ -155,11 +149,5 @@ mod tests {
         // A topic is created whole, and the controller says whether it may be.
         assert_eq!(sizes(3, 4_000), (vec![1, 1], 1));
         assert_eq!(sizes(2, 20_000), (vec![1], 1));
-    }
-
-    #[test]
-    fn a_line_lists_few_names() {
-        assert_eq!(listed(&names(2)), "0, 1");
-        assert_eq!(listed(&names(12)), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more");
     }
 }

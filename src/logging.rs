@@ -201,6 +201,20 @@ fn lines_dropped(count: u64) -> Line {
     }
 }
 
+/// The most names that one line lists.
+const LISTED_NAMES: usize = 10;
+
+/// Names for one line, which must not grow with what a client asks for: the first ten as `show` writes them, and how many more.
+pub fn listed<T>(names: impl IntoIterator<Item = T>, show: impl Fn(T) -> String) -> String {
+    let mut names = names.into_iter();
+    let first: Vec<String> = names.by_ref().take(LISTED_NAMES).map(show).collect();
+    let first = first.join(", ");
+    match names.count() {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,6 +226,20 @@ mod tests {
             module: "m".to_owned(),
             message: message.to_owned(),
         }
+    }
+
+    #[test]
+    fn a_line_lists_few_names() {
+        assert_eq!(listed(0..2, |n| n.to_string()), "0, 1");
+        assert_eq!(
+            listed(0..12, |n| n.to_string()),
+            "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"
+        );
+        let beyond = |n: i32| {
+            assert!(n < 10, "not even written");
+            String::new()
+        };
+        listed(0..1_000_000, beyond);
     }
 
     #[test]

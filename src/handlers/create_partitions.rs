@@ -13,6 +13,7 @@ use crate::api_error::{ApiError, code_and_message};
 use crate::ask_controller::ask_controller;
 use crate::broker::Broker;
 use crate::dispatch::{RequestContext, Served, served};
+use crate::logging::listed;
 
 /// What this file serves.
 pub const SERVED: Served = served!(CreatePartitions, 0..=3, handle);
@@ -27,27 +28,9 @@ async fn handle(
     let (count, validate_only) = (asked.len(), request.validate_only);
     let asked = broker.controller.create_partitions(asked, validate_only);
     let outcomes = ask_controller(count, request.timeout_ms, validate_only, asked).await;
-    let mut results = Vec::with_capacity(once.len() + duplicates.len());
-    for (topic, outcome) in once.into_iter().zip(outcomes) {
-        match &outcome {
-            Ok(()) if validate_only => {}
-            Ok(()) => log::info!(
-                "client {:?} raised the partitions of topic {} to {}",
-                context.client_id(),
-                topic.name,
-                topic.count
-            ),
-            Err(error) => log::info!(
-                "client {:?} could not raise the partitions of topic {} to {}: {} {}",
-                context.client_id(),
-                topic.name,
-                topic.count,
-                error.code.name(),
-                error.message.as_deref().unwrap_or("")
-            ),
-        }
-        results.push(result(topic.name, outcome));
-    }
+    note(context, once.iter().zip(&outcomes), validate_only);
+    let results = once.into_iter().zip(outcomes);
+    let mut results: Vec<_> = results.map(|(topic, outcome)| result(topic.name, outcome)).collect();
     for name in duplicates {
         results.push(result(
             name,
@@ -57,6 +40,28 @@ async fn handle(
     CreatePartitionsResponse {
         results,
         ..Default::default()
+    }
+}
+
+/// One line each, however many topics a client sends.
+fn note<'a>(
+    context: &RequestContext,
+    outcomes: impl Iterator<Item = (&'a CreatePartitionsTopic, &'a Result<(), ApiError>)> + Clone,
+    validate_only: bool,
+) {
+    let client = context.client_id();
+    let raised = outcomes.clone().filter(|(_, outcome)| outcome.is_ok());
+    let raised = listed(raised, |(topic, _)| format!("{} to {}", topic.name, topic.count));
+    if !raised.is_empty() && !validate_only {
+        log::info!("client {client:?} raised the partitions of topics: {raised}");
+    }
+    let refused = outcomes.filter_map(|(topic, outcome)| Some((topic, outcome.as_ref().err()?)));
+    let refused = listed(refused, |(topic, error)| {
+        let (code, message) = (error.code.name(), error.message.as_deref().unwrap_or(""));
+        format!("{} to {} ({code} {message})", topic.name, topic.count)
+    });
+    if !refused.is_empty() {
+        log::info!("client {client:?} could not raise the partitions of topics: {refused}");
     }
 }
 

@@ -16,6 +16,7 @@ use crate::api_error::{ApiError, code_and_message};
 use crate::ask_controller::ask_controller;
 use crate::broker::Broker;
 use crate::dispatch::{RequestContext, Served, served};
+use crate::logging::listed;
 use crate::topics::CLUSTER_METADATA;
 
 /// What this file serves.
@@ -40,7 +41,6 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: CreateT
             Some(refusal) => Err(refusal),
             None => outcomes.next().unwrap_or_else(|| Err(ApiError::timed_out())),
         };
-        note(context, &topic.name, &outcome, validate_only);
         let mut result = result(&broker.config, topic.name.clone(), outcome);
         if result.error_code == ErrorCode::REQUEST_TIMED_OUT {
             // It may have been made all the same.
@@ -48,8 +48,10 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: CreateT
         }
         result
     });
+    let topics: Vec<CreatableTopicResult> = topics.collect();
+    note(context, &topics, validate_only);
     CreateTopicsResponse {
-        topics: topics.collect(),
+        topics,
         ..Default::default()
     }
 }
@@ -84,20 +86,28 @@ fn new_topic(topic: &CreatableTopic) -> NewTopic {
     }
 }
 
-fn note(context: &RequestContext, name: &str, outcome: &Result<CreatedTopic, ApiError>, validate_only: bool) {
+/// One line each, however many topics a client sends.
+fn note(context: &RequestContext, topics: &[CreatableTopicResult], validate_only: bool) {
     let client = context.client_id();
-    match outcome {
-        Ok(_) if validate_only => {}
-        Ok(created) => log::info!(
-            "client {client:?} created topic {name} with {} partitions, replication factor {}",
-            created.num_partitions,
-            created.replication_factor
-        ),
-        Err(error) => log::info!(
-            "client {client:?} could not create topic {name}: {} {}",
-            error.code.name(),
-            error.message.as_deref().unwrap_or("")
-        ),
+    let is_created = |topic: &&CreatableTopicResult| topic.error_code == ErrorCode::NONE;
+    let created = listed(topics.iter().filter(is_created), |topic| {
+        let CreatableTopicResult {
+            name,
+            num_partitions,
+            replication_factor,
+            ..
+        } = topic;
+        format!("{name} ({num_partitions} partitions, replication factor {replication_factor})")
+    });
+    if !created.is_empty() && !validate_only {
+        log::info!("client {client:?} created topics: {created}");
+    }
+    let refused = listed(topics.iter().filter(|topic| !is_created(topic)), |topic| {
+        let message = topic.error_message.as_deref().unwrap_or("");
+        format!("{} ({} {message})", topic.name, topic.error_code.name())
+    });
+    if !refused.is_empty() {
+        log::info!("client {client:?} could not create topics: {refused}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! DeleteTopics (20), v0–6: by name, from v6 on by id (KIP-516); v5 has messages.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use controller::{DeletedTopic, TopicRef};
@@ -13,6 +14,7 @@ use crate::api_error::{ApiError, code_and_message};
 use crate::ask_controller::ask_controller;
 use crate::broker::Broker;
 use crate::dispatch::{RequestContext, Served, served};
+use crate::logging::listed;
 
 /// What this file serves.
 pub const SERVED: Served = served!(DeleteTopics, 0..=6, handle);
@@ -26,27 +28,52 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: DeleteT
             ..Default::default()
         };
     }
-    let found: Vec<Result<TopicRef, ApiError>> = topics.iter().map(|topic| find(broker, topic)).collect();
-    let refs: Vec<TopicRef> = found.iter().filter_map(|found| found.as_ref().ok().cloned()).collect();
+    let Asked { refs, places } = Asked::new(&topics, |topic| find(broker, topic));
     let count = refs.len();
     let asked = broker.controller.delete_topics(refs);
-    let mut outcomes = ask_controller(count, request.timeout_ms, false, asked)
-        .await
-        .into_iter();
-    let responses = topics.into_iter().zip(found).map(|(mut topic, found)| {
-        if topic.name.is_none() {
+    let outcomes = ask_controller(count, request.timeout_ms, false, asked).await;
+    let responses = topics.into_iter().zip(places).map(|(mut topic, place)| {
+        if topic.name.is_none() && !topic.topic_id.is_zero() {
             topic.name = broker
                 .metadata
                 .topic_name(topic.topic_id)
                 .map(|name| Utf8Bytes::from(&*name));
         }
-        let outcome = found.and_then(|_| outcomes.next().unwrap_or_else(|| Err(ApiError::timed_out())));
-        note(context, &topic, &outcome);
+        let outcome = place.and_then(|place| outcomes[place].clone());
         result(topic, outcome)
     });
+    let responses: Vec<DeletableTopicResult> = responses.collect();
+    note(context, &responses);
     DeleteTopicsResponse {
-        responses: responses.collect(),
+        responses,
         ..Default::default()
+    }
+}
+
+/// What the controller is asked, and which of its answers each topic of the request gets.
+struct Asked {
+    /// Each topic once, however often and in whichever way it is named: a deletion names all its partitions.
+    refs: Vec<TopicRef>,
+    places: Vec<Result<usize, ApiError>>,
+}
+
+impl Asked {
+    /// `find` gives a topic's name, or says why it is refused.
+    fn new(topics: &[DeleteTopicState], find: impl Fn(&DeleteTopicState) -> Result<Arc<str>, ApiError>) -> Self {
+        let mut refs = Vec::new();
+        let mut place_of: HashMap<Arc<str>, usize> = HashMap::new();
+        let mut place = |topic: &DeleteTopicState| {
+            let name = find(topic)?;
+            Ok(*place_of.entry(name).or_insert_with_key(|name| {
+                refs.push(match topic.name {
+                    Some(_) => TopicRef::Name(name.to_string()),
+                    None => TopicRef::Id(topic.topic_id),
+                });
+                refs.len() - 1
+            }))
+        };
+        let places = topics.iter().map(&mut place).collect();
+        Asked { refs, places }
     }
 }
 
@@ -75,38 +102,39 @@ fn refusal_of_all(topics: &[DeleteTopicState], deletion_enabled: bool, version: 
             "A topic is named by its name or by its id, not by both.",
         ));
     }
-    if topics.iter().any(|t| t.name.is_none() && t.topic_id.is_zero()) {
-        return Some(ApiError::invalid_request("A topic is named by its name or by its id."));
-    }
     None
 }
 
-fn find(broker: &Broker, topic: &DeleteTopicState) -> Result<TopicRef, ApiError> {
+/// A topic's name.
+fn find(broker: &Broker, topic: &DeleteTopicState) -> Result<Arc<str>, ApiError> {
     match &topic.name {
-        Some(name) if broker.metadata.topic(name).is_some() => Ok(TopicRef::Name(name.to_string())),
-        Some(name) => Err(ApiError::unknown_topic(name)),
-        None if broker.metadata.topic_name(topic.topic_id).is_some() => Ok(TopicRef::Id(topic.topic_id)),
-        None => Err(ApiError::new(
-            ErrorCode::UNKNOWN_TOPIC_ID,
-            format!("No topic has the id {}.", topic.topic_id),
-        )),
+        Some(name) => broker
+            .metadata
+            .topic(name)
+            .map(|found| found.topic.clone())
+            .ok_or_else(|| ApiError::unknown_topic(name)),
+        // The code of KRaft; ZooKeeper mode speaks of authorisation. Both go on with the other topics.
+        None if topic.topic_id.is_zero() => Err(ApiError::invalid_request("Neither topic name nor id were specified.")),
+        None => broker.metadata.topic_name(topic.topic_id).ok_or_else(|| {
+            let message = format!("No topic has the id {}.", topic.topic_id);
+            ApiError::new(ErrorCode::UNKNOWN_TOPIC_ID, message)
+        }),
     }
 }
 
-fn note(context: &RequestContext, topic: &DeleteTopicState, outcome: &Result<DeletedTopic, ApiError>) {
+/// One line each, however many topics a client sends.
+fn note(context: &RequestContext, responses: &[DeletableTopicResult]) {
     let client = context.client_id();
-    match outcome {
-        Ok(deleted) => log::info!(
-            "client {client:?} deleted topic {} ({})",
-            deleted.name,
-            deleted.topic_id
-        ),
-        Err(error) => log::info!(
-            "client {client:?} could not delete topic {} ({}): {}",
-            topic.name.as_deref().unwrap_or(""),
-            topic.topic_id,
-            error.code.name()
-        ),
+    let name = |topic: &DeletableTopicResult| format!("{} ({})", topic.name.as_deref().unwrap_or(""), topic.topic_id);
+    let is_deleted = |topic: &&DeletableTopicResult| topic.error_code == ErrorCode::NONE;
+    let deleted = listed(responses.iter().filter(is_deleted), name);
+    if !deleted.is_empty() {
+        log::info!("client {client:?} deleted topics: {deleted}");
+    }
+    let refused = responses.iter().filter(|topic| !is_deleted(topic));
+    let refused = listed(refused, |topic| format!("{}: {}", name(topic), topic.error_code.name()));
+    if !refused.is_empty() {
+        log::info!("client {client:?} could not delete topics: {refused}");
     }
 }
 
@@ -149,9 +177,31 @@ mod tests {
     fn a_topic_is_named_in_one_way() {
         let refused = |topic| refusal_of_all(&[topic], true, 6).map(|e| e.code);
         assert_eq!(refused(topic(Some("t"), 1)), Some(ErrorCode::INVALID_REQUEST));
-        assert_eq!(refused(topic(None, 0)), Some(ErrorCode::INVALID_REQUEST));
+        assert_eq!(refused(topic(None, 0)), None, "the others are deleted all the same");
         assert_eq!(refused(topic(Some("t"), 0)), None);
         assert_eq!(refused(topic(None, 1)), None);
+    }
+
+    #[test]
+    fn a_topic_is_deleted_once_however_often_it_is_named() {
+        // Topic 7 is `seven`.
+        let find = |topic: &DeleteTopicState| match &topic.name {
+            Some(name) => Ok(Arc::from(&**name)),
+            None if topic.topic_id == Uuid([7; 16]) => Ok(Arc::from("seven")),
+            None => Err(ApiError::invalid_request("unknown")),
+        };
+        let topics = [
+            topic(Some("a"), 0),
+            topic(None, 7),
+            topic(None, 0),
+            topic(Some("a"), 0),
+            topic(Some("seven"), 0),
+            topic(None, 7),
+        ];
+        let Asked { refs, places } = Asked::new(&topics, find);
+        assert_eq!(refs, [TopicRef::Name("a".into()), TopicRef::Id(Uuid([7; 16]))]);
+        let places: Vec<Option<usize>> = places.into_iter().map(Result::ok).collect();
+        assert_eq!(places, [Some(0), Some(1), None, Some(0), Some(1), Some(1)]);
     }
 
     #[test]

@@ -11,3 +11,4 @@ mod dump_log;
 mod fetch_sessions;
 mod interrupted;
 mod lifecycle;
+mod topics;
