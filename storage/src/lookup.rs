@@ -3,8 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use protocol::records::{Record, RecordBatch};
+use protocol::records::{RecordBatch, RecordSkimmer};
 
 use crate::disk::LogFile;
 use crate::error::ReadError;
@@ -242,12 +241,14 @@ fn first_record(
     bytes.truncate(read);
     let batch = RecordBatch::parse(&bytes).map_err(|_| corrupt())?;
     batch.check_crc().map_err(|_| corrupt())?;
-    let records: Bytes = batch.inflate(MAX_INFLATED_BYTES).map_err(|_| corrupt())?;
-    let mut rest = &records[..];
-    for _ in 0..batch.records_count() {
-        let record = Record::read(&mut rest).map_err(|_| corrupt())?;
-        let timestamp = batch.record_timestamp(record.timestamp_delta);
-        let offset = batch.base_offset() + i64::from(record.offset_delta);
+    // Piece by piece: what the batch becomes need not be held.
+    let codec = batch.attributes().compression_type().map_err(|_| corrupt())?;
+    let (count, records) = (batch.records_count(), batch.records_bytes());
+    let shapes = RecordSkimmer::new(codec, count, records, MAX_INFLATED_BYTES).map_err(|_| corrupt())?;
+    for shape in shapes {
+        let shape = shape.map_err(|_| corrupt())?;
+        let timestamp = batch.record_timestamp(shape.timestamp_delta);
+        let offset = batch.base_offset() + i64::from(shape.offset_delta);
         if wanted(timestamp, offset) {
             return Ok(Some((timestamp, offset)));
         }
