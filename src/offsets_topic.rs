@@ -146,6 +146,14 @@ fn append_error(partition: &Partition, failure: &AppendFailure) -> OffsetsLogErr
         AppendFailure::Log(AppendError::Closed { .. }) => OffsetsLogError::NotLeader,
         AppendFailure::Log(AppendError::LogDir(_)) => OffsetsLogError::Storage,
         AppendFailure::Log(AppendError::RecordBatchTooLarge { .. }) => OffsetsLogError::TooLarge,
-        AppendFailure::Log(_) => OffsetsLogError::Refused,
+        // The coordinator's batches are well-formed, without a producer, and appended by the leader.
+        AppendFailure::Log(
+            AppendError::OutOfOrderSequence { .. }
+            | AppendError::InvalidProducerEpoch { .. }
+            | AppendError::InvalidTxnState { .. }
+            | AppendError::CorruptBatch { .. }
+            | AppendError::UnexpectedOffset { .. }
+            | AppendError::OffsetsOutOfOrder { .. },
+        ) => OffsetsLogError::Refused,
     }
 }

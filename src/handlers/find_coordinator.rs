@@ -14,6 +14,7 @@ use protocol::wire::Utf8Bytes;
 
 use crate::broker::{Broker, Node};
 use crate::dispatch::{RequestContext, Served, served};
+use crate::handlers::to_code::ToCode;
 use crate::topics::CONSUMER_OFFSETS;
 
 /// How this key is served.
@@ -47,11 +48,13 @@ async fn handle(
         };
     }
     let found = find(broker, context, request.key_type, &request.key);
-    let error_code = found.as_ref().err().copied().unwrap_or(ErrorCode::NONE);
-    let node = found.unwrap_or_else(|_| no_node());
+    let (node, error_code, message) = match found {
+        Ok(node) => (node, ErrorCode::NONE, "NONE"),
+        Err(reason) => (no_node(), reason.to_code(), reason.message()),
+    };
     FindCoordinatorResponse {
         error_code,
-        error_message: Some(Utf8Bytes::from_static(message(error_code))),
+        error_message: Some(Utf8Bytes::from_static(message)),
         node_id: node.id,
         host: Utf8Bytes::from(node.host),
         port: node.port,
@@ -59,8 +62,32 @@ async fn handle(
     }
 }
 
+/// Why no coordinator is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoCoordinator {
+    /// The topic of the groups is not there, its partition has no leader, or too many are asked for: clients ask again.
+    NotAvailable,
+    /// There are no transactions yet.
+    Transactions,
+    /// Nothing of this type has a coordinator.
+    UnknownKeyType,
+}
+
+impl NoCoordinator {
+    fn message(self) -> &'static str {
+        match self {
+            NoCoordinator::NotAvailable => "The coordinator is not available.",
+            NoCoordinator::Transactions => "Transactions are not supported by this broker yet.",
+            NoCoordinator::UnknownKeyType => "There is no coordinator for keys of this type.",
+        }
+    }
+}
+
 /// Each key once, at its first place: clients look answers up by their key. Kafka answers each place.
-fn coordinators(keys: Vec<Utf8Bytes>, mut find: impl FnMut(&Utf8Bytes) -> Result<Node, ErrorCode>) -> Vec<Coordinator> {
+fn coordinators(
+    keys: Vec<Utf8Bytes>,
+    mut find: impl FnMut(&Utf8Bytes) -> Result<Node, NoCoordinator>,
+) -> Vec<Coordinator> {
     let mut seen: HashSet<Utf8Bytes> = HashSet::new();
     let distinct = keys.into_iter().filter(|key| seen.insert(key.clone()));
     distinct
@@ -69,43 +96,46 @@ fn coordinators(keys: Vec<Utf8Bytes>, mut find: impl FnMut(&Utf8Bytes) -> Result
             let found = match nth < MAX_KEYS {
                 true => find(&key),
                 // Clients ask again, for those that are left.
-                false => Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
+                false => Err(NoCoordinator::NotAvailable),
             };
             coordinator(key, found)
         })
         .collect()
 }
 
-fn find(broker: &Broker, context: &RequestContext, key_type: i8, key: &str) -> Result<Node, ErrorCode> {
+fn find(broker: &Broker, context: &RequestContext, key_type: i8, key: &str) -> Result<Node, NoCoordinator> {
     match key_type {
         GROUP => {}
-        TRANSACTION => return Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
-        SHARE if context.version >= 6 => return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
-        _ => return Err(ErrorCode::INVALID_REQUEST),
+        TRANSACTION => return Err(NoCoordinator::Transactions),
+        SHARE if context.version >= 6 => return Err(NoCoordinator::NotAvailable),
+        _ => return Err(NoCoordinator::UnknownKeyType),
     }
     broker
         .metadata
         .partition(CONSUMER_OFFSETS, broker.groups.partition_for(key))
         .and_then(|partition| broker.node(context, partition.leader))
-        .ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)
+        .ok_or(NoCoordinator::NotAvailable)
 }
 
-fn coordinator(key: Utf8Bytes, found: Result<Node, ErrorCode>) -> Coordinator {
-    let error_code = found.as_ref().err().copied().unwrap_or(ErrorCode::NONE);
-    let node = found.unwrap_or_else(|_| no_node());
+fn coordinator(key: Utf8Bytes, found: Result<Node, NoCoordinator>) -> Coordinator {
+    let (node, error_code, message) = match found {
+        Ok(node) => (node, ErrorCode::NONE, ""),
+        Err(reason) => {
+            let message = match reason {
+                // As in Kafka: with a long answer it would stand there many times.
+                NoCoordinator::NotAvailable => "",
+                NoCoordinator::Transactions | NoCoordinator::UnknownKeyType => reason.message(),
+            };
+            (no_node(), reason.to_code(), message)
+        }
+    };
     Coordinator {
         key,
         node_id: node.id,
         host: Utf8Bytes::from(node.host),
         port: node.port,
         error_code,
-        error_message: match error_code {
-            ErrorCode::INVALID_REQUEST | ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED => {
-                Some(Utf8Bytes::from_static(message(error_code)))
-            }
-            // Kafka sends none here.
-            _ => Some(Utf8Bytes::default()),
-        },
+        error_message: Some(Utf8Bytes::from_static(message)),
     }
 }
 
@@ -116,15 +146,6 @@ fn no_node() -> Node {
         host: String::new(),
         port: -1,
         rack: None,
-    }
-}
-
-fn message(error_code: ErrorCode) -> &'static str {
-    match error_code {
-        ErrorCode::NONE => "NONE",
-        ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED => "Transactions are not supported by this broker yet.",
-        ErrorCode::INVALID_REQUEST => "There is no coordinator for keys of this type.",
-        _ => "The coordinator is not available.",
     }
 }
 

@@ -7,13 +7,12 @@
 
 use std::sync::Arc;
 
-use controller::ControllerError;
 use protocol::ErrorCode;
 use protocol::messages::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 
 use crate::broker::Broker;
 use crate::dispatch::{RequestContext, Served, served};
-use crate::handlers::to_code::ToCode;
+use crate::handlers::to_code;
 
 /// What this file serves.
 pub const SERVED: Served = served!(InitProducerId, 0..=5, handle);
@@ -46,7 +45,7 @@ async fn handle(
         },
         Err(error) => {
             log::error!("client {:?} gets no producer id: {error}", context.client_id());
-            refused(code_of(&error))
+            refused(to_code::for_producer(&error))
         }
     }
 }
@@ -61,14 +60,6 @@ fn refusal(request: &InitProducerIdRequest) -> Option<ErrorCode> {
     let has_id = request.producer_id != NO_PRODUCER_ID;
     let has_epoch = request.producer_epoch != NO_PRODUCER_EPOCH;
     (has_id != has_epoch).then_some(ErrorCode::INVALID_REQUEST)
-}
-
-/// A broker that stops is asked again, here or elsewhere: producers know that of this code alone.
-fn code_of(error: &ControllerError) -> ErrorCode {
-    match error {
-        ControllerError::Stopped => ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
-        ControllerError::Rejected(_) | ControllerError::Store(_) => error.to_code(),
-    }
 }
 
 fn refused(error_code: ErrorCode) -> InitProducerIdResponse {

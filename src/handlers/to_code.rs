@@ -5,6 +5,7 @@ use storage::{AppendError, LogStartOffsetError, ReadError, ValidateError};
 
 use controller::{ControllerError, Rejection};
 
+use super::find_coordinator::NoCoordinator;
 use crate::group::{Rejection as GroupRejection, ZookeeperOffsetsError};
 use crate::partition::{AppendFailure, DeleteRecordsError, LeaderError, ReadFailure};
 
@@ -100,6 +101,24 @@ impl ToCode for ControllerError {
             ControllerError::Rejected(rejection) => rejection.to_code(),
             ControllerError::Store(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
             ControllerError::Stopped => ErrorCode::NOT_CONTROLLER,
+        }
+    }
+}
+
+/// What a producer that asks for its id is told: of a broker that stops it asks again, here or elsewhere, by this code alone.
+pub fn for_producer(error: &ControllerError) -> ErrorCode {
+    match error {
+        ControllerError::Stopped => ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
+        ControllerError::Rejected(_) | ControllerError::Store(_) => error.to_code(),
+    }
+}
+
+impl ToCode for NoCoordinator {
+    fn to_code(&self) -> ErrorCode {
+        match self {
+            NoCoordinator::NotAvailable => ErrorCode::COORDINATOR_NOT_AVAILABLE,
+            NoCoordinator::Transactions => ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+            NoCoordinator::UnknownKeyType => ErrorCode::INVALID_REQUEST,
         }
     }
 }
