@@ -24,6 +24,10 @@ pub struct SimDisk(Arc<Mutex<State>>);
 /// What a program asks of the disk, as far as that may take long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SimCall {
+    /// [`Disk::open`] and [`Disk::create`]
+    Open,
+    /// [`LogFile::pread`] and [`LogFile::pread_nowait`]
+    Read,
     /// [`LogFile::pwritev`]
     Write,
     /// [`LogFile::fsync`]
@@ -333,10 +337,12 @@ impl LogFile for SimFile {
     }
 
     fn pread(&self, buf: &mut [u8], at: u64) -> io::Result<usize> {
+        self.disk.announce(SimCall::Read);
         self.read(buf, at)
     }
 
     fn pread_nowait(&self, buf: &mut [u8], at: u64) -> io::Result<usize> {
+        self.disk.announce(SimCall::Read);
         if self.disk.0.lock().cold {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -415,6 +421,7 @@ impl LogFile for SimFile {
 
 impl Disk for SimDisk {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
+        self.announce(SimCall::Open);
         let state = self.0.lock();
         state.check_alive()?;
         let file = state.file(path)?;
@@ -425,6 +432,7 @@ impl Disk for SimDisk {
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
+        self.announce(SimCall::Open);
         let mut state = self.0.lock();
         state.check_alive()?;
         let file = match state.file(path) {
