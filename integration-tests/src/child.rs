@@ -96,6 +96,12 @@ impl Child {
         command
             .stdout(stdout.unwrap_or(file))
             .stderr(Stdio::from(create("stderr")));
+        // What it leaves in the temporary directory goes with its output, also when it is killed.
+        if command.get_envs().all(|(name, _)| name != "TMPDIR") {
+            let own = output.path().join("tmp");
+            fs::create_dir(&own).expect("create a temporary directory");
+            command.env("TMPDIR", own);
+        }
         command.process_group(0);
         let shown = format!("{command:?}");
         let inner = spawn(command).unwrap_or_else(|error| panic!("start {shown}: {error}"));

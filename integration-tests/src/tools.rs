@@ -35,8 +35,12 @@ pub fn java(version: &str, main_class: &str) -> Command {
 
 /// The same on a class path of the caller's.
 pub fn java_on(class_path: &str, version: &str, main_class: &str) -> Command {
-    let mut command = bound_command("java");
+    // Java does not look at TMPDIR, and leaves compression libraries and counters there when it is killed.
+    let mut command = bound_command("sh");
     command.args([
+        "-c",
+        "exec java -Djava.io.tmpdir=\"${TMPDIR:-/tmp}\" -XX:-UsePerfData \"$@\"",
+        "java",
         "-XX:TieredStopAtLevel=1",
         "-XX:+UseSerialGC",
         "-Xshare:auto",

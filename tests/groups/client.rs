@@ -20,11 +20,14 @@ use protocol::messages::{
     },
 };
 use protocol::{ApiKey, ErrorCode, Message, Reader, Utf8Bytes, Writer};
+use tempfile::TempDir;
 
 /// A broker of its own, or the one that the environment names.
 pub struct Server {
     child: Option<Child>,
     pub address: String,
+    /// Where all that it writes lies: it is killed and removes nothing itself.
+    _dir: Option<TempDir>,
 }
 
 impl Server {
@@ -35,7 +38,11 @@ impl Server {
     /// With these keys overridden, where it is a broker of its own.
     pub fn start_with(overrides: &[&str]) -> Server {
         if let Ok(address) = std::env::var("GROUPS_AT") {
-            return Server { child: None, address };
+            return Server {
+                child: None,
+                address,
+                _dir: None,
+            };
         }
         let dir = tempfile::tempdir().expect("a temporary directory");
         let ready = dir.path().join("ready");
@@ -45,6 +52,7 @@ impl Server {
             .args(overrides.iter().flat_map(|key| ["--override", key]))
             .arg("--ready-file")
             .arg(&ready)
+            .env("TMPDIR", dir.path())
             .stdout(Stdio::null())
             .spawn()
             .expect("the binary starts");
@@ -55,6 +63,7 @@ impl Server {
                     return Server {
                         child: Some(child),
                         address: address.trim().to_string(),
+                        _dir: Some(dir),
                     };
                 }
                 _ => assert!(Instant::now() < deadline, "the broker does not become ready"),
