@@ -1,5 +1,6 @@
 //! What proves a broker from outside: one binary, so that it links once. `cargo test … clients::` and the like choose.
 
+mod any_bytes;
 mod bad_batches;
 mod bad_bytes;
 mod clients;

@@ -1,0 +1,130 @@
+//! Any bytes on the port, where Sordini does better than Kafka or something else; against Kafka these would say nothing.
+
+use crate::bad_bytes::{METADATA, closes, connect, noise, request};
+use integration_tests::child::await_some;
+use integration_tests::cluster::{Broker, Target};
+use integration_tests::wire::{Body, Connection};
+use std::fs;
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn start(overrides: &[(&str, &str)]) -> Broker {
+    Broker::start_target(Target::Sordini, overrides)
+}
+
+/// Anonymous resident memory of the broker, in bytes.
+fn resident(broker: &Broker) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", broker.id())).expect("a running broker has a status");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"))
+        .expect("RssAnon");
+    line.trim()
+        .trim_end_matches(" kB")
+        .parse::<u64>()
+        .expect("a number of kB")
+        * 1024
+}
+
+#[test]
+fn an_old_produce_is_offered_and_closed() {
+    // Kafka 3.9 serves it, Kafka 4 refuses it as we do.
+    let broker = start(&[]);
+    let (_, offered) = connect(&broker).api_versions().expect("ApiVersions");
+    let produce = offered
+        .iter()
+        .find(|(key, _, _)| *key == 0)
+        .expect("Produce is offered");
+    assert_eq!(produce.1, 0, "Produce is offered from 0 (KAFKA-18659)");
+    for version in 0..3 {
+        closes(
+            &broker,
+            "an old Produce",
+            &request(0, version, &Body::new().i16(1).i32(1000).i32(0).0),
+        );
+    }
+    let refusals = broker
+        .log()
+        .lines()
+        .filter(|line| line.contains("raw-socket") && line.contains("Produce"))
+        .count();
+    assert!(refusals >= 1, "no line about it:\n{}", broker.log());
+}
+
+#[test]
+fn a_refused_request_leaves_one_line() {
+    let broker = start(&[]);
+    for _ in 0..50 {
+        closes(&broker, "an unknown version", &request(METADATA, 99, &[0, 0]));
+    }
+    let line = await_some("a line about it", LIMIT, || {
+        broker
+            .log()
+            .lines()
+            .find(|line| line.contains("raw-socket"))
+            .map(str::to_owned)
+    });
+    assert!(line.contains("Metadata") && line.contains("99"), "{line}");
+    let lines = broker.log().lines().filter(|line| line.contains("raw-socket")).count();
+    assert!(lines < 10, "{lines} lines of one thing:\n{}", broker.log());
+}
+
+#[test]
+fn idle_connections_cost_little() {
+    const IDLE: usize = 2_000;
+    const BYTES_EACH: u64 = 4 * 1024;
+    let broker = start(&[]);
+    // Each has been served, so that whatever a request leaves behind counts.
+    let served = || {
+        let mut connection = connect(&broker);
+        connection.api_versions().expect("served");
+        connection
+    };
+    // What the first connections bring about is there for all of them.
+    let warm: Vec<Connection> = (0..20).map(|_| served()).collect();
+    let before = resident(&broker);
+    let mut idle: Vec<Connection> = (0..IDLE).map(|_| served()).collect();
+    // Half of them begin a large frame. Kafka would allocate it.
+    for connection in idle.iter_mut().step_by(2) {
+        connection.send_raw(&(1i32 << 20).to_be_bytes()).expect("begin a frame");
+    }
+    served();
+    let each = resident(&broker).saturating_sub(before) / IDLE as u64;
+    assert!(
+        each < BYTES_EACH,
+        "{each} bytes for each of {IDLE} connections that send nothing"
+    );
+    drop((warm, idle));
+}
+
+#[test]
+fn a_slow_frame_ends_at_the_deadline() {
+    // Kafka takes each byte for activity.
+    let broker = start(&[("connections.max.idle.ms", "3000")]);
+    let mut connection = connect(&broker);
+    connection.send_raw(&1000i32.to_be_bytes()).expect("begin a frame");
+    await_some("the end of a connection that sends a byte at a time", LIMIT, || {
+        std::thread::sleep(Duration::from_millis(200));
+        connection.send_raw(&[0]).is_err().then_some(())
+    });
+}
+
+#[test]
+fn large_claims_cost_no_memory() {
+    // Kafka allocates what a frame claims, and dies of this.
+    let broker = start(&[]);
+    connect(&broker).api_versions().expect("warm up");
+    let before = resident(&broker);
+    let mut open = Vec::new();
+    for _ in 0..200 {
+        // 90 MiB are allowed, but only what arrives may cost memory.
+        let mut connection = connect(&broker);
+        connection.send_raw(&(90i32 << 20).to_be_bytes()).expect("a claim");
+        connection.send_raw(&noise(1000, 1)).expect("a little of it");
+        open.push(connection);
+    }
+    connect(&broker).api_versions().expect("others are served");
+    let grown = resident(&broker).saturating_sub(before);
+    assert!(grown < 64 << 20, "{grown} bytes for 200 claims of 90 MiB");
+}
