@@ -15,7 +15,7 @@ test-all: ## what takes longer, in shards; those that passed on this very commit
 	scripts/setup
 	scripts/shards all $(SHARDS)
 
-bench: ## Sordini beside Apache Kafka; see BENCHMARKS.md
+bench: ## Sordini beside Apache Kafka, on this machine
 	scripts/setup && scripts/bench
 
 fuzz: ## fuzz the protocol decoder for an hour
