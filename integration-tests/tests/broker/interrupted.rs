@@ -95,6 +95,48 @@ fn a_signal_ends_the_start_before_the_next_log() {
     assert_eq!(connection.partitions("held"), PARTITIONS);
 }
 
+#[test]
+fn a_ready_file_that_can_no_longer_be_written_ends_in_a_stop_in_order() {
+    let mut broker = Broker::start_target(Target::Sordini, &[]);
+    Connection::open(broker.address())
+        .expect("connect")
+        .create_topic("held", PARTITIONS, &[]);
+    broker.stop();
+    let (run, mark) = (
+        broker.log_dir().with_file_name("run"),
+        broker.log_dir().join(".kafka_cleanshutdown"),
+    );
+    let ready = run.join("ready");
+    let too_late = (0..20).find_map(|_| {
+        fs::create_dir(&run).expect("create");
+        fs::write(&ready, "127.0.0.1:1\n").expect("write");
+        let mut child = Child::start(command_on(&broker, bound_command(sordini_binary()), &ready));
+        // It is tried out before the logs are opened; by the time that they are open its directory is gone.
+        await_some("the ready file of a broker that is gone is removed", LIMIT, || {
+            assert!(child.ended().is_none(), "{}", child.stderr());
+            (!ready.exists() && !mark.exists()).then_some(())
+        });
+        await_some("nobody writes there", LIMIT, || fs::remove_dir_all(&run).ok());
+        let ended = await_some("it serves or ends", LIMIT, || {
+            let serves = child.stdout().contains("serves") && !child.stderr().contains("ready file");
+            child.ended().map(Some).or(serves.then_some(None))
+        });
+        match ended {
+            Some(status) => Some((status, child.stderr())),
+            // The file was there before its directory went, or the failure is about to come.
+            None => {
+                child.signal(Signal::TERM);
+                let status = child.wait(LIMIT).expect("stops");
+                child.stderr().contains("ready file").then(|| (status, child.stderr()))
+            }
+        }
+    });
+    let (status, said) = too_late.expect("in one of many tries the directory went between");
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("writing the ready file"), "{said}");
+    assert!(mark.exists(), "no mark of a clean stop:\n{said}");
+}
+
 /// A pipe that takes nothing more: whoever writes to it waits, as long as its other end is open and not read.
 fn full_pipe() -> (PipeReader, PipeWriter) {
     let (reader, mut writer) = pipe().expect("a pipe");
