@@ -21,5 +21,9 @@ fuzz_target!(|input: &[u8]| {
     // Decoded twice within a reader's budget of 16 bytes for one, and written twice.
     let inflates = input.first().is_some_and(|selector| *selector > LAST_MESSAGE);
     let own = if inflates { INFLATING_OWN } else { MESSAGES_OWN };
-    assert!(peak <= own + 64 * input.len(), "{} bytes of input took {peak} bytes of memory", input.len());
+    assert!(
+        peak <= own + 64 * input.len(),
+        "{} bytes of input took {peak} bytes of memory",
+        input.len()
+    );
 });
