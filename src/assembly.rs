@@ -10,7 +10,7 @@ use anyhow::Context;
 use config::{BrokerConfig, TopicConfig};
 use controller::driver;
 use controller::startup::Bootstrap;
-use controller::store_embedded::EmbeddedStore;
+use controller::store_embedded::{self, EmbeddedStore};
 use controller::{BrokerRegistration, ConfigMap, Endpoint, TopicPolicy};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -88,6 +88,7 @@ pub async fn assemble(config: Arc<BrokerConfig>, cancelled: &AtomicBool) -> anyh
     let limits = start::limits(&config)?;
     let mut dirs = LogDirs::open(&config)?;
     let listeners = start::bind(&config)?;
+    dirs.require_metadata_store(&config.metadata_log_dir.join(store_embedded::FILE_NAME))?;
     let store = EmbeddedStore::open(&config.metadata_log_dir).context("the metadata store")?;
     let store = Arc::new(store);
     let bootstrap = Bootstrap::new(store.clone()).await?;

@@ -1,6 +1,6 @@
 //! The directories of `log.dirs` before their logs are opened: whose they are.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::BrokerConfig;
@@ -51,6 +51,30 @@ pub enum LogDirsError {
         second: String,
         /// Its cluster.
         second_id: String,
+    },
+    /// There are logs, but not the metadata store that knows their topics.
+    #[error(
+        "there is no metadata store at {store}, but {first} and {others} more logs lie in log.dirs: without the store their topics \
+         are unknown{elsewhere}. It belongs into metadata.log.dir, by default the first of log.dirs; a new broker needs empty \
+         directories"
+    )]
+    NoMetadataStore {
+        /// Where it should be.
+        store: String,
+        /// One of the logs.
+        first: String,
+        /// How many more there are.
+        others: usize,
+        /// Where one lies, in words; empty for nowhere.
+        elsewhere: String,
+    },
+    /// A directory cannot be listed.
+    #[error("{path}: {source}")]
+    List {
+        /// The directory.
+        path: String,
+        /// Why not.
+        source: std::io::Error,
     },
 }
 
@@ -112,6 +136,51 @@ impl LogDirs {
             }
         }
         Ok(())
+    }
+
+    /// Refuses logs without the metadata store that belongs to them: with a new one in its place all topics would be gone, and the
+    /// next topics of those names would meet logs that are not theirs.
+    ///
+    /// # Errors
+    /// [`LogDirsError::NoMetadataStore`], [`LogDirsError::List`]
+    pub fn require_metadata_store(&self, store: &Path) -> Result<(), LogDirsError> {
+        if store.exists() {
+            return Ok(());
+        }
+        let (mut logs, mut elsewhere) = (Vec::new(), String::new());
+        for dir in &self.online {
+            let listed = |source| LogDirsError::List {
+                path: dir.path().display().to_string(),
+                source,
+            };
+            for entry in std::fs::read_dir(dir.path()).map_err(listed)? {
+                let path = entry.map_err(listed)?.path();
+                if path.file_name() == store.file_name() {
+                    elsewhere = format!("; one lies at {}", path.display());
+                }
+                // A deleted log waits for the removal of its files.
+                if path
+                    .extension()
+                    .is_some_and(|e| e.to_string_lossy().ends_with("-delete"))
+                {
+                    continue;
+                }
+                // What every log has; a directory of another kind is refused when the logs are opened.
+                if path.join("partition.metadata").exists() || path.join("leader-epoch-checkpoint").exists() {
+                    logs.push(path.display().to_string());
+                }
+            }
+        }
+        logs.sort_unstable();
+        match logs.split_first() {
+            None => Ok(()),
+            Some((first, others)) => Err(LogDirsError::NoMetadataStore {
+                store: store.display().to_string(),
+                first: first.clone(),
+                others: others.len(),
+                elsewhere,
+            }),
+        }
     }
 
     /// The cluster that the directories belong to.

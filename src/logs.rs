@@ -273,10 +273,12 @@ impl Logs {
         config: &PartitionConfig,
         is_new: bool,
     ) -> Result<(Log, i64), LogsError> {
+        // Taken out first: what `if let` locks stays locked to its end.
+        let found = self.found.lock().remove(partition);
         if let Some(Found {
             mut log,
             high_watermark,
-        }) = self.found.lock().remove(partition)
+        }) = found
         {
             if let Some(found) = log.topic_id().filter(|found| *found != topic_id && !topic_id.is_zero()) {
                 self.found
@@ -294,8 +296,12 @@ impl Logs {
             log.set_config(config.log.clone());
             return Ok((log, high_watermark));
         }
-        if let Some(refused) = self.refused.lock().get(partition) {
-            let reason = refused.log.error.to_string();
+        let reason = self
+            .refused
+            .lock()
+            .get(partition)
+            .map(|refused| refused.log.error.to_string());
+        if let Some(reason) = reason {
             return Err(LogsError::Refused { reason });
         }
         if !is_new && self.any_offline() {
@@ -332,10 +338,12 @@ impl Logs {
         if let Some(open) = open {
             return Ok(self.delete_log(&open.log())?);
         }
-        if let Some(found) = self.found.lock().remove(partition) {
+        let found = self.found.lock().remove(partition);
+        if let Some(found) = found {
             return Ok(self.delete_log(&found.log)?);
         }
-        if let Some(refused) = self.refused.lock().remove(partition) {
+        let refused = self.refused.lock().remove(partition);
+        if let Some(refused) = refused {
             return Ok(self.delete_refused(&refused)?);
         }
         match self.any_offline() {

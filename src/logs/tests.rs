@@ -100,3 +100,32 @@ fn a_log_that_was_never_recovered_is_not_vouched_for() {
     logs.close(&[]).expect("closed");
     assert!(mark.exists());
 }
+
+#[test]
+fn a_log_of_another_topic_of_that_name_is_refused_and_left_alone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (new, _) = written(dir.path());
+    let logs = loaded(dir.path());
+    let config = PartitionConfig::new(logs.broker_config(), &new.topic, &ConfigMap::new());
+    let other = Uuid([4; 16]);
+    for _ in 0..2 {
+        let refused = logs.open_or_create(&new, other, &config, false);
+        assert!(matches!(refused, Err(LogsError::TopicId { .. })), "{refused:?}");
+    }
+    open(&logs, &new).expect("its own topic still has it");
+}
+
+#[test]
+fn logs_without_the_store_that_knows_their_topics_are_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = dir.path().join("sordini.metadata");
+    let dirs = LogDirs::open(&config(dir.path())).expect("a usable directory");
+    dirs.require_metadata_store(&store).expect("a new broker");
+    drop(dirs);
+    written(dir.path());
+    let dirs = LogDirs::open(&config(dir.path())).expect("a usable directory");
+    let refused = dirs.require_metadata_store(&store).expect_err("refused").to_string();
+    assert!(refused.contains("new-0") && refused.contains("1 more"), "{refused}");
+    std::fs::write(&store, "").expect("written");
+    dirs.require_metadata_store(&store).expect("there it is");
+}
