@@ -96,6 +96,7 @@ async fn serve(
             announce(config, began, ready_file.as_ref(), &addresses)
         }) => Err(failure),
     };
+    let stopping = Instant::now();
     match &reason {
         Ok(name) => log::info!("{name}: stopping"),
         Err(e) => log::error!("{e:#}: stopping"),
@@ -110,6 +111,9 @@ async fn serve(
     broker.groups.stop();
     drain(&broker.connections).await;
     let stopped = stopper.stop().await;
+    if stopped.is_ok() {
+        log::info!("stopped in {} ms", stopping.elapsed().as_millis());
+    }
     reason.map(drop).and(stopped)
 }
 

@@ -359,7 +359,15 @@ impl LogDir {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
             content => self.health.checked(|| format!("read {name}"), content)?,
         };
-        Ok(decode_offsets(&String::from_utf8_lossy(&content)).unwrap_or_default())
+        Ok(
+            decode_offsets(&String::from_utf8_lossy(&content)).unwrap_or_else(|malformed| {
+                log::error!(
+                    "{}: {malformed}; going on without it, as Kafka does",
+                    self.path.join(name).display()
+                );
+                BTreeMap::new()
+            }),
+        )
     }
 
     /// Replaces a checkpoint; durable when this returns.

@@ -24,7 +24,7 @@ use crate::old_format::OldRecordFormat;
 use crate::open_files::OpenFiles;
 use crate::producer_snapshot::Snapshots;
 use crate::producer_state::ProducerState;
-use crate::scan::{BatchScan, Found, ReadMode, VerifiedScan};
+use crate::scan::{BatchScan, Found, Located, ReadMode, VerifiedScan};
 use crate::segment::Segment;
 
 /// What opening a log needs.
@@ -154,6 +154,7 @@ impl Log {
         for (base, facts) in &files.segments {
             if !facts.has_indexes {
                 let segment = self.segments[base].clone();
+                log::warn!("{}: an index is missing; building it anew", segment.path().display());
                 self.rebuild_indexes(&segment)?;
                 self.unsynced.changed = true;
             }
@@ -225,7 +226,11 @@ impl Log {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             content => content?,
         };
-        self.stored_epochs = decode_epochs(&String::from_utf8_lossy(&stored)).unwrap_or_default();
+        self.stored_epochs = decode_epochs(&String::from_utf8_lossy(&stored)).unwrap_or_else(|malformed| {
+            let path = self.home.path(LEADER_EPOCH_CHECKPOINT);
+            log::warn!("{}: {malformed}; reading the epochs from the records", path.display());
+            Vec::new()
+        });
         self.epochs = LeaderEpochCache::new(self.stored_epochs.iter().copied());
         // A crash may leave the file torn or empty; the records carry their epochs, too.
         if self.stored_epochs.is_empty() {
@@ -270,6 +275,8 @@ impl Log {
             .expect("segments")
             .clone();
         let (position, offset) = self.trusted_part(&first)?;
+        let recovery_point = self.recovery_point;
+        let partition = self.home.partition.clone();
         self.load_state_before(&first, position, offset, now_ms)?;
         self.log_end_offset = offset;
         // From here on the records tell; what a truncation has not yet taken out of the file is not to be found again.
@@ -281,11 +288,22 @@ impl Log {
             .collect();
         for (n, segment) in segments.iter().enumerate() {
             if n > 0 && self.lost_what_lies_before(segment) {
+                let (end, path) = (self.log_end_offset, segment.path());
+                log::warn!(
+                    "{partition}: the log ends at offset {end}; removing what lies behind a hole, from {} on",
+                    path.display()
+                );
                 return self.drop_from(segment.base_offset());
             }
             let position = if n == 0 { position } else { self.begin_segment(segment)? };
             let end = self.verify(segment, position)?;
             if end < segment.size() {
+                log::warn!(
+                    "{partition}: cutting {} bytes off {}: behind offset {} no whole and valid batch follows",
+                    segment.size() - end,
+                    segment.path().display(),
+                    self.log_end_offset
+                );
                 // In this order: cut first, and a crash in between would leave later segments behind a whole one.
                 self.drop_from(segment.base_offset() + 1)?;
                 segment.truncate_at(end, self.log_end_offset, now_ms)?;
@@ -295,6 +313,11 @@ impl Log {
             if n + 1 < segments.len() {
                 segment.on_become_inactive()?;
             }
+        }
+        // A log without new records needs no line: there are thousands of them.
+        if self.log_end_offset > recovery_point {
+            let end = self.log_end_offset;
+            log::info!("{partition}: checked offsets {recovery_point} to {end}, which were not known to be on disk");
         }
         Ok(())
     }
