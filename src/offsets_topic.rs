@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use storage::{AppendError, ReadMode, ValidateError};
+use storage::{AppendError, OnlyBatch, ReadMode, ValidateError};
 
 use crate::group::{BoxFuture, OffsetsLog, OffsetsLogError};
 use crate::metadata_cache::MetadataCache;
@@ -35,10 +35,13 @@ impl OffsetsTopic {
 
     async fn append_batch(&self, partition: i32, batch: Bytes) -> Result<i64, OffsetsLogError> {
         let partition = self.partition(partition)?;
-        let batch = partition
-            .validate(batch, PRODUCE_VERSION)
+        let batch = OnlyBatch::find(&batch, PRODUCE_VERSION)
+            .and_then(|batch| partition.validate(batch))
             .map_err(|e| refused(&partition, &e))?;
-        let outcome = match partition.append_as_leader(batch, ACKS_ALL) {
+        partition
+            .may_append(ACKS_ALL)
+            .map_err(|e| append_error(&partition, &e))?;
+        let outcome = match partition.append_as_leader(batch) {
             Appended::Done(outcome) => outcome,
             Appended::Queued(pending) => pending.outcome().await.ok_or(OffsetsLogError::NotLeader)?,
         };

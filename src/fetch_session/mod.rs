@@ -12,6 +12,7 @@ mod model;
 #[cfg(test)]
 mod property;
 mod session;
+mod state;
 #[cfg(test)]
 mod tests;
 

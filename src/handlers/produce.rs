@@ -12,7 +12,7 @@ use protocol::messages::produce::{
 };
 use protocol::wire::{Chunk, Message, Reader, Utf8Bytes};
 use protocol::{ApiKey, DecodeError, ErrorCode};
-use storage::{AppendInfo, RecordError, ValidateError, ValidatedBatch, only_batch};
+use storage::{AppendInfo, OnlyBatch, RecordError, ValidateError, ValidatedBatch};
 
 use crate::broker::{Broker, Node};
 use crate::dispatch::{RequestContext, Served, answer};
@@ -169,8 +169,8 @@ impl Produce {
         if hosted.is_none() && !self.broker.metadata.contains(topic, index) {
             return done(refused(index, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, None));
         }
-        let records = match only_batch(records, self.context.version) {
-            Ok(records) => records,
+        let batch = match OnlyBatch::find(&records, self.context.version) {
+            Ok(batch) => batch,
             Err(error) => return done(refused(index, error.to_code(), Some(error.to_string()))),
         };
         if let Some((code, message)) = refusal_before_append(topic, acks, self.context.client_id()) {
@@ -183,8 +183,8 @@ impl Produce {
             return done(self.response(&partition, index, Err(failure)));
         }
         let checked = match effort {
-            Effort::Small => partition.validate_if_cheap(records, self.context.version, INLINE_INFLATED_BYTES),
-            Effort::Any => partition.validate(records, self.context.version).map(Some),
+            Effort::Small => partition.validate_if_cheap(batch, INLINE_INFLATED_BYTES),
+            Effort::Any => partition.validate(batch).map(Some),
         };
         match checked {
             Ok(Some(batch)) => Some(Checked::Good {
@@ -219,7 +219,7 @@ impl Produce {
                 index,
                 partition,
                 batch,
-            } => match partition.append_as_leader(batch, acks) {
+            } => match partition.append_as_leader(batch) {
                 Appended::Done(appended) => Outcome::Done(self.response(&partition, index, appended)),
                 Appended::Queued(append) => {
                     pending = true;

@@ -12,8 +12,7 @@ use tokio::sync::oneshot;
 use super::drain::Together;
 use super::{LeaderError, Partition};
 use crate::clock;
-use bytes::Bytes;
-use storage::{ValidateError, ValidateOptions, validate, validate_if_cheap};
+use storage::{OnlyBatch, ValidateError, ValidateOptions, validate, validate_if_cheap};
 
 /// What one holder of the lock appends for others before it lets another take over.
 const MAX_DRAIN: usize = 64;
@@ -101,13 +100,13 @@ impl AppendQueue {
 }
 
 impl Partition {
-    /// Checks what a client sent, as far as that needs no lock. `version` is that of the Produce request.
+    /// Checks what a client sent, as far as that needs no lock.
     ///
     /// # Errors
     /// [`ValidateError`]
-    pub fn validate(&self, records: Bytes, version: i16) -> Result<ValidatedBatch, ValidateError> {
+    pub fn validate(&self, batch: OnlyBatch) -> Result<ValidatedBatch, ValidateError> {
         let config = self.config.read().log.clone();
-        validate(records, &self.validate_options(&config, version), clock::now_ms())
+        validate(batch, &self.validate_options(&config), clock::now_ms())
     }
 
     /// [`Partition::validate`] where it does not take long: `None` for a batch that becomes more than `max_inflated_bytes`, or that
@@ -117,29 +116,24 @@ impl Partition {
     /// [`ValidateError`]
     pub fn validate_if_cheap(
         &self,
-        records: Bytes,
-        version: i16,
+        batch: OnlyBatch,
         max_inflated_bytes: usize,
     ) -> Result<Option<ValidatedBatch>, ValidateError> {
         let config = self.config.read().log.clone();
-        let options = self.validate_options(&config, version);
-        validate_if_cheap(records, &options, clock::now_ms(), max_inflated_bytes)
+        let options = self.validate_options(&config);
+        validate_if_cheap(batch, &options, clock::now_ms(), max_inflated_bytes)
     }
 
-    fn validate_options<'a>(&'a self, config: &'a LogConfig, produce_version: i16) -> ValidateOptions<'a> {
+    fn validate_options<'a>(&'a self, config: &'a LogConfig) -> ValidateOptions<'a> {
         ValidateOptions {
             partition: &self.topic_partition,
             config,
-            produce_version,
         }
     }
 
-    /// Appends a validated batch if this broker leads and, for `acks=all`, enough replicas are in sync. Appends of one caller are
-    /// made in the order of its calls.
-    pub fn append_as_leader(&self, batch: ValidatedBatch, acks: i16) -> Appended {
-        if let Err(failure) = self.may_append(acks) {
-            return Appended::Done(Err(failure));
-        }
+    /// Appends a validated batch if this broker still leads; whether enough replicas are in sync is what [`Partition::may_append`]
+    /// says before. Appends of one caller are made in the order of its calls.
+    pub fn append_as_leader(&self, batch: ValidatedBatch) -> Appended {
         // A queue is looked at twice: before the lock, so that a long one does not cost it, and under it, where it counts.
         if self.queue.is_empty()
             && !self.writer.is_slow()

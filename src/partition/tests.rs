@@ -7,7 +7,7 @@ use config::BrokerConfig;
 use controller::{ConfigMap, PartitionState};
 use protocol::records::BatchBuilder;
 use protocol::wire::{Chunk, Uuid};
-use storage::{Disk, LogDir, OpenFiles, ReadMode, RealDisk, TopicPartition};
+use storage::{Disk, LogDir, OnlyBatch, OpenFiles, ReadMode, RealDisk, TopicPartition};
 
 use super::{
     Appended, DirectoryWriter, FetchWaiter, NO_EPOCH, Partition, PartitionRead, ReadLimits, Readable, Seen, Wake,
@@ -49,21 +49,22 @@ fn led_partition_on(disk: Arc<dyn Disk>, dir: &std::path::Path, config: Partitio
     partition
 }
 
-fn batch() -> Bytes {
+fn batch() -> OnlyBatch {
     let mut builder = BatchBuilder::new();
     builder.append(crate::clock::now_ms(), None, Some(b"value"));
-    builder.build().expect("a batch")
+    only(&builder.build().expect("a batch"))
+}
+
+fn only(records: &Bytes) -> OnlyBatch {
+    OnlyBatch::find(records, 11).expect("one batch")
 }
 
 #[test]
 fn records_stay_in_their_file_where_no_copy_is_wanted() {
     let dir = tempfile::tempdir().expect("a directory");
     let partition = led_partition(dir.path());
-    let validated = partition.validate(batch(), 11).expect("valid");
-    assert!(matches!(
-        partition.append_as_leader(validated, -1),
-        Appended::Done(Ok(_))
-    ));
+    let validated = partition.validate(batch()).expect("valid");
+    assert!(matches!(partition.append_as_leader(validated), Appended::Done(Ok(_))));
     let read = |sendfile_min_bytes| {
         let limits = ReadLimits {
             fetch_offset: 0,
@@ -87,10 +88,10 @@ async fn an_append_that_met_another_holder_of_the_lock_is_made_when_that_one_let
     let partition = led_partition(dir.path());
     // What a fetch, a look-up or a checkpoint does.
     let held = partition.log();
-    let validated = partition.validate(batch(), 11).expect("valid");
+    let validated = partition.validate(batch()).expect("valid");
     let appended = std::thread::scope(|scope| {
         scope
-            .spawn(|| partition.append_as_leader(validated, -1))
+            .spawn(|| partition.append_as_leader(validated))
             .join()
             .expect("does not panic")
     });
@@ -116,12 +117,9 @@ fn a_changed_configuration_reaches_the_log() {
 
 fn append(partition: &Partition) -> usize {
     let batch = batch();
-    let bytes = batch.len();
-    let validated = partition.validate(batch, 11).expect("valid");
-    assert!(matches!(
-        partition.append_as_leader(validated, -1),
-        Appended::Done(Ok(_))
-    ));
+    let bytes = batch.size_in_bytes();
+    let validated = partition.validate(batch).expect("valid");
+    assert!(matches!(partition.append_as_leader(validated), Appended::Done(Ok(_))));
     bytes
 }
 

@@ -24,6 +24,7 @@ mod lookup;
 mod offset_index;
 mod offsets_before;
 mod old_format;
+mod only_batch;
 mod open_files;
 mod producer_snapshot;
 mod producer_state;
@@ -50,6 +51,7 @@ pub use log_dir::{CleanShutdown, LoadedLogs, LogDir, LogDirError, RefusedLog};
 pub use lookup::{OffsetLookup, OffsetSpec, TimestampAndOffset, TimestampSearch};
 pub use offsets_before::{BeforeSpec, OffsetsBefore};
 pub use old_format::OldRecordFormat;
+pub use only_batch::OnlyBatch;
 pub use open_files::OpenFiles;
 pub use producer_state::{BatchMetadata, EndTxnMarker, ProducerState, ProducerStateEntry};
 pub use protocol::TopicPartition;
@@ -58,6 +60,4 @@ pub use recovery::LogOptions;
 pub use retention::{DeletedFiles, LogStartOffsetError, OldestSegments};
 pub use scan::ReadMode;
 pub use topic_partition::PartitionDir;
-pub use validate::{
-    RecordError, ValidateError, ValidateOptions, ValidatedBatch, only_batch, validate, validate_if_cheap,
-};
+pub use validate::{RecordError, ValidateError, ValidateOptions, ValidatedBatch, validate, validate_if_cheap};

@@ -7,8 +7,9 @@ use protocol::TopicPartition;
 use protocol::compression::{CompressionError, CompressionType};
 use protocol::records::{BatchBuilder, BatchError, Record, RecordBatch, RecordSkimmer, TimestampType};
 
-use crate::batch::{ATTRIBUTES_AT, BATCH_HEADER_LEN, BatchHeader, CRC_AT, LOG_OVERHEAD};
+use crate::batch::{ATTRIBUTES_AT, BATCH_HEADER_LEN, BatchHeader, CRC_AT};
 use crate::log_config::LogConfig;
+use crate::only_batch::OnlyBatch;
 
 /// The least that a compressed batch may inflate to, whatever its size.
 const MIN_INFLATE_LIMIT: usize = 16 << 20;
@@ -18,8 +19,6 @@ const MAX_INFLATE_RATIO: usize = 1100;
 const MAX_INFLATE_FACTOR: usize = 100;
 /// How many refused records are named one by one.
 const MAX_RECORD_ERRORS: usize = 100;
-/// The shortest length that any format's batch can claim; anything below is no batch.
-const MIN_BATCH_LENGTH: i32 = 14;
 
 /// What the topic and the request say about the batch.
 #[derive(Clone, Copy, Debug)]
@@ -28,8 +27,6 @@ pub struct ValidateOptions<'a> {
     pub partition: &'a TopicPartition,
     /// The topic's settings.
     pub config: &'a LogConfig,
-    /// The version of the Produce request: before 7 there is no Zstandard.
-    pub produce_version: i16,
 }
 
 /// A batch that may be appended: its header, which still lacks offset and leader epoch, and its records, untouched.
@@ -160,14 +157,14 @@ pub enum ValidateError {
 }
 
 impl ValidateError {
-    fn invalid(message: impl Into<String>) -> Self {
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::InvalidRecord {
             message: message.into(),
             record_errors: Vec::new(),
         }
     }
 
-    fn corrupt(message: impl Into<String>) -> Self {
+    pub(crate) fn corrupt(message: impl Into<String>) -> Self {
         Self::CorruptMessage {
             message: message.into(),
         }
@@ -188,16 +185,14 @@ impl From<BatchError> for ValidateError {
     }
 }
 
-/// Checks what a client sent for one partition – exactly one batch of magic 2 – and sets what the leader sets: the largest timestamp,
-/// where the client's is not true; the time of the append and the codec, where the topic asks for it.
-///
-/// Bytes behind the batch that are no whole batch themselves are dropped, as Kafka does.
+/// Checks what a client sent for one partition and sets what the leader sets: the largest timestamp, where the client's is not true;
+/// the time of the append and the codec, where the topic asks for it.
 ///
 /// # Errors
 /// [`ValidateError`]
-pub fn validate(records: Bytes, options: &ValidateOptions<'_>, now_ms: i64) -> Result<ValidatedBatch, ValidateError> {
-    let limit = max_inflated_bytes(records.len(), options.config);
-    Ok(validate_within(records, options, now_ms, limit, Rebuild::WhereAsked)?
+pub fn validate(batch: OnlyBatch, options: &ValidateOptions<'_>, now_ms: i64) -> Result<ValidatedBatch, ValidateError> {
+    let limit = max_inflated_bytes(batch.size_in_bytes(), options.config);
+    Ok(validate_within(batch, options, now_ms, limit, Rebuild::WhereAsked)?
         .expect("without a bound there is an outcome"))
 }
 
@@ -207,12 +202,12 @@ pub fn validate(records: Bytes, options: &ValidateOptions<'_>, now_ms: i64) -> R
 /// # Errors
 /// [`ValidateError`]
 pub fn validate_if_cheap(
-    records: Bytes,
+    batch: OnlyBatch,
     options: &ValidateOptions<'_>,
     now_ms: i64,
     max_inflated_bytes: usize,
 ) -> Result<Option<ValidatedBatch>, ValidateError> {
-    validate_within(records, options, now_ms, max_inflated_bytes, Rebuild::Never)
+    validate_within(batch, options, now_ms, max_inflated_bytes, Rebuild::Never)
 }
 
 /// Whether a batch may be written anew now.
@@ -223,14 +218,14 @@ enum Rebuild {
 }
 
 fn validate_within(
-    records: Bytes,
+    batch: OnlyBatch,
     options: &ValidateOptions<'_>,
     now_ms: i64,
     bound: usize,
     may_rebuild: Rebuild,
 ) -> Result<Option<ValidatedBatch>, ValidateError> {
     let (partition, config) = (options.partition, options.config);
-    let records = only_batch(records, options.produce_version)?;
+    let records = batch.into_bytes();
     let batch = RecordBatch::parse(&records)?;
     if batch.base_offset() != 0 {
         let offset = batch.base_offset();
@@ -249,6 +244,10 @@ fn validate_within(
     validate_batch(&batch, partition)?;
     let source = batch.attributes().compression_type()?;
     let target = target_compression(config, source);
+    // Before its records are looked at: whoever writes it anew looks at them again.
+    if source != target && may_rebuild == Rebuild::Never {
+        return Ok(None);
+    }
     let max_inflated_bytes = max_inflated_bytes(records.len(), config);
     let checked = Checker::new(&batch, options, now_ms).check_all(source, max_inflated_bytes.min(bound));
     if bound < max_inflated_bytes && matches!(checked, Err(ValidateError::TooMuchInflated { .. })) {
@@ -264,63 +263,6 @@ fn validate_within(
         return Ok(Some(ValidatedBatch::new(rebuilt, config, now_ms)));
     }
     patched(records, checked.max_timestamp, config, now_ms).map(Some)
-}
-
-/// The one whole batch that a request may hold for a partition: what Kafka looks at before anything else of a partition
-/// (`ProduceRequest.validateRecords`). `version` is that of the request: before 7 there is no Zstandard.
-///
-/// # Errors
-/// [`ValidateError::InvalidRecord`], [`ValidateError::CorruptMessage`], [`ValidateError::UnsupportedCompressionType`]
-pub fn only_batch(records: Bytes, version: i16) -> Result<Bytes, ValidateError> {
-    let Some(size) = next_batch_size(&records)? else {
-        let message =
-            format!("Produce requests with version {version} must have at least one record batch per partition");
-        return Err(ValidateError::invalid(message));
-    };
-    if records[16] != 2 {
-        let message = format!(
-            "Produce requests with version {version} are only allowed to contain record batches with magic version 2"
-        );
-        return Err(ValidateError::invalid(message));
-    }
-    let is_zstd = records
-        .get(22)
-        .is_some_and(|attributes| attributes & 7 == CompressionType::Zstd.id());
-    if version < 7 && is_zstd {
-        let message = format!("Produce requests with version {version} are not allowed to use ZStandard compression");
-        return Err(ValidateError::UnsupportedCompressionType { message });
-    }
-    if next_batch_size(&records[size..])?.is_some() {
-        let message = format!(
-            "Produce requests with version {version} are only allowed to contain exactly one record batch per partition"
-        );
-        return Err(ValidateError::invalid(message));
-    }
-    Ok(records.slice(..size))
-}
-
-/// Bytes of the batch, of any format, at the start of `bytes`; `None` where no whole one is there.
-fn next_batch_size(bytes: &[u8]) -> Result<Option<usize>, ValidateError> {
-    let Some(length) = bytes.get(8..LOG_OVERHEAD).and_then(|length| length.first_chunk()) else {
-        return Ok(None);
-    };
-    let length = i32::from_be_bytes(*length);
-    if length < MIN_BATCH_LENGTH {
-        let message = format!("Record size {length} is less than the minimum record overhead ({MIN_BATCH_LENGTH})");
-        return Err(ValidateError::corrupt(message));
-    }
-    match bytes.get(16) {
-        Some(3..) => {
-            return Err(ValidateError::corrupt(format!(
-                "Invalid magic found in record: {}",
-                bytes[16]
-            )));
-        }
-        Some(_) => {}
-        None => return Ok(None),
-    }
-    let size = LOG_OVERHEAD + length as usize;
-    Ok((bytes.len() >= size).then_some(size))
 }
 
 fn check_size(size: usize, config: &LogConfig) -> Result<(), ValidateError> {

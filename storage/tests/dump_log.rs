@@ -8,8 +8,8 @@ use std::process::Command;
 
 use protocol::compression::CompressionType;
 use protocol::records::BatchBuilder;
-use storage::{Log, LogConfig, ValidateOptions, validate};
-use support::{TempDir, open};
+use storage::{Log, LogConfig, ValidateOptions};
+use support::{TempDir, open, validate};
 
 const VERSION: &str = "3.9.1";
 
@@ -81,7 +81,6 @@ fn write(dir: &Path) -> Log {
         let options = ValidateOptions {
             partition: &partition,
             config: &config,
-            produce_version: 9,
         };
         let batch = validate(builder.build().unwrap(), &options, 0).unwrap();
         log.append_as_leader(batch, n / 100, 1_000_000).unwrap();

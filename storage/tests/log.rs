@@ -7,9 +7,8 @@ use std::sync::Arc;
 use protocol::wire::Chunk;
 use storage::{
     AppendError, Log, LogConfig, OffsetSpec, ReadError, ReadMode, ReadOutcome, ReadRequest, RealDisk, ValidateOptions,
-    validate,
 };
-use support::{Spec, TempDir, batch, open, options};
+use support::{Spec, TempDir, batch, open, options, validate};
 
 fn append(log: &mut Log, spec: Spec) -> storage::AppendInfo {
     let config = log.config().clone();
@@ -17,7 +16,6 @@ fn append(log: &mut Log, spec: Spec) -> storage::AppendInfo {
     let options = ValidateOptions {
         partition: &partition,
         config: &config,
-        produce_version: 9,
     };
     let batch = validate(batch(spec), &options, spec.timestamp).unwrap();
     log.append_as_leader(batch, 3, spec.timestamp).unwrap()

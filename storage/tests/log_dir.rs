@@ -9,10 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use protocol::wire::TopicId;
 use storage::checkpoint::{MetaProperties, OffsetCheckpoint};
-use storage::{
-    LogConfig, LogDir, LogDirError, OpenFiles, RealDisk, SimCall, SimDisk, TopicPartition, ValidateOptions, validate,
-};
-use support::{Spec, TempDir, batch};
+use storage::{LogConfig, LogDir, LogDirError, OpenFiles, RealDisk, SimCall, SimDisk, TopicPartition, ValidateOptions};
+use support::{Spec, TempDir, batch, validate};
 
 fn log_dir(path: &Path) -> Result<LogDir, LogDirError> {
     LogDir::open(path, Arc::new(RealDisk), OpenFiles::new(100))
@@ -31,7 +29,6 @@ fn append(log: &mut storage::Log) {
     let options = ValidateOptions {
         partition: &partition,
         config: &config,
-        produce_version: 9,
     };
     log.append_as_leader(validate(batch(Spec::default()), &options, 0).unwrap(), 0, 0)
         .unwrap();

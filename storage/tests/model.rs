@@ -8,10 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use storage::{
-    AppendError, BatchHeader, Disk, Log, LogConfig, LogDirHealth, ReadRequest, SimDisk, ValidateOptions, validate,
-};
-use support::{Spec, batch, options};
+use storage::{AppendError, BatchHeader, Disk, Log, LogConfig, LogDirHealth, ReadRequest, SimDisk, ValidateOptions};
+use support::{Spec, batch, options, validate};
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -203,7 +201,6 @@ impl Model {
         let options = ValidateOptions {
             partition: &partition,
             config: &self.config,
-            produce_version: 9,
         };
         let mut batches = Vec::new();
         for &(records, value_size, producer) in wanted {

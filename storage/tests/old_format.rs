@@ -8,9 +8,9 @@ use std::sync::Arc;
 use storage::checkpoint::OffsetCheckpoint;
 use storage::{
     Log, LogConfig, LogDir, OffsetSpec, OldRecordFormat, OpenError, OpenFiles, ReadError, ReadRequest, RealDisk,
-    TopicPartition, ValidateOptions, validate,
+    TopicPartition, ValidateOptions,
 };
-use support::{Spec, TempDir, batch, open, options};
+use support::{Spec, TempDir, batch, open, options, validate};
 
 /// A message as brokers before 0.11 stored it: magic 0, or 1 with a timestamp.
 fn message(offset: i64, magic: u8, value: &[u8]) -> Vec<u8> {
@@ -38,7 +38,6 @@ fn append(log: &mut Log) {
     let options = ValidateOptions {
         partition: &partition,
         config: &config,
-        produce_version: 9,
     };
     log.append_as_leader(validate(batch(spec), &options, 0).unwrap(), 0, 0)
         .unwrap();

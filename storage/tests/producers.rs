@@ -4,15 +4,14 @@ mod support;
 
 use std::sync::Arc;
 
-use storage::{AppendError, AppendInfo, Log, LogConfig, RealDisk, ValidateOptions, ValidatedBatch, validate};
-use support::{Spec, TempDir, batch, open, options};
+use storage::{AppendError, AppendInfo, Log, LogConfig, RealDisk, ValidateOptions, ValidatedBatch};
+use support::{Spec, TempDir, batch, open, options, validate};
 
 fn validated(log: &Log, spec: Spec) -> ValidatedBatch {
     let (partition, config) = (log.partition().clone(), log.config().clone());
     let options = ValidateOptions {
         partition: &partition,
         config: &config,
-        produce_version: 9,
     };
     validate(batch(spec), &options, spec.timestamp).unwrap()
 }
@@ -218,7 +217,6 @@ fn a_transaction_that_nobody_opened_is_refused() {
     let options = ValidateOptions {
         partition: &partition,
         config: &config,
-        produce_version: 9,
     };
     let transactional = validate(bytes.freeze(), &options, 0).unwrap();
     let result = log.append_as_leader(transactional, 0, 0);

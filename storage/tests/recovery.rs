@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use storage::{
     AppendError, Disk, Log, LogConfig, LogDirHealth, OpenError, ReadError, ReadMode, ReadOutcome, ReadRequest,
-    RealDisk, SimDisk, ValidateOptions, validate,
+    RealDisk, SimDisk, ValidateOptions,
 };
-use support::{Spec, TempDir, batch, open, options};
+use support::{Spec, TempDir, batch, open, options, validate};
 
 fn append(log: &mut Log, value_size: usize) {
     let spec = Spec {
@@ -21,7 +21,6 @@ fn append(log: &mut Log, value_size: usize) {
     let options = ValidateOptions {
         partition: &partition,
         config: &config,
-        produce_version: 9,
     };
     let batch = validate(batch(spec), &options, 0).unwrap();
     log.append_as_leader(batch, 2, 0).unwrap();
@@ -308,7 +307,6 @@ fn a_failed_write_is_not_acknowledged() {
     let options = ValidateOptions {
         partition: &partition,
         config: &config,
-        produce_version: 9,
     };
     let batches: Vec<_> = (0..3)
         .map(|_| validate(batch(Spec::default()), &options, 0).unwrap())

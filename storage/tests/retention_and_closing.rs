@@ -2,15 +2,14 @@
 
 mod support;
 
-use storage::{AppendError, Log, LogConfig, LogStartOffsetError, ValidateOptions, ValidatedBatch, validate};
-use support::{Spec, TempDir, batch, open};
+use storage::{AppendError, Log, LogConfig, LogStartOffsetError, ValidateOptions, ValidatedBatch};
+use support::{Spec, TempDir, batch, open, validate};
 
 fn validated(log: &Log) -> ValidatedBatch {
     let (partition, config) = (log.partition().clone(), log.config().clone());
     let options = ValidateOptions {
         partition: &partition,
         config: &config,
-        produce_version: 9,
     };
     validate(batch(Spec::default()), &options, 0).unwrap()
 }

@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use protocol::compression::CompressionType;
 use protocol::records::{BatchBuilder, Record, RecordBatch, TimestampType, update_crc};
 use storage::{
-    Log, LogConfig, TopicPartition, ValidateError, ValidateOptions, ValidatedBatch, validate, validate_if_cheap,
+    Log, LogConfig, OnlyBatch, TopicPartition, ValidateError, ValidateOptions, ValidatedBatch, validate_if_cheap,
 };
-use support::{Spec, TempDir, batch, open};
+use support::{Spec, TempDir, batch, open, validate};
 
 const NOW: i64 = 1_700_000_000_000;
 
@@ -21,7 +21,6 @@ fn check(records: Bytes, config: &LogConfig) -> Result<ValidatedBatch, ValidateE
         &ValidateOptions {
             partition: &partition,
             config,
-            produce_version: 9,
         },
         NOW,
     )
@@ -400,13 +399,9 @@ fn what_no_codec_reads_has_no_code_of_its_own() {
 fn zstd_needs_produce_7() {
     let mut builder = BatchBuilder::new().compression(CompressionType::Zstd, None);
     builder.append(NOW, None, Some(b"v"));
-    let (partition, config) = (TopicPartition::new("topic", 0), LogConfig::default());
-    let options = ValidateOptions {
-        partition: &partition,
-        config: &config,
-        produce_version: 6,
-    };
-    let result = validate(builder.build().unwrap(), &options, NOW);
+    let records = builder.build().unwrap();
+    assert!(OnlyBatch::find(&records, 7).is_ok());
+    let result = OnlyBatch::find(&records, 6);
     assert!(
         matches!(result, Err(ValidateError::UnsupportedCompressionType { .. })),
         "{result:?}"
@@ -419,14 +414,14 @@ fn what_takes_long_is_left_to_others() {
     let options = ValidateOptions {
         partition: &partition,
         config: &config,
-        produce_version: 11,
     };
     let mut builder = BatchBuilder::new().compression(CompressionType::Zstd, None);
     builder.append(NOW, None, Some(&[b'v'; 100_000]));
     let bomb = builder.build().unwrap();
     assert!(bomb.len() < 1_000, "{} bytes", bomb.len());
-    let cheap =
-        |records: &Bytes, options: &ValidateOptions<'_>, bound| validate_if_cheap(records.clone(), options, NOW, bound);
+    let cheap = |records: &Bytes, options: &ValidateOptions<'_>, bound| {
+        validate_if_cheap(OnlyBatch::find(records, 11)?, options, NOW, bound)
+    };
     assert!(cheap(&bomb, &options, 100_000).unwrap().is_none());
     assert!(cheap(&bomb, &options, 101_000).unwrap().is_some());
 
@@ -440,9 +435,16 @@ fn what_takes_long_is_left_to_others() {
         ..options
     };
     assert!(cheap(&batch(Spec::default()), &options, 1 << 20).unwrap().is_none());
-    // What is wrong with a batch is said at once.
+    // What is wrong with the batch itself is said at once; what is wrong with its records by who looks at them.
     let wrong = changed(Spec::default(), put(57, 7_i32.to_be_bytes()));
     assert!(cheap(&wrong, &options, 1 << 20).is_err());
+    let lying = changed(Spec::default(), put(61, [0x7e]));
+    assert!(cheap(&lying, &options, 1 << 20).unwrap().is_none());
+    let producer = ValidateOptions {
+        config: &config,
+        ..options
+    };
+    assert!(cheap(&lying, &producer, 1 << 20).is_err());
 }
 
 proptest! {

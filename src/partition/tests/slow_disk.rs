@@ -6,22 +6,21 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use protocol::ErrorCode;
 use protocol::records::BatchBuilder;
-use storage::{AppendError, ReadMode, SimCall, SimDisk};
+use storage::{AppendError, OnlyBatch, ReadMode, SimCall, SimDisk};
 
 use super::super::{AppendFailure, Appended, NO_EPOCH, Partition, PartitionRead, PendingAppend, ReadLimits, Readable};
-use super::{batch, config, led_partition_on};
+use super::{batch, config, led_partition_on, only};
 use crate::handlers::to_code::ToCode;
 
 fn partition(disk: &SimDisk, overrides: &[(&str, &str)]) -> Arc<Partition> {
     led_partition_on(Arc::new(disk.clone()), Path::new("/logs"), config(overrides))
 }
 
-fn append(partition: &Partition, batch: Bytes) -> Appended {
-    partition.append_as_leader(partition.validate(batch, 11).expect("valid"), -1)
+fn append(partition: &Partition, batch: OnlyBatch) -> Appended {
+    partition.append_as_leader(partition.validate(batch).expect("valid"))
 }
 
 fn queued(appended: Appended) -> PendingAppend {
@@ -44,16 +43,16 @@ async fn appended(partition: &Partition) -> i64 {
 }
 
 /// A batch of one record by an idempotent producer.
-fn idempotent(sequence: i32) -> Bytes {
+fn idempotent(sequence: i32) -> OnlyBatch {
     let mut builder = BatchBuilder::new().producer(7, 0, sequence);
     builder.append(crate::clock::now_ms(), None, Some(b"value"));
-    builder.build().expect("a batch")
+    only(&builder.build().expect("a batch"))
 }
 
-fn sized(bytes: usize) -> Bytes {
+fn sized(bytes: usize) -> OnlyBatch {
     let mut builder = BatchBuilder::new();
     builder.append(crate::clock::now_ms(), None, Some(&vec![b'v'; bytes]));
-    builder.build().expect("a batch")
+    only(&builder.build().expect("a batch"))
 }
 
 fn read(partition: &Partition) -> Option<PartitionRead> {

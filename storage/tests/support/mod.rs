@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use storage::{Disk, Log, LogConfig, LogDirHealth, LogOptions, OpenFiles, RealDisk, TopicPartition};
+use storage::{
+    Disk, Log, LogConfig, LogDirHealth, LogOptions, OnlyBatch, OpenFiles, RealDisk, TopicPartition, ValidateError,
+    ValidateOptions, ValidatedBatch,
+};
 
 /// A directory that is removed when this goes.
 pub struct TempDir(pub PathBuf);
@@ -25,6 +28,11 @@ impl Drop for TempDir {
     fn drop(&mut self) {
         std::fs::remove_dir_all(&self.0).unwrap();
     }
+}
+
+/// Checks what a Produce request of version 9 brings for a partition.
+pub fn validate(records: Bytes, options: &ValidateOptions<'_>, now_ms: i64) -> Result<ValidatedBatch, ValidateError> {
+    storage::validate(OnlyBatch::find(&records, 9)?, options, now_ms)
 }
 
 /// What a batch is made of.
