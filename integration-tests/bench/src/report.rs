@@ -159,11 +159,12 @@ pub fn document(report: &Report, samples: &Samples) -> Result<String> {
     let kib: u64 = proc("/proc/meminfo", "MemTotal")?.trim_end_matches(" kB").parse()?;
     writeln!(
         text,
-        "\n- Machine: {} cores of {}, {:.0} GiB of memory, Linux {}",
+        "\n- Machine: {} cores of {}, {:.0} GiB of memory, Linux {}, TCP with {}",
         std::thread::available_parallelism()?,
         proc("/proc/cpuinfo", "model name")?,
         kib as f64 / f64::from(1 << 20),
-        std::fs::read_to_string("/proc/sys/kernel/osrelease")?.trim()
+        std::fs::read_to_string("/proc/sys/kernel/osrelease")?.trim(),
+        std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control")?.trim()
     )?;
     writeln!(text, "- Java: {}", output("java", &["-version"])?)?;
     writeln!(

@@ -105,11 +105,12 @@ const fn produce(batch_bytes: usize, acks: i16, megabytes: usize, window: usize)
     }
 }
 
+/// As many bytes as keep the brokers busy for a second or two.
 const fn fetch(partition_max_bytes: i32, sessions: bool, partitions: i32) -> Load {
     let log_bytes = if partition_max_bytes < 1 << 20 {
-        2_000_000_000
+        4_000_000_000
     } else {
-        3_000_000_000
+        8_000_000_000
     };
     Load::Fetch(Fetch {
         partition_max_bytes,
