@@ -16,8 +16,12 @@ pub struct Parsed {
     pub errors: Vec<ConfigError>,
 }
 
+/// What some editors begin a file in UTF-8 with. To Java it is a part of the first key, which is then unknown.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Reads the entries of a configuration file. Its name decides what it is: `.yaml` and `.yml`, or `.properties`.
 pub fn parse_file(name: &str, bytes: &[u8]) -> Parsed {
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let extension = name
         .rsplit_once('.')
         .map(|(_, extension)| extension.to_ascii_lowercase());
@@ -105,6 +109,18 @@ mod tests {
                 .reason
                 .contains("is not UTF-8")
         );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_key() {
+        let expected = [("broker.id".to_owned(), Some("1".to_owned()))];
+        assert_eq!(pairs("a.properties", b"\xef\xbb\xbfbroker.id=1\n"), expected);
+        assert_eq!(pairs("a.yaml", b"\xef\xbb\xbfbroker.id: 1\n"), expected);
+        assert_eq!(
+            pairs("a.properties", b"\xef\xbb\xbf# a comment\nbroker.id=1\n"),
+            expected
+        );
+        assert_eq!(pairs("a.yaml", b"\xef\xbb\xbf"), []);
     }
 
     #[test]
