@@ -52,7 +52,7 @@ pub struct ConfigError {
     pub value: Option<String>,
     /// What is wrong with that.
     pub reason: String,
-    /// The known key whose name is nearest, where the key is unknown.
+    /// The known key that was probably meant, where the key is unknown.
     pub nearest: Option<&'static str>,
     /// Where it stands; `None` for a default.
     pub origin: Option<Origin>,
@@ -93,15 +93,21 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// The known key whose name is nearest to an unknown one. The name of a topic key leads to the broker key that sets its
-/// default.
+/// The known key that was probably meant by an unknown one; `None` where they differ in more than a third of the letters: it
+/// would be a guess. The name of a topic key leads to the broker key that sets its default.
 pub(crate) fn nearest_key(unknown: &str) -> Option<&'static str> {
     if let Some(broker_key) = crate::synonyms::of_topic_key(unknown).first() {
         return Some(broker_key);
     }
+    let (distance, name) = nearest_at_any_distance(unknown)?;
+    (distance <= unknown.chars().count().max(3) / 3).then_some(name)
+}
+
+/// The known key whose name is nearest, and how many letters must be changed.
+pub(crate) fn nearest_at_any_distance(unknown: &str) -> Option<(usize, &'static str)> {
     crate::keys::broker()
-        .map(|known| known.name)
-        .min_by_key(|name| edit_distance(unknown, name))
+        .map(|known| (edit_distance(unknown, known.name), known.name))
+        .min_by_key(|(distance, _)| *distance)
 }
 
 /// How many single letters must be inserted, removed, replaced or swapped with their neighbour to make one text of the other
@@ -147,6 +153,13 @@ mod tests {
             Some("log.retention.ms"),
             "a topic key leads to its broker key"
         );
+    }
+
+    #[test]
+    fn nothing_is_suggested_that_is_far_away() {
+        for unknown in ["", "x", "foo", "my.secret", "some.plugin.of.ours"] {
+            assert_eq!(nearest_key(unknown), None, "{unknown}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use crate::broker::{BrokerConfig, ConfigSource, ConfigValue};
 use crate::definition::{Applies, Definition};
-use crate::error::{ConfigError, Origin, nearest_key};
+use crate::error::{ConfigError, Origin, nearest_at_any_distance, nearest_key};
 use crate::keys;
 use crate::sources::Parsed;
 use crate::synonyms::{listener_base_key, topic_defaults};
@@ -123,8 +123,9 @@ pub(crate) fn is_secret(key: &str) -> bool {
     if let Some(known) = find(key) {
         return known.sensitive();
     }
-    let misspelt = nearest_key(key)
-        .and_then(keys::find_broker)
+    // Far from every known key it is rather hidden than shown.
+    let misspelt = nearest_at_any_distance(key)
+        .and_then(|(_, name)| keys::find_broker(name))
         .is_some_and(Definition::sensitive);
     misspelt
         || WITHOUT_EFFECT.iter().any(|(prefix, _)| key.starts_with(prefix))

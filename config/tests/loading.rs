@@ -486,10 +486,7 @@ fn a_key_is_looked_up_whatever_its_value() {
     let errors = load_parsed(sources::parse_file("s.yaml", yaml.as_bytes()), Strictness::Lenient).expect_err("unknown");
     let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
     assert_eq!(lines.len(), 3, "{lines:?}");
-    assert!(
-        lines[0].starts_with("s.yaml:2: foo: unknown key; the nearest"),
-        "{lines:?}"
-    );
+    assert_eq!(lines[0], "s.yaml:2: foo: unknown key", "nothing is near enough");
     assert!(
         lines[1].starts_with("s.yaml:3: log: a mapping without keys"),
         "{lines:?}"
