@@ -55,6 +55,9 @@ impl Loading {
     }
 }
 
+/// Behind what asks for TLS or SASL.
+const PLAINTEXT_ONLY: &str = ", but this version speaks PLAINTEXT only";
+
 /// What this version is not.
 fn check_modes(loading: &mut Loading) {
     let roles: Vec<String> = loading.get("process.roles");
@@ -402,15 +405,15 @@ fn listeners(
                     endpoint.name
                 );
                 loading.error("listeners", reason);
+                faulty = true;
                 continue;
             }
         };
         if security_protocol != SecurityProtocol::Plaintext {
             let name = security_protocol.name();
-            loading.error(
-                "listeners",
-                format!("{endpoint} asks for {name}, but this version speaks PLAINTEXT only"),
-            );
+            loading.error("listeners", format!("{endpoint} asks for {name}{PLAINTEXT_ONLY}"));
+            // Whoever follows that gives it another name: what refers to the names of now says nothing.
+            faulty = true;
         }
         listeners.push(Listener {
             name: endpoint.name,
@@ -419,8 +422,10 @@ fn listeners(
             security_protocol,
         });
     }
-    let said =
-        faulty || loading.faulty.contains("listeners") || loading.errors.iter().any(|error| error.key == "listeners");
+    if faulty {
+        loading.faulty.insert("listeners".to_owned());
+    }
+    let said = loading.faulty.contains("listeners") || loading.errors.iter().any(|error| error.key == "listeners");
     if listeners.is_empty() && !said {
         loading.error(
             "listeners",
@@ -495,6 +500,11 @@ fn inter_broker_listener(
             KEY,
             format!("Only one of {KEY} and security.inter.broker.protocol should be set."),
         );
+    }
+    let asked = SecurityProtocol::find(&name).filter(|asked| *asked != SecurityProtocol::Plaintext);
+    if let Some(asked) = asked.filter(|_| configured.is_none()) {
+        loading.error(key, format!("asks for {}{PLAINTEXT_ONLY}", asked.name()));
+        return name;
     }
     if ["listeners", "advertised.listeners", key]
         .iter()

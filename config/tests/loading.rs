@@ -240,6 +240,20 @@ fn advertised_and_inter_broker_listeners_are_refused_where_they_contradict_liste
 }
 
 #[test]
+fn what_asks_for_tls_is_named_once_and_nothing_else_is() {
+    let listeners = ("listeners", "SSL://:9093");
+    assert_refused(&[listeners], "listeners", "SSL://:9093 asks for SSL, but");
+    let advertised = ("advertised.listeners", "SSL://broker.example:9093");
+    assert_refused(&[listeners, advertised], "listeners", "asks for SSL, but");
+    let between = ("security.inter.broker.protocol", "SASL_SSL");
+    assert_refused(&[between], between.0, "asks for SASL_SSL, but");
+    let errors = refused(&[listeners, between]);
+    let keys: Vec<&str> = errors.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(keys, ["listeners", between.0], "each is to be changed: {errors:?}");
+    assert_refused(&[("listeners", "C://:1")], "listeners", "No security protocol");
+}
+
+#[test]
 fn every_faulty_listener_is_named() {
     let errors = refused(&[("listeners", "PLAINTEXT://:x,what,A://:1:2:3")]);
     assert_eq!(errors.len(), 3, "{errors:?}");
