@@ -82,14 +82,6 @@ impl Stopper {
 /// One line for whatever is in the way; [`LogsError::Cancelled`](crate::logs::LogsError::Cancelled), with the directories left as
 /// after a crash.
 pub async fn assemble(config: Arc<BrokerConfig>, cancelled: &AtomicBool) -> anyhow::Result<Assembled> {
-    // Set to nothing it asks for none.
-    if config
-        .zookeeper_connect
-        .as_deref()
-        .is_some_and(|servers| !servers.is_empty())
-    {
-        anyhow::bail!("zookeeper.connect: this version has no ZooKeeper; without the key it uses its embedded store");
-    }
     let limits = start::limits(&config)?;
     let mut dirs = LogDirs::open(&config)?;
     let listeners = start::bind(&config)?;

@@ -67,6 +67,7 @@ fn check_modes(loading: &mut Loading) {
             "a controller without a broker does not exist here: the controller is part of every broker",
         );
     }
+    // Set to nothing it asks for none.
     let zookeeper: Option<String> = loading.get("zookeeper.connect");
     if zookeeper.is_some_and(|servers| !servers.is_empty()) {
         let reason = "this version does not join a ZooKeeper ensemble; leave the key out to run one broker on its embedded \

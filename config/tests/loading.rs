@@ -467,6 +467,7 @@ fn what_this_version_cannot_do_safely_is_refused() {
         "zookeeper.connect",
         "embedded metadata store",
     );
+    loaded(&[("zookeeper.connect", "")]);
     assert_refused(
         &[("authorizer.class.name", "kafka.security.authorizer.AclAuthorizer")],
         "authorizer.class.name",
