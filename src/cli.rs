@@ -170,6 +170,9 @@ impl Args {
     }
 }
 
+/// What `--ephemeral` overrules.
+const DIRECTORIES: [&str; 3] = ["log.dirs", "log.dir", "metadata.log.dir"];
+
 /// Reads the file and the overrides that the arguments name into a configuration. Every error is reported, of the file and of
 /// the overrides alike.
 pub fn load_config(args: &Args) -> Result<Loaded, Vec<ConfigError>> {
@@ -179,6 +182,10 @@ pub fn load_config(args: &Args) -> Result<Loaded, Vec<ConfigError>> {
             Ok(entry) => parsed.entries.push(entry),
             Err(error) => parsed.errors.push(error),
         }
+    }
+    if args.ephemeral {
+        let reason = "is not used: --ephemeral keeps everything in a temporary directory";
+        parsed.overruled = DIRECTORIES.map(|key| (key, reason)).to_vec();
     }
     let strictness = if args.strict {
         Strictness::Strict

@@ -65,8 +65,11 @@ static DEFAULTS: LazyLock<BTreeMap<String, ConfigValue>> = LazyLock::new(|| {
 
 /// Reads entries, the later ones winning over the earlier, into a configuration. Every error is reported, not just the first.
 pub fn load(entries: Vec<Entry>, strictness: Strictness) -> Result<Loaded, Vec<ConfigError>> {
-    let errors = Vec::new();
-    load_parsed(Parsed { entries, errors }, strictness)
+    let parsed = Parsed {
+        entries,
+        ..Parsed::default()
+    };
+    load_parsed(parsed, strictness)
 }
 
 /// [`load`] for sources of which perhaps not everything could be read: what is wrong with the rest is reported beside those errors.
@@ -81,6 +84,11 @@ pub fn load_parsed(parsed: Parsed, strictness: Strictness) -> Result<Loaded, Vec
     };
     for entry in last_of_each_key(parsed.entries) {
         loading.read(entry);
+    }
+    for (key, reason) in parsed.overruled {
+        if loading.is_set(key) {
+            loading.warn(key, reason);
+        }
     }
     loading.copy_id_synonym();
     let derived = match whole {

@@ -14,6 +14,8 @@ pub struct Parsed {
     pub entries: Vec<Entry>,
     /// One that names a key is about that key alone; beside one that names none, entries may be missing.
     pub errors: Vec<ConfigError>,
+    /// Keys that the command line overrules, each with the reason: a warning where one is set.
+    pub overruled: Vec<(&'static str, &'static str)>,
 }
 
 /// What some editors begin a file in UTF-8 with. To Java it is a part of the first key, which is then unknown.
@@ -26,8 +28,8 @@ pub fn parse_file(name: &str, bytes: &[u8]) -> Parsed {
         .rsplit_once('.')
         .map(|(_, extension)| extension.to_ascii_lowercase());
     let unread = |reason: String| Parsed {
-        entries: Vec::new(),
         errors: vec![ConfigError::of_file(name, reason)],
+        ..Parsed::default()
     };
     match extension.as_deref() {
         Some("yaml" | "yml") => match std::str::from_utf8(bytes) {
@@ -78,7 +80,7 @@ mod tests {
     use super::*;
 
     fn pairs(name: &str, bytes: &[u8]) -> Vec<(String, Option<String>)> {
-        let Parsed { entries, errors } = parse_file(name, bytes);
+        let Parsed { entries, errors, .. } = parse_file(name, bytes);
         assert_eq!(errors, [], "{name}");
         entries.into_iter().map(|entry| (entry.key, entry.value)).collect()
     }

@@ -91,6 +91,32 @@ fn overrides_count_more_than_the_file() {
 }
 
 #[test]
+fn directories_that_ephemeral_overrules_are_named() {
+    let args = |ephemeral, strict| Args {
+        overrides: ["log.dirs=/a,/b", "metadata.log.dir=/m", "broker.id=1"]
+            .map(str::to_owned)
+            .to_vec(),
+        ephemeral,
+        strict,
+        ..Args::default()
+    };
+    let shown = |found: &[ConfigError]| found.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let expected = [
+        "--override: log.dirs=/a,/b: is not used: --ephemeral keeps everything in a temporary directory",
+        "--override: metadata.log.dir=/m: is not used: --ephemeral keeps everything in a temporary directory",
+    ];
+    let loaded = load_config(&args(true, false)).expect("warnings alone");
+    assert_eq!(shown(&loaded.warnings), expected);
+    assert_eq!(shown(&load_config(&args(true, true)).expect_err("strict")), expected);
+    assert_eq!(load_config(&args(false, true)).expect("used").warnings, []);
+    let defaults = Args {
+        overrides: Vec::new(),
+        ..args(true, true)
+    };
+    assert_eq!(load_config(&defaults).expect("nothing is overruled").warnings, []);
+}
+
+#[test]
 fn every_error_is_reported_at_once() {
     let overrides = [
         "num.io.threads=lots",

@@ -32,7 +32,11 @@ pub(super) fn parse(name: &str, text: &str) -> Parsed {
             }),
         }
     }
-    Parsed { entries, errors }
+    Parsed {
+        entries,
+        errors,
+        ..Parsed::default()
+    }
 }
 
 /// Java's white space within a line.
@@ -128,7 +132,7 @@ mod tests {
             Origin::Properties { line, .. } => *line,
             origin => panic!("an entry of a properties file stands at {origin}"),
         };
-        let Parsed { entries, errors } = parse("server.properties", text);
+        let Parsed { entries, errors, .. } = parse("server.properties", text);
         assert_eq!(errors, []);
         entries
             .into_iter()

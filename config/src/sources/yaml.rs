@@ -40,6 +40,7 @@ pub(super) fn parse(name: &str, text: &str) -> Parsed {
     Parsed {
         entries: reading.entries,
         errors: reading.errors,
+        ..Parsed::default()
     }
 }
 
@@ -294,7 +295,7 @@ mod tests {
             Origin::Yaml { line: Some(line), .. } => *line,
             origin => panic!("an entry of a YAML file stands at {origin}"),
         };
-        let Parsed { entries, errors } = parse("sordini.yaml", text);
+        let Parsed { entries, errors, .. } = parse("sordini.yaml", text);
         assert_eq!(errors, [], "{text}");
         entries
             .into_iter()
