@@ -47,8 +47,11 @@ pub enum ListenError {
         /// The resolver's words.
         reason: io::Error,
     },
-    /// Another process holds the port.
-    #[error("listener {listener}: {address} is taken by another process")]
+    /// Somebody holds the port, perhaps another listener of ours.
+    #[error(
+        "listener {listener}: {address}: Address already in use (who has it: ss -ltnp 'sport = :{}')",
+        address.port()
+    )]
     Taken {
         /// The listener's name.
         listener: String,
@@ -262,8 +265,13 @@ mod tests {
         ] {
             let (_socket, port) = taken(address);
             match bound("", port) {
-                Err(ListenError::Taken { address: tried, .. }) => assert_eq!(tried.port(), port),
-                other => panic!("{address} is taken, but {other:?}"),
+                Err(taken @ ListenError::Taken { address: tried, .. }) => {
+                    let expected = format!(
+                        "listener PLAINTEXT: {tried}: Address already in use (who has it: ss -ltnp 'sport = :{port}')"
+                    );
+                    assert_eq!((tried.port(), taken.to_string()), (port, expected));
+                }
+                other => panic!("{address} is in use, but {other:?}"),
             }
         }
     }
