@@ -68,6 +68,14 @@ pub enum LogDirsError {
         /// Where one lies, in words; empty for nowhere.
         elsewhere: String,
     },
+    /// Whether the metadata store is there cannot be told.
+    #[error("cannot look for the metadata store at {store}: {source}")]
+    MetadataStore {
+        /// Where it should be.
+        store: String,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// A directory cannot be listed.
     #[error("{path}: {source}")]
     List {
@@ -142,9 +150,13 @@ impl LogDirs {
     /// next topics of those names would meet logs that are not theirs.
     ///
     /// # Errors
-    /// [`LogDirsError::NoMetadataStore`], [`LogDirsError::List`]
+    /// [`LogDirsError::NoMetadataStore`], [`LogDirsError::MetadataStore`], [`LogDirsError::List`]
     pub fn require_metadata_store(&self, store: &Path) -> Result<(), LogDirsError> {
-        if store.exists() {
+        let there = store.try_exists().map_err(|source| LogDirsError::MetadataStore {
+            store: store.display().to_string(),
+            source,
+        });
+        if there? {
             return Ok(());
         }
         let (mut logs, mut elsewhere) = (Vec::new(), String::new());

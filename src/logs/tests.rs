@@ -129,3 +129,15 @@ fn logs_without_the_store_that_knows_their_topics_are_refused() {
     std::fs::write(&store, "").expect("written");
     dirs.require_metadata_store(&store).expect("there it is");
 }
+
+#[test]
+fn a_metadata_store_that_cannot_be_looked_for_is_not_called_missing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let dirs = LogDirs::open(&config(dir.path())).expect("a usable directory");
+    // Permissions would not stop root; a link to itself stops everybody.
+    let store = dir.path().join("sordini.metadata");
+    std::os::unix::fs::symlink(&store, &store).expect("linked");
+    let refused = dirs.require_metadata_store(&store).expect_err("refused").to_string();
+    let expected = format!("cannot look for the metadata store at {}: ", store.display());
+    assert!(refused.starts_with(&expected), "{refused}");
+}
