@@ -1,10 +1,12 @@
-//! Between the strings of frames and those that groups keep. A string that a group keeps must not keep its frame alive.
+//! Between frames and groups: a string that a group keeps must not keep its frame alive, and what a request says of partitions is
+//! gathered.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
+use protocol::ErrorCode;
 use protocol::wire::Utf8Bytes;
 
 use super::decision::TopicPartition;
@@ -90,9 +92,119 @@ impl<T> Distinct<T> {
     }
 }
 
+/// What a request asks of partitions, and the answer as far as it is known without the group.
+#[derive(Debug)]
+pub struct Asked<T> {
+    /// By topics, in the order in which they are named first. Every partition is refused unless the group says something else.
+    pub topics: Vec<TopicAnswer>,
+    /// What is said of partitions that exist.
+    pub entries: Vec<(TopicPartition, T)>,
+    /// Where in `topics` each of `entries` is answered: which topic, and which of its partitions.
+    pub places: Vec<(usize, usize)>,
+}
+
+/// The answers for one topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicAnswer {
+    /// Its name.
+    pub name: Utf8Bytes,
+    /// Each partition with what became of it.
+    pub partitions: Vec<(i32, ErrorCode)>,
+}
+
+impl<T> Asked<T> {
+    /// Gathers what a request says of partitions: topics by name, and with `once` a partition that exists once, with what is said of
+    /// it last. What does not exist is answered wherever it stands, as in Kafka.
+    pub fn gather<'a>(
+        request: impl Iterator<Item = (&'a Utf8Bytes, impl Iterator<Item = (i32, T)>)>,
+        once: bool,
+        exists: impl Fn(&str, i32) -> bool,
+    ) -> Self {
+        let mut topics: Vec<TopicAnswer> = Vec::new();
+        let mut topic_at: HashMap<Arc<str>, usize> = HashMap::new();
+        let (mut distinct, mut each, mut places) = (Distinct::default(), Vec::new(), Vec::new());
+        for (name, partitions) in request {
+            let topic = owned(name);
+            let at_topic = *topic_at.entry(topic.clone()).or_insert(topics.len());
+            if at_topic == topics.len() {
+                topics.push(TopicAnswer {
+                    name: name.clone(),
+                    partitions: Vec::new(),
+                });
+            }
+            let answers = &mut topics[at_topic].partitions;
+            for (partition, value) in partitions {
+                if exists(&topic, partition) {
+                    let topic = topic.clone();
+                    let of = TopicPartition { topic, partition };
+                    if !once {
+                        each.push((of, value));
+                    } else if !distinct.insert(of, value) {
+                        continue;
+                    }
+                    places.push((at_topic, answers.len()));
+                }
+                answers.push((partition, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+            }
+        }
+        let entries = if once { distinct.into_entries() } else { each };
+        Asked {
+            topics,
+            entries,
+            places,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    type Entries = Vec<(String, i32, i64)>;
+    type Answers = Vec<(String, Vec<i32>)>;
+
+    /// Partitions below 9 exist. Gives what is asked, and the answers by topic.
+    fn gathered(once: bool) -> (Entries, Answers) {
+        let request: [(&str, &[(i32, i64)]); 3] = [
+            ("t", &[(0, 1), (1, 2), (9, 3), (0, 4)]),
+            ("u", &[(0, 5)]),
+            ("t", &[(0, 6), (9, 7)]),
+        ];
+        let request = request.map(|(name, partitions)| (Utf8Bytes::from(name), partitions));
+        let named = request
+            .iter()
+            .map(|(name, partitions)| (name, partitions.iter().copied()));
+        let asked = Asked::gather(named, once, |_, partition| partition < 9);
+        assert_eq!(asked.places.len(), asked.entries.len());
+        for ((topic, partition), (of, _)) in asked.places.iter().zip(&asked.entries) {
+            let answer = &asked.topics[*topic];
+            assert_eq!(
+                (&*answer.name, answer.partitions[*partition].0),
+                (&*of.topic, of.partition)
+            );
+        }
+        let entries = asked.entries.iter();
+        let entries = entries.map(|(of, value)| (of.topic.to_string(), of.partition, *value));
+        let indexes = |answer: &TopicAnswer| answer.partitions.iter().map(|(index, _)| *index).collect();
+        let topics = asked.topics.iter();
+        let answers = topics.map(|answer| (answer.name.to_string(), indexes(answer)));
+        (entries.collect(), answers.collect())
+    }
+
+    #[test]
+    fn a_partition_that_is_named_often_is_asked_for_and_answered_once() {
+        let (entries, answers) = gathered(true);
+        assert_eq!(entries, [("t".into(), 0, 6), ("t".into(), 1, 2), ("u".into(), 0, 5)]);
+        assert_eq!(answers, [("t".into(), vec![0, 1, 9, 9]), ("u".into(), vec![0])]);
+    }
+
+    #[test]
+    fn one_place_after_another_is_asked_for_where_that_is_wanted() {
+        let (entries, answers) = gathered(false);
+        let values: Vec<i64> = entries.iter().map(|(_, _, value)| *value).collect();
+        assert_eq!(values, [1, 2, 4, 5, 6]);
+        assert_eq!(answers, [("t".into(), vec![0, 1, 9, 0, 0, 9]), ("u".into(), vec![0])]);
+    }
 
     #[test]
     fn of_a_partition_the_last_holds_at_the_first_place() {
