@@ -1,16 +1,17 @@
 //! What keeps the store and a request within bounds: notices of changed configurations in a real store, whose clock the test turns
 //! on; the partitions that one request may add.
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
-use bytes::Bytes;
-use controller::store::{Op, OpResult, Stat, Store, StoreError, WatchMode, WatchStream, Watcher, Znode};
+use controller::store::Store;
 use controller::{
-    Applied, Bootstrap, BoxFuture, BrokerRegistration, ConfigMap, ControllerHandle, Effect, EffectSink, EmbeddedStore,
-    NewPartitions, NewTopic, Rejection, TopicConfigChange, TopicPolicy,
+    Applied, Bootstrap, BoxFuture, BrokerRegistration, ConfigMap, ControllerHandle, Effect, EffectSink, NewPartitions,
+    NewTopic, Rejection, TopicConfigChange, TopicPolicy,
 };
+use support::AlteredStore;
 
 struct Policy;
 
@@ -40,77 +41,7 @@ impl EffectSink for Deaf {
     }
 }
 
-/// A store in which everything is older than it is.
-struct Aged {
-    inner: EmbeddedStore,
-    by_ms: AtomicI64,
-}
-
-impl Aged {
-    fn age(&self, stat: &mut Stat) {
-        stat.ctime_ms -= self.by_ms.load(Ordering::Relaxed);
-    }
-}
-
-impl Store for Aged {
-    fn get(&self, path: &str) -> BoxFuture<'_, Result<Znode, StoreError>> {
-        self.inner.get(path)
-    }
-
-    fn get_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Bytes, Stat, Watcher), StoreError>> {
-        self.inner.get_and_watch(path)
-    }
-
-    fn get_many(&self, paths: Vec<String>) -> BoxFuture<'_, Result<Vec<Option<Znode>>, StoreError>> {
-        Box::pin(async move {
-            let mut found = self.inner.get_many(paths).await?;
-            found.iter_mut().flatten().for_each(|(_, stat)| self.age(stat));
-            Ok(found)
-        })
-    }
-
-    fn exists(&self, path: &str) -> BoxFuture<'_, Result<Option<Stat>, StoreError>> {
-        self.inner.exists(path)
-    }
-
-    fn exists_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Option<Stat>, Watcher), StoreError>> {
-        self.inner.exists_and_watch(path)
-    }
-
-    fn children(&self, path: &str) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
-        self.inner.children(path)
-    }
-
-    fn children_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Vec<String>, Watcher), StoreError>> {
-        self.inner.children_and_watch(path)
-    }
-
-    fn watch(&self, path: &str, mode: WatchMode) -> BoxFuture<'_, Result<WatchStream, StoreError>> {
-        self.inner.watch(path, mode)
-    }
-
-    fn multi(&self, ops: Vec<Op>) -> BoxFuture<'_, Result<Vec<OpResult>, StoreError>> {
-        Box::pin(async move {
-            let mut results = self.inner.multi(ops).await?;
-            for result in &mut results {
-                if let OpResult::Created { stat, .. } = result {
-                    self.age(stat);
-                }
-            }
-            Ok(results)
-        })
-    }
-
-    fn session_id(&self) -> i64 {
-        self.inner.session_id()
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.inner.close()
-    }
-}
-
-async fn start(store: &Arc<Aged>) -> ControllerHandle {
+async fn start(store: &Arc<AlteredStore>) -> ControllerHandle {
     let bootstrap = Bootstrap::new(store.clone()).await.expect("the store is there");
     bootstrap.cluster_id(None).await.expect("a cluster id");
     let registration = BrokerRegistration {
@@ -134,7 +65,7 @@ async fn change(handle: &ControllerHandle) {
     assert_eq!(changed, Ok(vec![Ok(())]));
 }
 
-async fn notices(store: &Aged) -> usize {
+async fn notices(store: &AlteredStore) -> usize {
     store
         .children("/config/changes")
         .await
@@ -149,9 +80,9 @@ fn notices_do_not_pile_up_while_a_controller_runs_nor_over_its_starts() {
         .build()
         .expect("a runtime");
     let open = |by_ms| {
-        let inner = EmbeddedStore::open(directory.path()).expect("the store opens");
-        let by_ms = AtomicI64::new(by_ms);
-        Arc::new(Aged { inner, by_ms })
+        let store = AlteredStore::open(directory.path());
+        store.age(by_ms);
+        Arc::new(store)
     };
     runtime.block_on(async {
         let store = open(0);
@@ -163,7 +94,7 @@ fn notices_do_not_pile_up_while_a_controller_runs_nor_over_its_starts() {
         }
         assert_eq!(notices(&store).await, 3);
         // From here on each is an hour old when it is written.
-        store.by_ms.store(60 * 60 * 1000, Ordering::Relaxed);
+        store.age(60 * 60 * 1000);
         change(&handle).await;
         assert_eq!(notices(&store).await, 4, "the first three are new");
         handle.shutdown().await.expect("stopped");
@@ -187,9 +118,7 @@ fn one_request_may_not_add_any_number_of_partitions() {
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        let inner = EmbeddedStore::open(directory.path()).expect("the store opens");
-        let by_ms = AtomicI64::new(0);
-        let handle = start(&Arc::new(Aged { inner, by_ms })).await;
+        let handle = start(&Arc::new(AlteredStore::open(directory.path()))).await;
         let topic = |name: &str, num_partitions| NewTopic {
             num_partitions,
             ..NewTopic::with_defaults(name)

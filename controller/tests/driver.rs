@@ -1,16 +1,18 @@
 //! The controller as a broker uses it: real store, real thread, and a sink that writes down what it is told.
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
-use controller::store::{Op, OpResult, Stat, Store, StoreError, WatchMode, WatchStream, Watcher, Znode};
+use controller::store::{Store, StoreError, WatchMode};
 use controller::{
     Applied, Bootstrap, BoxFuture, BrokerRegistration, ConfigMap, ControllerError, ControllerHandle, Effect,
     EffectSink, EmbeddedStore, Endpoint, FailedReplica, LeaderEpoch, NewPartitions, NewTopic, Rejection, StartError,
     Started, TopicConfigChange, TopicPolicy, TopicRef,
 };
+use support::AlteredStore;
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
@@ -439,71 +441,11 @@ fn a_failed_log_directory_takes_leaders_away_until_the_next_start() {
     });
 }
 
-/// A store whose next write fails with what it was told.
-struct Failing {
-    inner: EmbeddedStore,
-    next: Mutex<Option<StoreError>>,
-}
-
-impl Store for Failing {
-    fn get(&self, path: &str) -> BoxFuture<'_, Result<Znode, StoreError>> {
-        self.inner.get(path)
-    }
-
-    fn get_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Bytes, Stat, Watcher), StoreError>> {
-        self.inner.get_and_watch(path)
-    }
-
-    fn get_many(&self, paths: Vec<String>) -> BoxFuture<'_, Result<Vec<Option<Znode>>, StoreError>> {
-        self.inner.get_many(paths)
-    }
-
-    fn exists(&self, path: &str) -> BoxFuture<'_, Result<Option<Stat>, StoreError>> {
-        self.inner.exists(path)
-    }
-
-    fn exists_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Option<Stat>, Watcher), StoreError>> {
-        self.inner.exists_and_watch(path)
-    }
-
-    fn children(&self, path: &str) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
-        self.inner.children(path)
-    }
-
-    fn children_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Vec<String>, Watcher), StoreError>> {
-        self.inner.children_and_watch(path)
-    }
-
-    fn watch(&self, path: &str, mode: WatchMode) -> BoxFuture<'_, Result<WatchStream, StoreError>> {
-        self.inner.watch(path, mode)
-    }
-
-    fn multi(&self, ops: Vec<Op>) -> BoxFuture<'_, Result<Vec<OpResult>, StoreError>> {
-        match self.next.lock().expect("nobody panicked").take() {
-            Some(error) => Box::pin(async move { Err(error) }),
-            None => self.inner.multi(ops),
-        }
-    }
-
-    fn session_id(&self) -> i64 {
-        self.inner.session_id()
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.inner.close()
-    }
-}
-
 #[test]
 fn a_write_that_fails_changes_nothing_and_a_broken_store_ends_it() {
     let directory = tempfile::tempdir().expect("a directory");
     wait(async {
-        let inner = EmbeddedStore::open(directory.path()).expect("the store opens");
-        let store = Arc::new(Failing {
-            inner,
-            next: Mutex::new(None),
-        });
-        let fail = |error: StoreError| *store.next.lock().expect("nobody panicked") = Some(error);
+        let store = Arc::new(AlteredStore::open(directory.path()));
         let recorder = Recorder::default();
         let handle = start_on(store.clone(), &recorder).await.expect("started").handle;
         recorder.take();
@@ -513,7 +455,7 @@ fn a_write_that_fails_changes_nothing_and_a_broken_store_ends_it() {
             expected: 1,
             found: 2,
         };
-        fail(lost.clone());
+        store.fail_next(lost.clone());
         let ask = |name: &str| handle.create_topics(vec![NewTopic::with_defaults(name)], false);
         assert_eq!(ask("t").await, Err(ControllerError::Store(lost)));
         assert_eq!(
@@ -528,7 +470,7 @@ fn a_write_that_fails_changes_nothing_and_a_broken_store_ends_it() {
         let broken = StoreError::Failed {
             reason: "no space left".into(),
         };
-        fail(broken.clone());
+        store.fail_next(broken.clone());
         for _ in 0..2 {
             assert_eq!(ask("u").await, Err(ControllerError::Store(broken.clone())));
         }
