@@ -5,19 +5,11 @@ mod support;
 use std::sync::Arc;
 
 use protocol::wire::Chunk;
-use storage::{
-    AppendError, Log, LogConfig, OffsetSpec, ReadError, ReadMode, ReadOutcome, ReadRequest, RealDisk, ValidateOptions,
-};
-use support::{Spec, TempDir, batch, open, options, validate};
+use storage::{AppendError, Log, LogConfig, OffsetSpec, ReadError, ReadMode, ReadOutcome, ReadRequest, RealDisk};
+use support::{Spec, TempDir, open, options, validated};
 
 fn append(log: &mut Log, spec: Spec) -> storage::AppendInfo {
-    let config = log.config().clone();
-    let partition = log.partition().clone();
-    let options = ValidateOptions {
-        partition: &partition,
-        config: &config,
-    };
-    let batch = validate(batch(spec), &options, spec.timestamp).unwrap();
+    let batch = validated(log, spec);
     log.append_as_leader(batch, 3, spec.timestamp).unwrap()
 }
 

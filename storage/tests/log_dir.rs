@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use protocol::wire::TopicId;
 use storage::checkpoint::{MetaProperties, OffsetCheckpoint};
-use storage::{LogConfig, LogDir, LogDirError, OpenFiles, RealDisk, SimCall, SimDisk, TopicPartition, ValidateOptions};
-use support::{Spec, TempDir, batch, validate};
+use storage::{LogConfig, LogDir, LogDirError, OpenFiles, RealDisk, SimCall, SimDisk, TopicPartition};
+use support::{Spec, TempDir};
 
 fn log_dir(path: &Path) -> Result<LogDir, LogDirError> {
     LogDir::open(path, Arc::new(RealDisk), OpenFiles::new(100))
@@ -25,13 +25,7 @@ fn config() -> Arc<LogConfig> {
 }
 
 fn append(log: &mut storage::Log) {
-    let (partition, config) = (log.partition().clone(), log.config().clone());
-    let options = ValidateOptions {
-        partition: &partition,
-        config: &config,
-    };
-    log.append_as_leader(validate(batch(Spec::default()), &options, 0).unwrap(), 0, 0)
-        .unwrap();
+    support::append(log, Spec::default(), 0);
 }
 
 #[test]

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use storage::checkpoint::OffsetCheckpoint;
 use storage::{
     Log, LogConfig, LogDir, OffsetSpec, OldRecordFormat, OpenError, OpenFiles, ReadError, ReadRequest, RealDisk,
-    TopicPartition, ValidateOptions,
+    TopicPartition,
 };
-use support::{Spec, TempDir, batch, open, options, validate};
+use support::{Spec, TempDir, open, options};
 
 /// A message as brokers before 0.11 stored it: magic 0, or 1 with a timestamp.
 fn message(offset: i64, magic: u8, value: &[u8]) -> Vec<u8> {
@@ -34,13 +34,7 @@ fn append(log: &mut Log) {
         value_size: 50,
         ..Spec::default()
     };
-    let (partition, config) = (log.partition().clone(), log.config().clone());
-    let options = ValidateOptions {
-        partition: &partition,
-        config: &config,
-    };
-    log.append_as_leader(validate(batch(spec), &options, 0).unwrap(), 0, 0)
-        .unwrap();
+    support::append(log, spec, 0);
 }
 
 fn config() -> LogConfig {

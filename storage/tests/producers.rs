@@ -4,17 +4,8 @@ mod support;
 
 use std::sync::Arc;
 
-use storage::{AppendError, AppendInfo, Log, LogConfig, RealDisk, ValidateOptions, ValidatedBatch};
-use support::{Spec, TempDir, batch, open, options, validate};
-
-fn validated(log: &Log, spec: Spec) -> ValidatedBatch {
-    let (partition, config) = (log.partition().clone(), log.config().clone());
-    let options = ValidateOptions {
-        partition: &partition,
-        config: &config,
-    };
-    validate(batch(spec), &options, spec.timestamp).unwrap()
-}
+use storage::{AppendError, AppendInfo, Log, LogConfig, RealDisk, ValidateOptions};
+use support::{Spec, TempDir, batch, open, options, validate, validated};
 
 fn append(log: &mut Log, epoch: i16, sequence: i32, records: i32) -> Result<AppendInfo, AppendError> {
     let spec = Spec {

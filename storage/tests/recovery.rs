@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use storage::{
     AppendError, Disk, Log, LogConfig, LogDirHealth, OpenError, ReadError, ReadMode, ReadOutcome, ReadRequest,
-    RealDisk, SimDisk, ValidateOptions,
+    RealDisk, SimDisk,
 };
-use support::{Spec, TempDir, batch, open, options, validate};
+use support::{Spec, TempDir, open, options, validated};
 
 fn append(log: &mut Log, value_size: usize) {
     let spec = Spec {
@@ -17,13 +17,7 @@ fn append(log: &mut Log, value_size: usize) {
         timestamp: 1000 + log.log_end_offset(),
         ..Spec::default()
     };
-    let (partition, config) = (log.partition().clone(), log.config().clone());
-    let options = ValidateOptions {
-        partition: &partition,
-        config: &config,
-    };
-    let batch = validate(batch(spec), &options, 0).unwrap();
-    log.append_as_leader(batch, 2, 0).unwrap();
+    support::append(log, spec, 2);
 }
 
 fn config() -> LogConfig {
@@ -303,14 +297,7 @@ fn a_failed_write_is_not_acknowledged() {
     let mut log = Log::open(options(Arc::new(disk.clone()), Path::new("/logs"), config()), 0).unwrap();
     append(&mut log, 50);
     disk.fail_at(disk.changes() + 1);
-    let (partition, config) = (log.partition().clone(), log.config().clone());
-    let options = ValidateOptions {
-        partition: &partition,
-        config: &config,
-    };
-    let batches: Vec<_> = (0..3)
-        .map(|_| validate(batch(Spec::default()), &options, 0).unwrap())
-        .collect();
+    let batches = [0; 3].map(|_| validated(&log, Spec::default()));
     for result in log.append_all(batches, 2, 0) {
         assert!(matches!(result, Err(AppendError::LogDir(_))), "{result:?}");
     }

@@ -2,21 +2,11 @@
 
 mod support;
 
-use storage::{AppendError, Log, LogConfig, LogStartOffsetError, ValidateOptions, ValidatedBatch};
-use support::{Spec, TempDir, batch, open, validate};
-
-fn validated(log: &Log) -> ValidatedBatch {
-    let (partition, config) = (log.partition().clone(), log.config().clone());
-    let options = ValidateOptions {
-        partition: &partition,
-        config: &config,
-    };
-    validate(batch(Spec::default()), &options, 0).unwrap()
-}
+use storage::{AppendError, Log, LogConfig, LogStartOffsetError};
+use support::{Spec, TempDir, batch, open, validated};
 
 fn append(log: &mut Log) {
-    let batch = validated(log);
-    log.append_as_leader(batch, 3, 0).unwrap();
+    support::append(log, Spec::default(), 3);
 }
 
 fn deleted_files(log: &Log) -> usize {
@@ -63,7 +53,7 @@ fn a_closed_log_takes_nothing_more() {
     let dir = TempDir::new();
     let mut log = open(&dir.0, LogConfig::default());
     append(&mut log);
-    let late = validated(&log);
+    let late = validated(&log, Spec::default());
     let plan = log.plan_close(0).unwrap().unwrap();
     // What comes between the plan and its end would be neither flushed nor in the snapshot.
     let end = log.log_end_offset();

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use storage::{
-    Disk, Log, LogConfig, LogDirHealth, LogOptions, OnlyBatch, OpenFiles, RealDisk, TopicPartition, ValidateError,
-    ValidateOptions, ValidatedBatch,
+    AppendInfo, Disk, Log, LogConfig, LogDirHealth, LogOptions, OnlyBatch, OpenFiles, RealDisk, TopicPartition,
+    ValidateError, ValidateOptions, ValidatedBatch,
 };
 
 /// A directory that is removed when this goes.
@@ -98,6 +98,22 @@ pub fn batch(spec: Spec) -> Bytes {
     out.put_u32(crc_fast::crc32_iscsi(&checked));
     out.put_slice(&checked);
     out.freeze()
+}
+
+/// A batch as this log takes it.
+pub fn validated(log: &Log, spec: Spec) -> ValidatedBatch {
+    let (partition, config) = (log.partition().clone(), log.config().clone());
+    let options = ValidateOptions {
+        partition: &partition,
+        config: &config,
+    };
+    validate(batch(spec), &options, spec.timestamp).unwrap()
+}
+
+/// Appends a batch at time 0.
+pub fn append(log: &mut Log, spec: Spec, leader_epoch: i32) -> AppendInfo {
+    let batch = validated(log, spec);
+    log.append_as_leader(batch, leader_epoch, 0).unwrap()
 }
 
 /// What opening the log `topic-0` below `dir` takes.
