@@ -7,6 +7,7 @@ use crate::definition::Definition;
 
 mod coordinators;
 mod log;
+mod newer;
 mod raft;
 mod remote;
 mod replication;
@@ -57,6 +58,16 @@ pub fn find_broker(name: &str) -> Option<&'static Definition> {
 pub fn find_topic(name: &str) -> Option<&'static Definition> {
     static BY_NAME: LazyLock<HashMap<&str, &Definition>> = LazyLock::new(|| by_name(topic()));
     BY_NAME.get(name).copied()
+}
+
+/// The names of keys that came after 3.9.1, in order, as of 4.3.1: known to be no mistakes, and nothing more.
+pub fn newer() -> impl Iterator<Item = &'static str> {
+    newer::KEYS.iter().copied()
+}
+
+/// Whether a key of this name came after 3.9.1.
+pub fn is_newer(name: &str) -> bool {
+    newer::KEYS.binary_search(&name).is_ok()
 }
 
 fn by_name(definitions: impl Iterator<Item = &'static Definition>) -> HashMap<&'static str, &'static Definition> {

@@ -121,9 +121,14 @@ fn find(key: &str) -> Option<&'static Definition> {
     keys::find_broker(key).or_else(|| listener_base_key(key).and_then(keys::find_broker))
 }
 
+/// Whether a key, or one listener's, came with a newer Kafka.
+fn is_newer(key: &str) -> bool {
+    keys::is_newer(key) || listener_base_key(key).is_some_and(keys::is_newer)
+}
+
 /// Whether a key is known.
 pub(crate) fn is_known(key: &str) -> bool {
-    find(key).is_some() || WITHOUT_EFFECT.iter().any(|(prefix, _)| key.starts_with(prefix))
+    find(key).is_some() || is_newer(key) || WITHOUT_EFFECT.iter().any(|(prefix, _)| key.starts_with(prefix))
 }
 
 /// Whether the value of a key is not to be shown: it is a password, or it seems to be one that is misspelt or unknown here.
@@ -137,7 +142,7 @@ pub(crate) fn is_secret(key: &str) -> bool {
         .is_some_and(Definition::sensitive);
     misspelt
         || WITHOUT_EFFECT.iter().any(|(prefix, _)| key.starts_with(prefix))
-        || ["password", "secret", "jaas", "credential"]
+        || ["password", "passphrase", "secret", "jaas", "credential"]
             .iter()
             .any(|word| key.contains(word))
 }
@@ -202,18 +207,23 @@ impl Loading {
             self.origins.insert(key.clone(), (HIDDEN.to_owned(), origin));
             return self.warn(&key, format!("has no effect here: {reason}"));
         }
-        let nearest = nearest_key(&key);
-        let from_kafka = origin.is_from_kafka();
+        // No mistake, and so no error wherever it stands: like a key of 3.9.1 that does not apply here.
+        let newer = is_newer(&key);
+        let (reason, nearest) = match newer {
+            true => ("has no effect here: it came with a newer Kafka than 3.9", None),
+            false => ("unknown key", nearest_key(&key)),
+        };
+        let is_warning = newer || origin.is_from_kafka();
         let finding = ConfigError {
             key: key.clone(),
             value: text
                 .clone()
                 .map(|text| if is_secret(&key) { HIDDEN.to_owned() } else { text }),
-            reason: "unknown key".to_owned(),
+            reason: reason.to_owned(),
             nearest,
             origin: Some(origin),
         };
-        if !from_kafka {
+        if !is_warning {
             return self.errors.push(finding);
         }
         self.warnings.push(finding);

@@ -4,7 +4,7 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use config::{Definition, Valid, keys, synonyms};
+use config::{Definition, Strictness, Valid, keys, load, sources, synonyms};
 
 #[test]
 fn keys_types_defaults_and_update_modes_are_kafkas() {
@@ -27,6 +27,26 @@ fn keys_types_defaults_and_update_modes_are_kafkas() {
         only(&ours, &kafkas),
         only(&kafkas, &ours)
     );
+}
+
+#[test]
+fn keys_of_a_newer_kafka_are_told_from_unknown_ones_and_their_secrets_hidden() {
+    let newer: Vec<(String, bool)> = support::newer_keys()
+        .into_iter()
+        // Providers of values are no newer; only their definition is.
+        .filter(|row| keys::find_broker(&row[0]).is_none() && row[0] != "config.providers")
+        .map(|row| (row[0].clone(), row[1] == "PASSWORD"))
+        .collect();
+    let names: Vec<&str> = newer.iter().map(|(name, _)| name.as_str()).collect();
+    assert!(names.len() > 50, "Kafka answered {names:?}");
+    assert_eq!(names, keys::newer().collect::<Vec<_>>());
+    for (name, secret) in newer {
+        let argument = format!("{name}=hunter2");
+        let entry = sources::parse_override(&argument).expect("well-formed");
+        let loaded = load(vec![entry], Strictness::Lenient).expect("a warning");
+        let value = loaded.warnings[0].value.as_deref();
+        assert!(!secret || value == Some("[hidden]"), "{name} is shown as {value:?}");
+    }
 }
 
 fn rows(kind: &str, definitions: impl Iterator<Item = &'static Definition>) -> impl Iterator<Item = Vec<String>> {

@@ -496,26 +496,6 @@ fn secrets_are_never_shown() {
 }
 
 #[test]
-fn a_key_is_looked_up_whatever_its_value() {
-    let yaml = "nmu.partitions:\nfoo: {}\nlog: {}\nnum.partitions: ~\nlog.retention.ms: null\n";
-    let errors = load_parsed(sources::parse_file("s.yaml", yaml.as_bytes()), Strictness::Lenient).expect_err("unknown");
-    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    assert_eq!(lines.len(), 3, "{lines:?}");
-    assert_eq!(lines[0], "s.yaml:2: foo: unknown key", "nothing is near enough");
-    assert!(
-        lines[1].starts_with("s.yaml:3: log: a mapping without keys"),
-        "{lines:?}"
-    );
-    assert_eq!(
-        lines[2],
-        "s.yaml:1: nmu.partitions: unknown key; the nearest known key is num.partitions"
-    );
-    let known = "num.partitions: ~\nlog.retention.ms: null\n";
-    let loaded = load_parsed(sources::parse_file("s.yaml", known.as_bytes()), Strictness::Strict).expect("defaults");
-    assert_eq!(loaded.config, BrokerConfig::default());
-}
-
-#[test]
 fn what_is_wrong_beside_what_cannot_be_read_is_said_at_once() {
     let lines = |yaml: &str| -> Vec<String> {
         let parsed = sources::parse_file("s.yaml", yaml.as_bytes());

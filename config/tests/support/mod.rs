@@ -1,4 +1,5 @@
-//! Asks Apache Kafka's own classes, through the small Java program in `tests/oracle`.
+//! Asks Apache Kafka's own classes, through the small Java programs in `tests/oracle`.
+#![allow(dead_code)]
 
 use std::fs;
 use std::io::Write;
@@ -7,6 +8,8 @@ use std::process::{Command, Stdio};
 
 /// The release whose keys this crate has.
 const KAFKA: &str = "3.9.1";
+/// The release whose keys it knows by name.
+const NEWER_KAFKA: &str = "4.3.1";
 
 /// The answer to one question: its lines, each split into its parts.
 pub type Answer = Vec<Vec<String>>;
@@ -14,7 +17,7 @@ pub type Answer = Vec<Vec<String>>;
 /// Asks every question, in one Java process. A machine without Java fails the test: a comparison that is left out proves
 /// nothing.
 pub fn ask(name: &str, questions: &[Vec<String>]) -> Vec<Answer> {
-    let class_path = class_path();
+    let class_path = class_path(KAFKA);
     let classes = compile(name, &class_path);
     let mut java = Command::new("java")
         .args(["-XX:TieredStopAtLevel=1", "-cp"])
@@ -36,16 +39,31 @@ pub fn ask(name: &str, questions: &[Vec<String>]) -> Vec<Answer> {
     answers
 }
 
-fn class_path() -> String {
+/// Name and type of every key of the newer release.
+pub fn newer_keys() -> Answer {
+    let output = Command::new("java")
+        .args(["-XX:TieredStopAtLevel=1", "-cp"])
+        .arg(class_path(NEWER_KAFKA))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/NewerKeys.java"))
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("java is needed; run scripts/setup");
+    assert!(output.status.success(), "java ended with {}", output.status);
+    let text = String::from_utf8(output.stdout).expect("answers are UTF-8");
+    let row = |line: &str| line.split('\t').map(str::to_owned).collect();
+    text.lines().map(row).collect()
+}
+
+fn class_path(version: &str) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/kafka-jars");
     let output = Command::new(script)
-        .arg(KAFKA)
+        .arg(version)
         .stderr(Stdio::inherit())
         .output()
         .expect("scripts/kafka-jars runs");
     assert!(
         output.status.success(),
-        "scripts/kafka-jars {KAFKA} ended with {}",
+        "scripts/kafka-jars {version} ended with {}",
         output.status
     );
     String::from_utf8(output.stdout)
