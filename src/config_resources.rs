@@ -1,12 +1,10 @@
-//! What DescribeConfigs, AlterConfigs and IncrementalAlterConfigs share: kinds of resources, the checks before anything is changed,
-//! a broker's keys, the logger. Kafka's `ConfigAdminManager` and `RuntimeLoggerManager`.
+//! What DescribeConfigs, AlterConfigs and IncrementalAlterConfigs share: kinds of resources, operations on keys, a broker's keys, the
+//! logger. Kafka's `ConfigAdminManager` and `RuntimeLoggerManager`.
 //!
 //! No key of the broker changes while it runs yet. Each is refused as Kafka refuses those that only a restart changes.
 //!
 //! Where Kafka 3.9 stumbles, the answer is what it says in its neighbouring cases: an operation that does not exist, and a list
 //! operation on a key that does not exist (there `UNKNOWN_SERVER_ERROR`), a resource that stands twice in AlterConfigs (no answer).
-
-use std::collections::{BTreeMap, HashMap, HashSet};
 
 use config::{ValueType, keys};
 use controller::ConfigMap;
@@ -82,44 +80,6 @@ pub struct ConfigOp<'a> {
     pub operation: i8,
     /// The value; [`Operation::Delete`] needs none.
     pub value: Option<&'a str>,
-}
-
-/// Which of a request's resources, given by type and name, stand in it more than once: nobody could say what is meant.
-pub fn duplicates(resources: &[(i8, &str)]) -> Vec<bool> {
-    let mut times: HashMap<(i8, &str), usize> = HashMap::new();
-    for resource in resources {
-        *times.entry(*resource).or_default() += 1;
-    }
-    resources.iter().map(|resource| times[resource] > 1).collect()
-}
-
-/// The refusal of such a resource.
-pub fn duplicate_resource() -> ApiError {
-    ApiError::invalid_request("Each resource must appear at most once.")
-}
-
-/// What holds for the keys of any resource: each stands there once, and has a value unless it goes.
-///
-/// # Errors
-/// `INVALID_REQUEST`
-pub fn check_ops(ops: &[ConfigOp]) -> Result<(), ApiError> {
-    let mut seen = HashSet::new();
-    if let Some(twice) = ops.iter().find(|op| !seen.insert(op.name)) {
-        return Err(ApiError::invalid_request(format!(
-            "The configuration key {} stands in the request more than once.",
-            twice.name
-        )));
-    }
-    const DELETE: i8 = 1;
-    let without_value = ops.iter().filter(|op| op.value.is_none() && op.operation != DELETE);
-    let names: Vec<&str> = without_value.map(|op| op.name).collect();
-    if !names.is_empty() {
-        return Err(ApiError::invalid_request(format!(
-            "Null value not supported for : {}",
-            names.join(", ")
-        )));
-    }
-    Ok(())
 }
 
 /// Reads the name of a broker resource, which must be this broker's id.
@@ -303,12 +263,6 @@ pub fn logger_change(resource_name: &str, own_id: i32, ops: &[ConfigOp]) -> Resu
     Ok(level)
 }
 
-/// What is set, for a log line; topics have no secrets.
-pub fn loggable(configs: &BTreeMap<String, String>) -> String {
-    let pairs: Vec<String> = configs.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    pairs.join(", ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -392,29 +346,7 @@ mod tests {
                 value: None,
             },
         ];
-        assert_eq!(check_ops(&ops), Ok(()));
         assert_eq!(changed(&before, &ops), Ok(pair("segment.ms", "7")));
-    }
-
-    #[test]
-    fn keys_stand_once_and_have_values() {
-        let twice = check_ops(&[op("a", SET, "1"), op("a", DELETE, "")]).unwrap_err();
-        assert_eq!(twice.code, ErrorCode::INVALID_REQUEST);
-        let null = check_ops(&[ConfigOp {
-            name: "a",
-            operation: SET,
-            value: None,
-        }])
-        .unwrap_err();
-        assert_eq!(null.message.as_deref(), Some("Null value not supported for : a"));
-    }
-
-    #[test]
-    fn resources_stand_once() {
-        assert_eq!(
-            duplicates(&[(2, "a"), (2, "b"), (4, "a"), (2, "a")]),
-            [true, false, false, true]
-        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod background;
 pub mod broker;
 pub mod cli;
 pub mod clock;
+pub mod config_changes;
 pub mod config_resources;
 pub mod control;
 pub mod dispatch;

@@ -4,16 +4,13 @@
 use std::sync::Arc;
 
 use protocol::messages::incremental_alter_configs::{
-    AlterConfigsResource, AlterConfigsResourceResponse, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+    AlterConfigsResourceResponse, AlterableConfig, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
 };
 
-use super::alter_configs::{change_topic, client_metrics};
 use crate::api_error::{ApiError, code_and_message};
 use crate::broker::Broker;
-use crate::config_resources::{
-    ConfigOp, ResourceType, apply_topic_ops, check_broker_change, check_ops, duplicate_resource, duplicates,
-    level_name, logger_change,
-};
+use crate::config_changes::{ResourceChange, change_topic, check};
+use crate::config_resources::{ConfigOp, ResourceType, apply_topic_ops, level_name, logger_change};
 use crate::dispatch::{RequestContext, Served, served};
 
 /// What this file serves.
@@ -24,17 +21,18 @@ async fn handle(
     context: &RequestContext,
     request: IncrementalAlterConfigsRequest,
 ) -> IncrementalAlterConfigsResponse {
-    let names: Vec<(i8, &str)> = request
-        .resources
-        .iter()
-        .map(|r| (r.resource_type, &*r.resource_name))
-        .collect();
-    let duplicates = duplicates(&names);
-    let mut responses = Vec::with_capacity(request.resources.len());
-    for (resource, is_duplicate) in request.resources.iter().zip(duplicates) {
-        let outcome = match is_duplicate {
-            true => Err(duplicate_resource()),
-            false => alter(broker, context, resource, request.validate_only).await,
+    let changes = request.resources.iter().map(|resource| ResourceChange {
+        resource_type: resource.resource_type,
+        resource_name: &resource.resource_name,
+        ops: resource.configs.iter().map(op).collect(),
+    });
+    let changes: Vec<ResourceChange> = changes.collect();
+    let mut responses = Vec::with_capacity(changes.len());
+    let checked = check(&changes, broker.id);
+    for ((resource, change), checked) in request.resources.iter().zip(&changes).zip(checked) {
+        let outcome = match checked {
+            Ok(kind) => alter(broker, context, kind, change, request.validate_only).await,
+            Err(refused) => Err(refused),
         };
         let (error_code, error_message) = code_and_message(&outcome);
         responses.push(AlterConfigsResourceResponse {
@@ -50,25 +48,25 @@ async fn handle(
     }
 }
 
-async fn alter(
-    broker: &Broker,
-    context: &RequestContext,
-    resource: &AlterConfigsResource,
-    validate_only: bool,
-) -> Result<(), ApiError> {
-    let ops = resource.configs.iter().map(|config| ConfigOp {
+fn op(config: &AlterableConfig) -> ConfigOp<'_> {
+    ConfigOp {
         name: &config.name,
         operation: config.config_operation,
         value: config.value.as_deref(),
-    });
-    let ops: Vec<ConfigOp> = ops.collect();
-    check_ops(&ops)?;
-    let name = &*resource.resource_name;
-    match ResourceType::from_wire(resource.resource_type) {
-        Some(ResourceType::Topic) => alter_topic(broker, context, name, &ops, validate_only).await,
-        Some(ResourceType::Broker) => check_broker_change(name, broker.id, &ops),
-        Some(ResourceType::BrokerLogger) => {
-            let level = logger_change(name, broker.id, &ops)?;
+    }
+}
+
+async fn alter(
+    broker: &Broker,
+    context: &RequestContext,
+    kind: ResourceType,
+    change: &ResourceChange<'_>,
+    validate_only: bool,
+) -> Result<(), ApiError> {
+    match kind {
+        ResourceType::Topic => alter_topic(broker, context, change.resource_name, &change.ops, validate_only).await,
+        ResourceType::BrokerLogger => {
+            let level = logger_change(change.resource_name, broker.id, &change.ops)?;
             if let Some(level) = level.filter(|_| !validate_only) {
                 log::warn!(
                     "client {:?} set the log level to {}",
@@ -79,11 +77,7 @@ async fn alter(
             }
             Ok(())
         }
-        Some(ResourceType::ClientMetrics) => Err(client_metrics()),
-        None => Err(ApiError::invalid_request(format!(
-            "Unknown resource type {}",
-            resource.resource_type
-        ))),
+        ResourceType::Broker | ResourceType::ClientMetrics => Ok(()),
     }
 }
 
