@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use protocol::wire::Chunk;
 use tokio::net::TcpStream;
-use tokio::time::Instant;
 
 use super::answer_memory::AnswerShare;
 use super::connections::{Admitted, ConnectionState, TAKEN_BYTES};
-use super::frame::{Frame, FrameError, FrameReader, RequestMemory, overdue};
+use super::frame::{Frame, FrameError, FrameReader, Patience};
 use super::in_flight::{Answer, InFlight, Started};
+use super::request_memory::RequestMemory;
 use super::response::write_now;
 
 /// Requests of one connection that may be under way at once.
@@ -63,7 +63,7 @@ pub async fn serve<S: Service>(
     let state = &connection.admitted.state;
     match end {
         End::Frame(FrameError::Closed) | End::Asked => {}
-        End::Frame(e @ (FrameError::Length { .. } | FrameError::Stalled)) => {
+        End::Frame(e @ (FrameError::Length { .. } | FrameError::Stalled | FrameError::GivenUp)) => {
             log::warn!(
                 "closing the connection of {} ({}): {e}",
                 state.peer.ip(),
@@ -124,12 +124,12 @@ impl<S: Service> Connection<S> {
             {
                 return end;
             }
-            let due_at = self.due_at();
+            let patience = self.patience();
             tokio::select! {
                 biased;
                 () = self.in_flight.progress(&self.admitted.state), if !self.in_flight.is_empty() => {}
                 () = self.admitted.state.closed() => return self.finish().await,
-                () = overdue(due_at), if due_at.is_some() => return End::Frame(FrameError::Stalled),
+                e = patience.ended(), if patience.is_limited() => return End::Frame(e),
                 () = self.admitted.state.answers.wait_for_room(Order::Overlaps), if waits_for_room => {}
                 read = self.reader.fill(&self.stream), if self.ending.is_none() && self.may_read() => {
                     if let Err(e) = read {
@@ -186,11 +186,11 @@ impl<S: Service> Connection<S> {
             if self.out.iter().all(|chunk| chunk.as_memory().is_none()) {
                 self.out_share = None;
             }
-            let due_at = self.reader.due_at();
+            let patience = self.reader.patience();
             tokio::select! {
                 biased;
                 () = self.admitted.state.closed() => return Err(End::Write(std::io::ErrorKind::TimedOut.into())),
-                () = overdue(due_at), if due_at.is_some() => return Err(End::Frame(FrameError::Stalled)),
+                e = patience.ended(), if patience.is_limited() => return Err(End::Frame(e)),
                 writable = self.stream.writable() => writable.map_err(End::Write)?,
             }
             if write_now(&self.stream, &mut self.out, &mut taken).map_err(End::Write)? {
@@ -221,10 +221,10 @@ impl<S: Service> Connection<S> {
         self.can_start() || self.reader.is_budgeted() || self.reader.buffered_bytes() < MAX_READ_AHEAD_BYTES
     }
 
-    /// By when a large frame has to come on, be it on its way or held back.
-    fn due_at(&self) -> Option<Instant> {
-        let held = self.held.as_ref().and_then(|frame| frame.start_by);
-        held.or_else(|| self.reader.due_at())
+    /// How long a large frame may hold memory, be it on its way or held back.
+    fn patience(&self) -> Patience {
+        let start_by = self.held.as_ref().and_then(|frame| frame.start_by);
+        self.reader.patience().until(start_by)
     }
 
     /// Answers that were just written may have made room for what is here already.

@@ -4,94 +4,35 @@
 //! frame that arrives in pieces, or that is larger than that, gets memory of its own. That memory grows with what has
 //! arrived, never with what the length claims.
 //!
-//! A frame above 64 KiB takes its whole share of the request memory before more of it is read, in the order of asking: no
-//! frame ever waits for memory while it holds some, so frames cannot wait for each other. A share that is held has to be
-//! used: a frame that does not keep arriving, or cannot be started, ends its connection.
+//! A frame above 64 KiB takes room of the request memory before more of it is read, in steps, as much as has arrived at a
+//! time; so a length that nothing follows reserves nothing. What is held has to be used: a frame that does not keep arriving,
+//! or cannot be started, ends its connection, and sooner where others wait for the memory.
 
 use std::cell::RefCell;
-use std::future::Future;
 use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use parking_lot::Mutex;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
+
+use super::request_memory::{ArrivingShare, RequestMemory, RequestPermit, Watch};
 
 /// What one thread reads into before it knows how long a frame is. Small frames never need more.
 const SCRATCH_BYTES: usize = 64 * 1024;
-/// Bytes that a frame may occupy before it must hold permits of the request memory budget.
+/// Bytes that a frame may occupy before it must hold a share of the request memory.
 const UNBUDGETED_BYTES: usize = 64 * 1024;
-/// One permit of the budget stands for this many bytes.
-const BYTES_PER_PERMIT: usize = 1024;
-/// A frame that holds permits has to bring [`ARRIVAL_BYTES`] in each span of this length.
+/// A frame that holds a share has to bring [`ARRIVAL_BYTES`] in each span of this length.
 const ARRIVAL_WINDOW: Duration = Duration::from_secs(10);
 /// 16 KiB a second: an eighth of what a line of 1 Mbit/s carries, so that several clients may share such a line, and a
 /// retransmission may cost seconds. Whoever wants to keep others from the memory has to send at that rate for as long.
 const ARRIVAL_BYTES: usize = 160 * 1024;
-/// How long a complete frame may hold permits until it is started. What is before it on its connection may wait for new
+/// How long a complete frame may hold its share until it is started. What is before it on its connection may wait for new
 /// records, which clients limit to seconds; a client that asks for more shall not keep the memory meanwhile.
 const START_WITHIN: Duration = Duration::from_secs(60);
 
 thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH_BYTES]);
-}
-
-/// The memory that all frames above 64 KiB share; `queued.max.request.bytes`.
-#[derive(Clone)]
-pub struct RequestMemory {
-    permits: Arc<Semaphore>,
-    total: usize,
-}
-
-impl RequestMemory {
-    /// A budget of `bytes`, at least one frame of `largest_frame_bytes` so that such a frame can ever be taken.
-    pub fn new(bytes: usize, largest_frame_bytes: usize) -> Self {
-        let permits = bytes.max(largest_frame_bytes).div_ceil(BYTES_PER_PERMIT) + 1;
-        let total = permits.min(Semaphore::MAX_PERMITS);
-        Self {
-            permits: Arc::new(Semaphore::new(total)),
-            total,
-        }
-    }
-
-    fn claim(&self, frame_bytes: usize) -> Claim {
-        let count = frame_bytes.div_ceil(BYTES_PER_PERMIT).min(self.total);
-        let permits = self.permits.clone();
-        Box::pin(async move {
-            // The semaphore is never closed, so this fails never; without a permit the frame simply goes unbudgeted.
-            let count = u32::try_from(count).unwrap_or(u32::MAX);
-            RequestPermit::new(permits.acquire_many_owned(count).await.ok())
-        })
-    }
-}
-
-/// A place in the line for memory.
-type Claim = Pin<Box<dyn Future<Output = RequestPermit> + Send>>;
-
-/// A frame's share of the request memory, shared by all that use the frame. It goes back when the last of them drops it or
-/// one of them says that the frame's bytes are not held any more.
-#[derive(Clone, Default)]
-pub struct RequestPermit(Option<Arc<Mutex<Option<OwnedSemaphorePermit>>>>);
-
-impl RequestPermit {
-    fn new(permit: Option<OwnedSemaphorePermit>) -> Self {
-        Self(permit.map(|permit| Arc::new(Mutex::new(Some(permit)))))
-    }
-
-    fn is_budgeted(&self) -> bool {
-        self.0.is_some()
-    }
-
-    /// Gives the share back now: whoever calls it has copied what it keeps and dropped the frame.
-    pub fn release(&self) {
-        if let Some(permit) = &self.0 {
-            permit.lock().take();
-        }
-    }
 }
 
 /// One request as it came off the wire, without its length prefix. Holds its share of the budget until dropped.
@@ -130,12 +71,15 @@ pub enum FrameError {
     /// for a minute because of what is before it.
     #[error("a large request keeps memory from others and does not come on (queued.max.request.bytes)")]
     Stalled,
+    /// A frame would take too long to arrive, and others wait for the memory that it holds.
+    #[error("a large request comes too slowly while others wait for the memory (queued.max.request.bytes)")]
+    GivenUp,
     /// The socket failed.
     #[error("{0}")]
     Io(#[from] io::Error),
 }
 
-/// What a frame that holds permits owes.
+/// What a frame that holds a share owes.
 struct Due {
     at: Instant,
     /// How much is to be buffered by then.
@@ -147,8 +91,9 @@ pub struct FrameReader {
     buffer: BytesMut,
     max_frame_bytes: usize,
     memory: RequestMemory,
-    /// Kept between reads, so that an interruption does not cost the place in the line.
-    claim: Option<Claim>,
+    /// Of the frame that arrives. Kept between reads, so that an interruption does not cost the place in the line.
+    share: Option<ArrivingShare>,
+    /// Of the frame that is here and has not been taken.
     permit: RequestPermit,
     due: Option<Due>,
 }
@@ -160,28 +105,36 @@ impl FrameReader {
             buffer: BytesMut::new(),
             max_frame_bytes,
             memory,
-            claim: None,
+            share: None,
             permit: RequestPermit::default(),
             due: None,
         }
     }
 
-    /// When the frame that is being read has to have made progress, if it holds a share of the budget; see
-    /// [`FrameError::Stalled`].
-    pub fn due_at(&self) -> Option<Instant> {
-        self.due.as_ref().map(|due| due.at)
+    /// How long the frame that is being read may go on holding a share of the budget.
+    pub fn patience(&self) -> Patience {
+        Patience {
+            due_at: self.due.as_ref().map(|due| due.at),
+            watch: self.share.as_ref().map(ArrivingShare::watch),
+        }
     }
 
     /// True while the frame that is being read holds a share of the budget or waits for one: reading has to go on then,
     /// whatever else the connection does.
     pub fn is_budgeted(&self) -> bool {
-        self.permit.is_budgeted() || self.claim.is_some()
+        self.share.is_some()
     }
 
     /// Gives up a place in the line for memory; the next [`FrameReader::fill`] asks anew. For a connection that will not read
-    /// for a while: at the head of the line it would keep all others from reading.
+    /// for a while: what it is granted would be kept from others.
     pub fn leave_the_line(&mut self) {
-        self.claim = None;
+        let Some(share) = self.share.as_mut().filter(|share| share.waits()) else {
+            return;
+        };
+        match share.stop_asking() {
+            true => self.expect_more(),
+            false => self.share = None,
+        }
     }
 
     /// Bytes read from the socket and not yet handed out.
@@ -217,15 +170,22 @@ impl FrameReader {
         }))
     }
 
-    /// Takes one step: a share of the budget where the frame needs one, else one read of the socket. Safe to drop at any
-    /// await. To be called only while [`FrameReader::due_at`] is watched.
+    /// Takes one step: more of the budget where the frame needs it, else one read of the socket. Safe to drop at any await.
+    /// To be called only while [`FrameReader::patience`] is watched.
     pub async fn fill(&mut self, stream: &TcpStream) -> Result<(), FrameError> {
-        if let Some(frame_bytes) = self.unclaimed() {
-            let claim = self.claim.get_or_insert_with(|| self.memory.claim(frame_bytes));
-            self.permit = claim.await;
-            self.claim = None;
-            self.expect_more();
-            return Ok(());
+        if let Some(length) = self.in_need_of_room() {
+            let received = self.buffer.len();
+            let share = self.share.get_or_insert_with(|| self.memory.enter(length));
+            share.note_received(received);
+            if !share.ask() {
+                // It is for us that the client waits now.
+                self.due = None;
+                share.granted().await;
+            }
+            if self.due.is_none() {
+                self.expect_more();
+                return Ok(());
+            }
         }
         stream.readable().await?;
         match self.read_once(stream) {
@@ -272,11 +232,10 @@ impl FrameReader {
             .filter(|missing| *missing > 0)
     }
 
-    /// The size of a frame that may not be read further without permits, and has none.
-    fn unclaimed(&self) -> Option<usize> {
+    /// The size of a frame of which no more may be read without a share of the memory.
+    fn in_need_of_room(&self) -> Option<usize> {
         let frame_bytes = self.missing()? + self.buffer.len();
-        let unclaimed = self.buffer.len() >= UNBUDGETED_BYTES && !self.permit.is_budgeted();
-        (unclaimed && frame_bytes > UNBUDGETED_BYTES).then_some(frame_bytes)
+        (self.buffer.len() >= UNBUDGETED_BYTES && frame_bytes > UNBUDGETED_BYTES).then_some(frame_bytes)
     }
 
     fn expect_more(&mut self) {
@@ -292,22 +251,31 @@ impl FrameReader {
     }
 
     fn note_arrival(&mut self) {
+        if let Some(share) = &self.share {
+            share.note_received(self.buffer.len());
+        }
         let has_arrived = |due: &Due| self.buffer.len() >= due.buffered_bytes;
         if self.due.as_ref().is_some_and(has_arrived) {
             self.expect_more();
         }
+        if self.missing().is_none()
+            && let Some(share) = self.share.take()
+        {
+            self.permit = share.complete();
+        }
     }
 
     fn read_once(&mut self, stream: &TcpStream) -> io::Result<usize> {
-        match self.missing() {
-            Some(missing) if self.permit.is_budgeted() => {
+        let room = self.share.as_ref().map_or(0, ArrivingShare::held_bytes);
+        match room.checked_sub(self.buffer.len()) {
+            Some(step) if step > 0 => {
                 // Straight into place; the capacity doubles with what has really arrived.
-                let step = missing.min(self.buffer.len().max(SCRATCH_BYTES));
                 self.buffer.reserve(step);
                 stream.try_read_buf(&mut (&mut self.buffer).limit(step))
             }
-            missing => {
-                // A large frame comes this far without permits, and then asks for them.
+            _ => {
+                let missing = self.missing();
+                // A large frame comes this far without a share, and then asks for one.
                 let is_large = missing.is_some_and(|missing| missing + self.buffer.len() > UNBUDGETED_BYTES);
                 let limit = match is_large {
                     true => UNBUDGETED_BYTES - self.buffer.len(),
@@ -323,8 +291,41 @@ impl FrameReader {
     }
 }
 
+/// How long a large frame may go on holding its share of the request memory.
+pub struct Patience {
+    due_at: Option<Instant>,
+    watch: Option<Watch>,
+}
+
+impl Patience {
+    /// The same, and no longer than until then; for a frame that is held back, with its [`Frame::start_by`].
+    pub fn until(mut self, start_by: Option<Instant>) -> Self {
+        self.due_at = [self.due_at, start_by].into_iter().flatten().min();
+        self
+    }
+
+    /// Whether it can end at all.
+    pub fn is_limited(&self) -> bool {
+        self.due_at.is_some() || self.watch.is_some()
+    }
+
+    /// Resolves when it has ended, with what is wrong; never if nothing limits it.
+    pub async fn ended(&self) -> FrameError {
+        let given_up = async {
+            match &self.watch {
+                Some(watch) => watch.given_up().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = overdue(self.due_at) => FrameError::Stalled,
+            () = given_up => FrameError::GivenUp,
+        }
+    }
+}
+
 /// Resolves when `due_at` has come; never without one.
-pub async fn overdue(due_at: Option<Instant>) {
+async fn overdue(due_at: Option<Instant>) {
     match due_at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,

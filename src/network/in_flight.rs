@@ -10,7 +10,7 @@ use protocol::wire::Chunk;
 use super::answer_memory::AnswerShare;
 use super::connection::Order;
 use super::connections::ConnectionState;
-use super::frame::RequestPermit;
+use super::request_memory::RequestPermit;
 
 /// What a request comes to.
 #[derive(Debug)]

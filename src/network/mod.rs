@@ -6,11 +6,13 @@ mod connections;
 mod frame;
 mod in_flight;
 mod listener;
+mod request_memory;
 mod response;
 
 pub use answer_memory::{ANSWER_MEMORY_BYTES, AnswerMemory, AnswerShare, memory_bytes};
 pub use connection::{Order, Service, serve};
 pub use connections::{Admitted, ClientSoftware, ConnectionState, Connections, Limits};
-pub use frame::{Frame, FrameError, RequestMemory, RequestPermit};
+pub use frame::{Frame, FrameError};
 pub use in_flight::{Answer, AnswerFuture, Started};
 pub use listener::{BoundListener, ListenError, accept_loop, bind};
+pub use request_memory::{RequestMemory, RequestPermit};

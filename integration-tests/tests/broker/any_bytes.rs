@@ -1,10 +1,11 @@
 //! Any bytes on the port, where Sordini does better than Kafka or something else; against Kafka these would say nothing.
 
-use crate::bad_bytes::{METADATA, closes, connect, noise, request};
+use crate::bad_bytes::{METADATA, closes, connect, frame, noise, request};
 use integration_tests::child::await_some;
 use integration_tests::cluster::{Broker, Target};
 use integration_tests::wire::{Body, Connection};
 use std::fs;
+use std::thread;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -127,4 +128,56 @@ fn large_claims_cost_no_memory() {
     connect(&broker).api_versions().expect("others are served");
     let grown = resident(&broker).saturating_sub(before);
     assert!(grown < 64 << 20, "{grown} bytes for 200 claims of 90 MiB");
+}
+
+/// A Produce of 1 MiB is answered; that its topic is not there is of no interest.
+#[track_caller]
+fn serves_one_mib(broker: &Broker) {
+    let mut connection = connect(broker);
+    let answer = connection.produce("missing", 0, 1, &noise(1 << 20, 1));
+    assert_ne!(answer.expect("an answer").error, 0);
+}
+
+#[test]
+fn claims_do_not_keep_memory_from_others() {
+    let broker = start(&[]);
+    let mut claims: Vec<Connection> = (0..10).map(|_| connect(&broker)).collect();
+    for claim in &mut claims {
+        claim.send_raw(&(100i32 << 20).to_be_bytes()).expect("a claim");
+        claim.send_raw(&noise(70_000, 1)).expect("a little of it");
+    }
+    (0..20).for_each(|_| serves_one_mib(&broker));
+    // Nobody had to go for that.
+    assert!(!broker.log().contains("closing the connection"), "{}", broker.log());
+}
+
+#[test]
+fn who_fills_the_memory_and_sends_no_more_goes_when_others_wait() {
+    const LARGEST: usize = 10 << 20;
+    let largest = LARGEST.to_string();
+    let broker = start(&[
+        ("socket.request.max.bytes", &largest),
+        ("queued.max.request.bytes", &largest),
+    ]);
+    thread::scope(|scope| {
+        for _ in 0..10 {
+            let mut connection = connect(&broker);
+            scope.spawn(move || {
+                // All but the last byte, as far as the broker takes it.
+                let sent = connection.send_raw(&frame(&noise(LARGEST - 4, 1))[..LARGEST - 1]);
+                sent.and_then(|()| connection.receive())
+            });
+        }
+        await_some("memory that is full", LIMIT, || {
+            (resident(&broker) > LARGEST as u64).then_some(())
+        });
+        serves_one_mib(&broker);
+        assert!(
+            broker.log().contains("while others wait for the memory"),
+            "{}",
+            broker.log()
+        );
+        // Ends those who still wait.
+        drop(broker);
+    });
 }

@@ -24,10 +24,10 @@ async fn next_frame(reader: &mut FrameReader, stream: &TcpStream) -> Result<Fram
         if let Some(frame) = reader.take_frame()? {
             return Ok(frame);
         }
-        let due_at = reader.due_at();
+        let patience = reader.patience();
         tokio::select! {
             read = reader.fill(stream) => read?,
-            () = overdue(due_at) => return Err(FrameError::Stalled),
+            e = patience.ended() => return Err(e),
         }
     }
 }
@@ -112,7 +112,7 @@ async fn who_does_not_read_for_a_while_does_not_stand_in_the_line() {
     let (mut busy, stream) = pair().await;
     let mut reader = FrameReader::new(MIB, memory.clone());
     send_first(&mut busy, MIB, 100 * 1024).await;
-    while !reader.is_budgeted() {
+    while reader.share.as_ref().is_none_or(|share| !share.waits()) {
         let _: Result<_, _> = tokio::time::timeout(Duration::from_millis(1), reader.fill(&stream)).await;
     }
     reader.leave_the_line();
@@ -127,10 +127,6 @@ async fn a_claim_that_nothing_follows_ends_the_connection() {
     let memory = RequestMemory::new(MIB, MIB);
     let (mut claims, reads_claim) = reading(&memory).await;
     send_first(&mut claims, MIB, 100 * 1024).await;
-    settle().await;
-    let (mut honest, reads_honest) = reading(&memory).await;
-    send_first(&mut honest, MIB, MIB).await;
-    soon(reads_honest).await.expect("a frame");
     let error = soon(reads_claim).await.err().expect("an error");
     assert!(matches!(error, FrameError::Stalled), "{error}");
 }
@@ -176,7 +172,7 @@ async fn memory_grows_with_what_arrives_and_not_with_what_is_claimed() {
         reader.fill(&stream).await.expect("reads");
     }
     assert!(reader.buffer.capacity() <= 1024, "{} bytes", reader.buffer.capacity());
-    assert_eq!(memory.permits.available_permits(), MIB / BYTES_PER_PERMIT + 1);
+    assert_eq!(memory.held_bytes(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -185,4 +181,85 @@ async fn a_frame_larger_than_the_budget_is_taken_alone() {
     let (mut client, reads) = reading(&memory).await;
     send_first(&mut client, MIB, MIB).await;
     assert_eq!(soon(reads).await.expect("a frame").bytes.len(), MIB);
+}
+
+/// The first frame of a new connection of which nothing more comes than `count` bytes, and its reading.
+async fn claim(
+    memory: &RequestMemory,
+    length: usize,
+    count: usize,
+) -> (TcpStream, JoinHandle<Result<Frame, FrameError>>) {
+    let (mut client, stream) = pair().await;
+    let mut reader = FrameReader::new(100 * MIB, memory.clone());
+    let reads = tokio::spawn(async move { next_frame(&mut reader, &stream).await });
+    send_first(&mut client, length, count).await;
+    settle().await;
+    (client, reads)
+}
+
+/// How long a frame of 1 MiB takes from its first byte on.
+async fn served_after(memory: &RequestMemory) -> Duration {
+    let began = Instant::now();
+    let (_client, reads) = claim(memory, MIB, MIB).await;
+    soon(reads).await.expect("a frame");
+    began.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn claims_alone_keep_no_memory_from_others() {
+    let memory = RequestMemory::new(256 * MIB, 100 * MIB);
+    let mut claims = Vec::new();
+    for _ in 0..10 {
+        claims.push(claim(&memory, 100 * MIB, 70_000).await);
+    }
+    assert!(memory.held_bytes() <= 10 * 2 * 70_010, "{} bytes", memory.held_bytes());
+    assert_eq!(served_after(&memory).await, Duration::ZERO);
+    assert!(claims.iter().all(|(_, reads)| !reads.is_finished()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn claims_keep_no_memory_from_others_where_one_of_them_is_all_there_is() {
+    let memory = RequestMemory::new(10 * MIB, 10 * MIB);
+    let mut claims = Vec::new();
+    for _ in 0..10 {
+        claims.push(claim(&memory, 10 * MIB, 70_000).await);
+    }
+    assert_eq!(served_after(&memory).await, Duration::ZERO);
+    assert!(claims.iter().all(|(_, reads)| !reads.is_finished()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_fills_the_memory_and_then_sends_nothing_is_closed_within_two_seconds() {
+    let memory = RequestMemory::new(10 * MIB, 10 * MIB);
+    let mut all = Vec::new();
+    for _ in 0..10 {
+        let (mut client, reads) = claim(&memory, 10 * MIB, 0).await;
+        all.push(reads);
+        tokio::spawn(async move {
+            // As much of it as is taken.
+            let _: Result<_, _> = client.write_all(&vec![7; 10 * MIB - 1]).await;
+            tokio::time::sleep(NEVER).await;
+        });
+        settle().await;
+    }
+    let waited = served_after(&memory).await;
+    assert!((1..=2).contains(&waited.as_secs()), "{waited:?}");
+    for reads in all {
+        let error = soon(reads).await.err().expect("an error");
+        assert!(matches!(error, FrameError::GivenUp | FrameError::Stalled), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_memory_is_not_closed_for_sending_nothing() {
+    let memory = RequestMemory::new(MIB, MIB);
+    let (mut holder, holds) = reading(&memory).await;
+    send_first(&mut holder, MIB, MIB).await;
+    let held = soon(holds).await.expect("a frame");
+    let (mut patient, reads) = reading(&memory).await;
+    send_first(&mut patient, MIB, MIB).await;
+    tokio::time::sleep(Duration::from_secs(50)).await;
+    assert!(!reads.is_finished());
+    drop(held);
+    soon(reads).await.expect("a frame");
 }
