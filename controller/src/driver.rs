@@ -1,10 +1,14 @@
 //! The edge that runs the core: a thread of its own that never touches a log. It takes what has been asked so far, decides
 //! about it one by one, writes all of it in one transaction, hands the effects to the broker, and then answers.
 
+mod applying;
+
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
+
+use applying::{Completion, EffectBatch, Finished, apply_effects};
 
 use crate::config_changes;
 use crate::core::{self, Event, Response};
@@ -100,62 +104,6 @@ async fn run(
         && error.is_panic()
     {
         std::panic::resume_unwind(error.into_panic());
-    }
-}
-
-/// What is done when a request is through: `Ok` when it was written and its effects are applied.
-type Completion = Box<dyn FnOnce(Result<(), ControllerError>) + Send>;
-
-/// Effects on their way to the broker, and what waits for them.
-#[derive(Default)]
-struct EffectBatch {
-    effects: Vec<Effect>,
-    completions: Vec<Completion>,
-}
-
-/// Effects that were applied and that the controller has to do something about.
-struct Finished {
-    deleted: Vec<Arc<str>>,
-    failed: Vec<FailedReplica>,
-    completions: Vec<Completion>,
-}
-
-/// Applies batch after batch, so that deciding goes on while a broker opens logs.
-async fn apply_effects(
-    mut sink: Box<dyn EffectSink>,
-    mut batches: mpsc::UnboundedReceiver<EffectBatch>,
-    finished: mpsc::UnboundedSender<Finished>,
-) {
-    while let Some(EffectBatch { effects, completions }) = batches.recv().await {
-        let mut deleted: Vec<Arc<str>> = Vec::new();
-        for effect in &effects {
-            if let Effect::StopReplica {
-                delete: true,
-                partitions,
-                ..
-            } = effect
-            {
-                deleted.extend(partitions.iter().map(|partition| partition.topic.clone()));
-            }
-        }
-        deleted.dedup();
-        let applied = sink.apply(effects).await;
-        deleted.retain(|topic| applied.failed.iter().all(|failed| failed.topic != *topic));
-        if deleted.is_empty() && applied.failed.is_empty() {
-            completions.into_iter().for_each(|complete| complete(Ok(())));
-        } else {
-            let report = Finished {
-                deleted,
-                failed: applied.failed,
-                completions,
-            };
-            if let Err(mpsc::error::SendError(report)) = finished.send(report) {
-                report
-                    .completions
-                    .into_iter()
-                    .for_each(|complete| complete(Err(ControllerError::Stopped)));
-            }
-        }
     }
 }
 
