@@ -5,73 +5,28 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use config::BrokerConfig;
 use parking_lot::RwLock;
-use protocol::compression::CompressionType;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::cell::{OffsetsPartition, Outcome, Parked, Performed};
+use super::coordinator_config::CoordinatorConfig;
 use super::decision::{JoinAnswer, Now, Rejection, SyncAnswer, TopicPartition, Waiter};
 use super::describe::{GroupDescription, GroupListing};
 use super::join::Join;
 use super::leave::Leaver;
-use super::memory::{GROUP_MEMORY_BYTES, GroupMemory, GroupShare};
+use super::memory::{GroupMemory, GroupShare};
+use super::names::{partition_for, uuid_v4};
 use super::offsets::{FetchedOffset, OffsetCommit};
 use super::offsets_log::{OffsetsLog, OffsetsLogError};
-use super::state::{Group, GroupConfig, GroupState};
+use super::state::{Group, GroupState};
 use super::sync::Sync;
 use super::timers::{self, Timers};
 use super::{loading, writer};
 
 /// How many groups one coordinator holds. A client creates a group by naming it, so there has to be an end.
 pub const MAX_GROUPS: usize = 1_000_000;
-
-/// What the coordinator takes from the broker's configuration.
-#[derive(Debug, Clone)]
-pub struct CoordinatorConfig {
-    /// What the groups decide by.
-    pub group: GroupConfig,
-    /// `offsets.topic.num.partitions`: for as long as the topic does not exist.
-    pub offsets_topic_partitions: i32,
-    /// `offsets.commit.timeout.ms`
-    pub commit_timeout_ms: u64,
-    /// `offsets.retention.check.interval.ms`
-    pub retention_check_interval_ms: i64,
-    /// `offsets.load.buffer.size`
-    pub load_buffer_bytes: usize,
-    /// `offsets.topic.compression.codec`
-    pub compression: CompressionType,
-    /// What all groups may hold in memory for their members; Kafka has no key for it.
-    pub memory_bytes: usize,
-}
-
-impl CoordinatorConfig {
-    /// Of a broker.
-    pub fn new(config: &BrokerConfig) -> Self {
-        let unsigned = |value: i32| usize::try_from(value).unwrap_or(0);
-        CoordinatorConfig {
-            group: GroupConfig {
-                min_session_timeout_ms: config.group_min_session_timeout_ms,
-                max_session_timeout_ms: config.group_max_session_timeout_ms,
-                initial_rebalance_delay_ms: config.group_initial_rebalance_delay_ms,
-                max_size: unsigned(config.group_max_size),
-                offset_metadata_max_bytes: unsigned(config.offset_metadata_max_bytes),
-                offsets_retention_ms: i64::from(config.offsets_retention_minutes) * 60 * 1000,
-            },
-            offsets_topic_partitions: config.offsets_topic_num_partitions,
-            commit_timeout_ms: u64::try_from(config.offsets_commit_timeout_ms).unwrap_or(0),
-            retention_check_interval_ms: config.offsets_retention_check_interval_ms,
-            load_buffer_bytes: unsigned(config.offsets_load_buffer_size),
-            compression: u8::try_from(config.offsets_topic_compression_codec)
-                .ok()
-                .and_then(|id| CompressionType::from_id(id).ok())
-                .unwrap_or_default(),
-            memory_bytes: GROUP_MEMORY_BYTES,
-        }
-    }
-}
 
 /// The group coordinator of a broker.
 pub struct GroupCoordinator {
@@ -537,53 +492,4 @@ async fn when_written<R>(performed: Performed<R>) -> Result<R, Rejection> {
         outcome.map_err(OffsetsLogError::for_offsets)?;
     }
     performed.response.ok_or(Rejection::UnknownServerError)
-}
-
-/// Kafka's `Utils.abs(groupId.hashCode) % partitions`; Java hashes UTF-16 code units.
-fn partition_for(group_id: &str, partition_count: i32) -> i32 {
-    let hash = group_id
-        .encode_utf16()
-        .fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
-    // The absolute value of the smallest number is 0 there.
-    hash.checked_abs().unwrap_or(0) % partition_count.max(1)
-}
-
-fn uuid_v4(mut bytes: [u8; 16]) -> String {
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!(
-        "{}-{}-{}-{}-{}",
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..]
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn groups_go_where_java_puts_them() {
-        // Values of java.lang.String.hashCode: "" 0, "my-group" 1482180117 …
-        assert_eq!(partition_for("", 50), 0);
-        assert_eq!(partition_for("a", 50), 97 % 50);
-        assert_eq!(partition_for("ab", 1000), (97 * 31 + 98) % 1000);
-        // A surrogate pair counts as two units.
-        assert_eq!(
-            partition_for("\u{1F600}", 1_000_000),
-            (0xD83D * 31 + 0xDE00) % 1_000_000
-        );
-        // "polygenelubricants" hashes to the smallest number, whose absolute value Kafka takes for 0.
-        assert_eq!(partition_for("polygenelubricants", 50), 0);
-    }
-
-    #[test]
-    fn member_ids_end_in_a_random_uuid() {
-        assert_eq!(uuid_v4([0xff; 16]), "ffffffff-ffff-4fff-bfff-ffffffffffff");
-        assert_eq!(uuid_v4([0; 16]), "00000000-0000-4000-8000-000000000000");
-    }
 }

@@ -7,6 +7,7 @@
 mod batch;
 mod cell;
 mod coordinator;
+mod coordinator_config;
 mod decision;
 mod describe;
 mod expiration;
@@ -17,6 +18,7 @@ mod load;
 mod loading;
 mod member;
 mod memory;
+mod names;
 mod note;
 mod offsets;
 mod offsets_log;
@@ -34,7 +36,8 @@ pub mod wire;
 mod writer;
 mod zookeeper_offsets;
 
-pub use coordinator::{CoordinatorConfig, GroupCoordinator, MAX_GROUPS};
+pub use coordinator::{GroupCoordinator, MAX_GROUPS};
+pub use coordinator_config::CoordinatorConfig;
 pub use decision::{
     Assignments, Completion, Decision, Effect, InitialDelay, JoinAnswer, JoinedMember, Note, Now, Rejection,
     StaticReplacement, SyncAnswer, TopicPartition, Waiter,
