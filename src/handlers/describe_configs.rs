@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use config::{ConfigEntry, ConfigSource};
+use config::ConfigEntry;
 use protocol::ErrorCode;
 use protocol::messages::describe_configs::{
     DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResponse,
@@ -33,7 +33,6 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 /// What the request wants to see of each key.
 #[derive(Clone, Copy)]
 struct Shown {
-    version: i16,
     synonyms: bool,
     documentation: bool,
 }
@@ -44,7 +43,6 @@ async fn handle(
     request: DescribeConfigsRequest,
 ) -> DescribeConfigsResponse {
     let shown = Shown {
-        version: context.version,
         synonyms: request.include_synonyms,
         documentation: request.include_documentation,
     };
@@ -206,8 +204,8 @@ fn config_entry(entry: ConfigEntry, shown: Shown) -> DescribeConfigsResourceResu
         name: entry.name.into(),
         value: entry.value.map(Utf8Bytes::from),
         read_only: entry.read_only,
-        // Version 0 knows no sources.
-        is_default: shown.version == 0 && entry.source == ConfigSource::Default,
+        // Only version 0 has it, and Kafka no longer fills it in.
+        is_default: false,
         config_source: entry.source.wire_id(),
         is_sensitive: entry.sensitive,
         synonyms: synonyms

@@ -27,7 +27,7 @@ use crate::partition::{
 };
 use crate::random;
 
-use wire::{by_topic, failed, leaders_to_name, refused, session_request};
+use wire::{by_topic, failed, leaders_to_name, refused, session_request, speak_to_old_clients};
 
 /// How this key is served.
 pub const SERVED: Served = Served {
@@ -70,7 +70,7 @@ struct Fetch {
     reader: FetchReader,
     max_wait: Duration,
     min_bytes: usize,
-    max_bytes: usize,
+    max_bytes: i32,
 }
 
 /// What one pass over the partitions gave.
@@ -111,7 +111,7 @@ impl Fetch {
             },
             read_committed: request.isolation_level == READ_COMMITTED,
         };
-        let max_bytes = request.max_bytes.min(broker.config.fetch_max_bytes).max(0);
+        let max_bytes = request.max_bytes.min(broker.config.fetch_max_bytes);
         let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
         let min_bytes = request.min_bytes.min(max_bytes).max(0);
         let request = session_request(context.version, reader, request);
@@ -120,7 +120,7 @@ impl Fetch {
             reader,
             max_wait,
             min_bytes: usize::try_from(min_bytes).unwrap_or(0),
-            max_bytes: usize::try_from(max_bytes).unwrap_or(0),
+            max_bytes,
             broker,
             context,
         }
@@ -156,7 +156,7 @@ impl Fetch {
             is_complete: false,
             can_wait: has_others,
         };
-        let mut left = self.max_bytes;
+        let mut left = usize::try_from(self.max_bytes).unwrap_or(0);
         for wanted in wanted.iter() {
             let (data, watched) = match self.resolve(wanted) {
                 Ok((partition, mark)) => self.read_one(wanted, &partition, mark, left, mode, &mut round)?,
@@ -202,6 +202,11 @@ impl Fetch {
             },
         };
         match partition.read(&limits, mode) {
+            // As in Kafka, which trips over the number where there is something to read.
+            Ok(Some(read)) if wanted.max_bytes.min(self.max_bytes) < 0 && wanted.fetch_offset < read.end_offset => {
+                round.is_complete = true;
+                Some((failed(wanted.partition, ErrorCode::UNKNOWN_SERVER_ERROR), None))
+            }
             Ok(Some(read)) => {
                 let seen = Seen {
                     mark: mark.with_bytes_of(read.mark),
@@ -407,6 +412,7 @@ impl Fetch {
             self.broker
                 .fetch_sessions
                 .finish(self.session, &mut round.answers, clock::now_ms(), &mut random::u32);
+        speak_to_old_clients(&self.broker, self.context.version, &mut round.answers);
         let node_endpoints = leaders_to_name(&self.broker, &self.context, &round.answers);
         let response = FetchResponse {
             error_code,

@@ -12,7 +12,7 @@ use protocol::messages::produce::{
 };
 use protocol::wire::{Chunk, Message, Reader, Utf8Bytes};
 use protocol::{ApiKey, DecodeError, ErrorCode};
-use storage::{AppendInfo, OnlyBatch, RecordError, ValidateError, ValidatedBatch};
+use storage::{AppendError, AppendInfo, OnlyBatch, RecordError, ValidateError, ValidatedBatch};
 
 use crate::broker::{Broker, Node};
 use crate::dispatch::{RequestContext, Served, answer};
@@ -268,6 +268,9 @@ impl Produce {
                 );
                 self.broker.note_append_failure(&failure);
                 let mut response = refused(index, failure.to_code(), Some(failure.to_string()));
+                if is_about_records(&failure) {
+                    response.log_start_offset = partition.log_start_offset();
+                }
                 if self.context.version >= 10 && response.error_code == ErrorCode::NOT_LEADER_OR_FOLLOWER {
                     let state = partition.state();
                     response.current_leader = LeaderIdAndEpoch {
@@ -405,6 +408,25 @@ fn names_log_start_offset(error: &ValidateError) -> bool {
         | ValidateError::TooMuchInflated { .. }
         | ValidateError::UnsupportedCompressionType { .. }
         | ValidateError::Undecodable { .. } => true,
+    }
+}
+
+/// The same for what is found when a batch is appended.
+fn is_about_records(failure: &AppendFailure) -> bool {
+    match failure {
+        AppendFailure::Leader(_) => false,
+        AppendFailure::NotEnoughReplicas { .. } => true,
+        AppendFailure::Log(error) => match error {
+            AppendError::LogDir(_)
+            | AppendError::Closed { .. }
+            | AppendError::RecordBatchTooLarge { .. }
+            | AppendError::CorruptBatch { .. } => false,
+            AppendError::OutOfOrderSequence { .. }
+            | AppendError::InvalidProducerEpoch { .. }
+            | AppendError::InvalidTxnState { .. }
+            | AppendError::UnexpectedOffset { .. }
+            | AppendError::OffsetsOutOfOrder { .. } => true,
+        },
     }
 }
 

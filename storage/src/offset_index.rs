@@ -94,10 +94,15 @@ impl OffsetIndex {
         }))
     }
 
+    /// Whether every entry is below `offset`.
+    pub(crate) fn is_behind(&self, offset: i64) -> bool {
+        self.last_offset.is_none_or(|last| last < offset)
+    }
+
     /// Adds an entry; offsets must rise.
     pub(crate) fn append(&mut self, offset: i64, position: u32) -> io::Result<()> {
         assert!(
-            self.last_offset.is_none_or(|last| last < offset),
+            self.is_behind(offset),
             "index offset {offset} after {:?}",
             self.last_offset
         );

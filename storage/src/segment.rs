@@ -263,9 +263,13 @@ impl Segment {
         let largest = self.note_timestamp(state, header)?;
         if state.bytes_since_last_index_entry > interval as u64 {
             let indexes = self.loaded(state)?;
-            indexes.offset.append(header.last_offset(), position as u32)?;
-            indexes.time.maybe_append(largest)?;
-            state.bytes_since_last_index_entry = 0;
+            // A follower of Kafka's names the last offset of all that it appended at once, at the place of its first batch. Where
+            // recovery begins behind such an entry, the other batches are covered by it already.
+            if indexes.offset.is_behind(header.last_offset()) {
+                indexes.offset.append(header.last_offset(), position as u32)?;
+                indexes.time.maybe_append(largest)?;
+                state.bytes_since_last_index_entry = 0;
+            }
         }
         state.bytes_since_last_index_entry += batch.size as u64;
         if state.recent.len() == RECENT {

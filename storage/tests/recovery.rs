@@ -172,6 +172,25 @@ fn indexes_are_not_trusted_past_the_recovery_point() {
     }
 }
 
+/// A follower of Kafka's makes one entry for all that it appends at once: the last offset of it, and the place of the first batch.
+#[test]
+fn recovery_goes_on_behind_an_index_entry_for_several_batches() {
+    let dir = TempDir::new();
+    let (mut log, file) = written(&dir.0, 20);
+    log.flush(0).unwrap();
+    let size = log.size() as u32 / 20;
+    drop(log);
+    let entry = |offset: u32, position: u32| [offset.to_be_bytes(), position.to_be_bytes()].concat();
+    let sets = [entry(5, 2 * size), entry(11, 7 * size)].concat();
+    for recovery_point in [12, 14, 20] {
+        std::fs::write(file.with_extension("index"), &sets).unwrap();
+        let log = reopened(&dir.0, recovery_point);
+        assert_eq!((log.log_end_offset(), readable(&log)), (20, 20));
+        let index = std::fs::read(file.with_extension("index")).unwrap();
+        assert_eq!(index[..sets.len()], sets, "what was right stays");
+    }
+}
+
 #[test]
 fn missing_indexes_are_built_again() {
     let dir = TempDir::new();

@@ -321,6 +321,9 @@ fn sequences() {
     bench.refused("the older epoch", INVALID_PRODUCER_EPOCH, &at(6).bytes());
     let negative = Batch::of(1, now_ms()).by(id, epoch + 1, -5).bytes();
     bench.refused("a negative sequence", INVALID_RECORD, &negative);
+    let (connection, topic) = (&mut bench.connection, &bench.topic);
+    let gap = connection.produce(topic, 0, -1, &at(100).bytes()).expect("an answer");
+    assert_eq!(gap.log_start_offset, 0, "named where the batch is to blame: {gap:?}");
     assert_eq!(bench.end(), 7);
 }
 

@@ -12,4 +12,5 @@ mod dump_log;
 mod fetch_sessions;
 mod interrupted;
 mod lifecycle;
+mod old_fetches;
 mod topics;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use bytes::Bytes;
+use config::CompressionType;
 use protocol::ErrorCode;
 use protocol::messages::fetch::{FetchRequest, FetchResponse, FetchableTopicResponse, NodeEndpoint, PartitionData};
 use protocol::wire::{Chunk, Utf8Bytes};
@@ -106,6 +107,23 @@ pub(super) fn failed(partition: i32, error_code: ErrorCode) -> PartitionData {
         high_watermark: -1,
         records: Some(Chunk::Memory(Bytes::new())),
         ..Default::default()
+    }
+}
+
+/// Takes out what clients of old versions must not see: Zstandard before v10, where the topic asks for it, and before v6 an error code
+/// that they do not know, and would not try again after.
+pub(super) fn speak_to_old_clients(broker: &Broker, version: i16, answers: &mut [PartitionAnswer]) {
+    if version >= 10 {
+        return;
+    }
+    for PartitionAnswer { topic, data, .. } in answers {
+        let TopicKey::Name(name) = topic else { continue };
+        let partition = broker.replicas.get(name, data.partition_index);
+        if partition.is_some_and(|p| p.config().topic.compression_type == CompressionType::Zstd) {
+            *data = failed(data.partition_index, ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
+        } else if version < 6 && data.error_code == ErrorCode::KAFKA_STORAGE_ERROR {
+            data.error_code = ErrorCode::NOT_LEADER_OR_FOLLOWER;
+        }
     }
 }
 
