@@ -373,7 +373,16 @@ impl GroupCoordinator {
                 group.handle_offset_commit(&commit, &self.shared.config.group, now)
             })?
         };
-        when_written(performed).await
+        let written = written(performed.written).await;
+        let mut results = performed.response.ok_or(Rejection::UnknownServerError)?;
+        if let Err(rejection) = written {
+            // What was refused for itself is not to be tried again.
+            results
+                .iter_mut()
+                .filter(|r| r.is_ok())
+                .for_each(|r| *r = Err(rejection));
+        }
+        Ok(results)
     }
 
     /// Serves an OffsetFetch of one group.
@@ -486,10 +495,14 @@ impl Drop for GroupCoordinator {
     }
 }
 
+/// Waits until records are committed, where there are any.
+async fn written(records: Option<oneshot::Receiver<Outcome>>) -> Result<(), Rejection> {
+    let Some(records) = records else { return Ok(()) };
+    let outcome = records.await.unwrap_or(Err(OffsetsLogError::NotLeader));
+    outcome.map(drop).map_err(OffsetsLogError::for_offsets)
+}
+
 async fn when_written<R>(performed: Performed<R>) -> Result<R, Rejection> {
-    if let Some(written) = performed.written {
-        let outcome: Outcome = written.await.unwrap_or(Err(OffsetsLogError::NotLeader));
-        outcome.map_err(OffsetsLogError::for_offsets)?;
-    }
+    written(performed.written).await?;
     performed.response.ok_or(Rejection::UnknownServerError)
 }
