@@ -60,7 +60,7 @@ pub enum CompressionError {
         reason: &'static str,
     },
     /// The codec itself refused.
-    #[error("{compression_type}: {source}")]
+    #[error("{}", named(*compression_type, source))]
     Codec {
         /// The codec.
         compression_type: CompressionType,
@@ -75,6 +75,15 @@ pub enum CompressionError {
         /// The level.
         level: i32,
     },
+}
+
+/// What a codec said, with its name: some of them say it themselves.
+fn named(compression_type: CompressionType, source: &io::Error) -> String {
+    let said = source.to_string();
+    match said.contains(compression_type.name()) {
+        true => said,
+        false => format!("{compression_type}: {said}"),
+    }
 }
 
 impl CompressionType {

@@ -58,6 +58,28 @@ fn content_that_ends_early_is_refused() {
 }
 
 #[test]
+fn an_error_names_its_codec_once() {
+    let input = text(100_000);
+    for codec in CompressionType::ALL {
+        let compressed = compress(codec, None, &input).unwrap();
+        let mut said = std::collections::BTreeSet::new();
+        for place in 0..compressed.len().min(200) {
+            let mut broken = compressed.to_vec();
+            broken[place] ^= 0xff;
+            let cut = &compressed[..place];
+            said.extend([&broken[..], cut].iter().filter_map(|content| {
+                let refused = decompress(codec, content, 1 << 20).err()?;
+                Some(refused.to_string())
+            }));
+        }
+        assert_eq!(said.is_empty(), codec == CompressionType::None);
+        for error in said {
+            assert_eq!(error.matches(codec.name()).count(), 1, "{error}");
+        }
+    }
+}
+
+#[test]
 fn raw_snappy_is_read() {
     let input = text(70_000);
     let raw = snap::raw::Encoder::new().compress_vec(&input).unwrap();
