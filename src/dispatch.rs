@@ -148,7 +148,7 @@ impl std::fmt::Display for Refused {
 
 fn start(broker: &Arc<Broker>, connection: &Arc<ConnectionState>, frame: &Frame) -> Result<Started, Refused> {
     let refuse = |reason| Refused {
-        client_id: String::new(),
+        client_id: client_id_of(frame),
         reason,
     };
     if frame.bytes.len() < 4 {
@@ -159,23 +159,27 @@ fn start(broker: &Arc<Broker>, connection: &Arc<ConnectionState>, frame: &Frame)
     }
     let mut numbers = frame.bytes.slice(..4);
     let (key, version) = (numbers.get_i16(), numbers.get_i16());
+    // Key and version first, as Kafka does: what is not offered need not have a header that can be read.
     let Ok(api_key) = ApiKey::try_from(key) else {
         return Err(refuse(format!(
             "there is no request with key {key} (version {version})"
         )));
-    };
-    let mut reader = Reader::new(frame.bytes.clone());
-    let header = RequestHeader::decode(&mut reader, api_key.request_header_version(version))
-        .map_err(|e| refuse(format!("the header of a {api_key:?} request, version {version}: {e}")))?;
-    let refuse = |reason| Refused {
-        client_id: header.client_id.as_deref().unwrap_or("").to_string(),
-        reason,
     };
     let Some(served) = handlers::served(api_key) else {
         return Err(refuse(format!(
             "{api_key:?} (key {key}), version {version}, is not offered"
         )));
     };
+    let is_offered = (served.min..=served.max).contains(&version);
+    if !is_offered && api_key != ApiKey::ApiVersions {
+        return Err(refuse(format!(
+            "{api_key:?} (key {key}), version {version}, is not offered: {} to {} are",
+            served.min, served.max
+        )));
+    }
+    let mut reader = Reader::new(frame.bytes.clone());
+    let header = RequestHeader::decode(&mut reader, api_key.request_header_version(version))
+        .map_err(|e| refuse(format!("the header of a {api_key:?} request, version {version}: {e}")))?;
     let context = RequestContext {
         api_key,
         version,
@@ -185,15 +189,16 @@ fn start(broker: &Arc<Broker>, connection: &Arc<ConnectionState>, frame: &Frame)
         connection: connection.clone(),
         request_memory: frame.permit.clone(),
     };
-    if version < served.min || version > served.max {
-        if api_key == ApiKey::ApiVersions {
-            return Ok(Started::Ready(handlers::api_versions::unsupported_version(&context)));
-        }
-        return Err(refuse(format!(
-            "{api_key:?} (key {key}), version {version}, is not offered: {} to {} are",
-            served.min, served.max
-        )));
+    if !is_offered {
+        return Ok(Started::Ready(handlers::api_versions::unsupported_version(&context)));
     }
     (served.start)(broker, context, reader)
         .map_err(|e| refuse(format!("a {api_key:?} request, version {version}, cannot be read: {e}")))
+}
+
+/// What the client of a refused request calls itself, where headers have it; empty if this one ends before.
+fn client_id_of(frame: &Frame) -> String {
+    let header = RequestHeader::decode(&mut Reader::new(frame.bytes.clone()), 1);
+    let client_id = header.ok().and_then(|header| header.client_id);
+    client_id.as_deref().unwrap_or("").to_string()
 }

@@ -72,6 +72,30 @@ fn a_refused_request_leaves_one_line() {
 }
 
 #[test]
+fn what_is_not_offered_is_named_whatever_its_header_is() {
+    let broker = start(&[]);
+    let header = |key, version| Body::new().i16(key).i16(version);
+    closes(&broker, "key and version alone", &frame(&header(METADATA, 99).0));
+    closes(&broker, "no client id", &frame(&header(METADATA, 98).i32(7).0));
+    closes(&broker, "a key that is not served", &frame(&header(61, 0).i32(7).0));
+    closes(&broker, "no key", &frame(&header(999, 3).i32(7).0));
+    closes(
+        &broker,
+        "no tagged fields",
+        &frame(&header(61, 1).i32(7).string("known").0),
+    );
+    for expected in [
+        "(client \"\", unknown): Metadata (key 3), version 99, is not offered",
+        "Metadata (key 3), version 98, is not offered",
+        "(key 61), version 0, is not offered",
+        "there is no request with key 999 (version 3)",
+        "(client \"known\", unknown): DescribeProducers (key 61), version 1, is not offered",
+    ] {
+        await_some(expected, LIMIT, || broker.log().contains(expected).then_some(()));
+    }
+}
+
+#[test]
 fn idle_connections_cost_little() {
     const IDLE: usize = 2_000;
     const BYTES_EACH: u64 = 4 * 1024;
