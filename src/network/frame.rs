@@ -60,10 +60,12 @@ pub enum FrameError {
         length: usize,
     },
     /// A negative length, or one above `socket.request.max.bytes`.
-    #[error("a request claims {length} bytes; the limit is {max} (socket.request.max.bytes)")]
+    #[error("a request claims {length} bytes; the limit is {max} (socket.request.max.bytes){}", foreign(*length, *is_first))]
     Length {
         /// The length on the wire.
         length: i32,
+        /// Whether nothing came before it on its connection.
+        is_first: bool,
         /// `socket.request.max.bytes`.
         max: usize,
     },
@@ -79,6 +81,22 @@ pub enum FrameError {
     Io(#[from] io::Error),
 }
 
+/// Which other protocol begins with what stands for the length of a first frame, for a log line.
+fn foreign(length: i32, is_first: bool) -> &'static str {
+    const HTTP: [&[u8; 4]; 10] = [
+        b"GET ", b"HEAD", b"POST", b"PUT ", b"DELE", b"CONN", b"OPTI", b"TRAC", b"PATC", b"PRI ",
+    ];
+    match length.to_be_bytes() {
+        _ if !is_first => "",
+        // A handshake record of TLS 1.x, or of SSL 3.
+        [0x16, 0x03, ..] => "; it looks like TLS, sent to a PLAINTEXT listener",
+        start if HTTP.contains(&&start) || start == *b"HTTP" => {
+            "; it looks like HTTP, sent to a listener of Kafka's protocol"
+        }
+        _ => "",
+    }
+}
+
 /// What a frame that holds a share owes.
 struct Due {
     at: Instant,
@@ -90,6 +108,8 @@ struct Due {
 pub struct FrameReader {
     buffer: BytesMut,
     max_frame_bytes: usize,
+    /// Whether no frame was taken yet.
+    is_first: bool,
     memory: RequestMemory,
     /// Of the frame that arrives. Kept between reads, so that an interruption does not cost the place in the line.
     share: Option<ArrivingShare>,
@@ -104,6 +124,7 @@ impl FrameReader {
         Self {
             buffer: BytesMut::new(),
             max_frame_bytes,
+            is_first: true,
             memory,
             share: None,
             permit: RequestPermit::default(),
@@ -157,6 +178,7 @@ impl FrameReader {
         if self.buffer.len() < 4 + length {
             return Ok(None);
         }
+        self.is_first = false;
         let mut frame = self.buffer.split_to(4 + length);
         if self.buffer.is_empty() {
             // The frame keeps the allocation alive as long as it needs it; the connection shall not.
@@ -219,6 +241,7 @@ impl FrameReader {
             Ok(bytes) if bytes <= self.max_frame_bytes => Ok(Some(bytes)),
             _ => Err(FrameError::Length {
                 length,
+                is_first: self.is_first,
                 max: self.max_frame_bytes,
             }),
         }

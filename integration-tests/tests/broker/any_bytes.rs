@@ -96,6 +96,17 @@ fn what_is_not_offered_is_named_whatever_its_header_is() {
 }
 
 #[test]
+fn what_was_meant_for_another_protocol_is_named() {
+    let broker = start(&[]);
+    let client_hello = [0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03];
+    closes(&broker, "HTTP", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    closes(&broker, "TLS", &client_hello);
+    for expected in ["looks like HTTP", "looks like TLS"] {
+        await_some(expected, LIMIT, || broker.log().contains(expected).then_some(()));
+    }
+}
+
+#[test]
 fn idle_connections_cost_little() {
     const IDLE: usize = 2_000;
     const BYTES_EACH: u64 = 4 * 1024;

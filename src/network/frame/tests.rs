@@ -263,3 +263,19 @@ async fn who_waits_for_memory_is_not_closed_for_sending_nothing() {
     drop(held);
     soon(reads).await.expect("a frame");
 }
+
+#[test]
+fn other_protocols_are_named_where_a_connection_begins_with_them() {
+    let said = |start: &[u8; 4], is_first| {
+        let (length, max) = (i32::from_be_bytes(*start), MIB);
+        FrameError::Length { length, is_first, max }.to_string()
+    };
+    for http in [b"GET ", b"POST", b"HTTP", b"PRI "] {
+        assert!(said(http, true).contains("HTTP"));
+    }
+    assert!(said(&[0x16, 3, 1, 2], true).contains("TLS"));
+    for (start, is_first) in [(b"GET ", false), (b"\x7fabc", true), (b"get ", true)] {
+        let line = said(start, is_first);
+        assert!(line.ends_with("(socket.request.max.bytes)"), "{line}");
+    }
+}
