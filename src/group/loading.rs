@@ -109,7 +109,13 @@ struct Loader {
     groups: HashMap<Arc<str>, Group>,
     /// Offsets of open transactions, by producer id, with the offset of their records.
     transactions: HashMap<i64, Vec<(Arc<str>, Record, i64)>>,
+    /// Where the newest commit that counts lies in the log, of what was committed while transactions were open: one of a transaction
+    /// that ends later is older than it.
+    committed_at: HashMap<CommittedOffset, i64>,
 }
+
+/// Group, topic and partition.
+type CommittedOffset = (Arc<str>, Arc<str>, i32);
 
 impl Loader {
     fn new(now: Now) -> Self {
@@ -117,6 +123,7 @@ impl Loader {
             now,
             groups: HashMap::new(),
             transactions: HashMap::new(),
+            committed_at: HashMap::new(),
         }
     }
 
@@ -158,6 +165,9 @@ impl Loader {
             DecodedRecord::UnknownKey { version } => {
                 log::warn!("__consumer_offsets: key version {version} at offset {offset} is not known, skipped");
             }
+            DecodedRecord::UnreadableKey(error) => {
+                log::error!("__consumer_offsets: the key of the record at offset {offset}: {error}; skipped");
+            }
         }
         Ok(())
     }
@@ -166,12 +176,44 @@ impl Loader {
         let records = self.transactions.remove(&producer_id).unwrap_or_default();
         if commit {
             for (group_id, record, offset) in records {
-                self.apply(group_id, record, offset);
+                if !self.is_outdated(&group_id, &record, offset) {
+                    self.apply(group_id, record, offset);
+                }
+            }
+        }
+        if self.transactions.is_empty() {
+            self.committed_at.clear();
+        }
+    }
+
+    /// Whether a commit that lies further back in the log counts already (Kafka's `CommitRecordMetadataAndOffset.olderThan`).
+    fn is_outdated(&self, group_id: &Arc<str>, record: &Record, offset: i64) -> bool {
+        let Record::Offset { topic, partition, .. } = record else {
+            return false;
+        };
+        let committed = (group_id.clone(), topic.clone(), *partition);
+        self.committed_at.get(&committed).is_some_and(|at| *at > offset)
+    }
+
+    fn note_committed(&mut self, group_id: &Arc<str>, record: &Record, offset: i64) {
+        if let Record::Offset {
+            topic,
+            partition,
+            value,
+        } = record
+        {
+            let committed = (group_id.clone(), topic.clone(), *partition);
+            match value {
+                Some(_) => drop(self.committed_at.insert(committed, offset)),
+                None => drop(self.committed_at.remove(&committed)),
             }
         }
     }
 
     fn apply(&mut self, group_id: Arc<str>, record: Record, offset: i64) {
+        if !self.transactions.is_empty() {
+            self.note_committed(&group_id, &record, offset);
+        }
         let now = self.now;
         let group = self
             .groups

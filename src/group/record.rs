@@ -97,7 +97,7 @@ pub struct EncodedRecord {
 }
 
 /// What a key and a value mean.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum DecodedRecord {
     /// A record of a group.
     Known {
@@ -111,10 +111,12 @@ pub enum DecodedRecord {
         /// The key's version.
         version: i16,
     },
+    /// A key that no version of Kafka has written: nobody can say whose it is.
+    UnreadableKey(RecordError),
 }
 
 /// Why a record cannot be understood.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, PartialEq, thiserror::Error)]
 pub enum RecordError {
     /// There are no two bytes of a version.
     #[error("a {what} of {length} bytes has no version")]
@@ -265,30 +267,40 @@ fn prefixed<M: Message>(message: &M, version: i16) -> Result<Bytes, EncodeError>
 
 /// What a key and a value of the log mean. Nothing of the result keeps the bytes alive that were read.
 pub fn decode(key: &Bytes, value: Option<&Bytes>) -> Result<DecodedRecord, RecordError> {
+    let (group_id, record) = match decode_key(key) {
+        Ok(Key::Offset(key)) => {
+            let record = Record::Offset {
+                topic: Arc::from(&*key.topic),
+                partition: key.partition,
+                value: value.map(decode_offset).transpose()?,
+            };
+            (Arc::from(&*key.group), record)
+        }
+        Ok(Key::Group(key)) => {
+            let group_id: Arc<str> = Arc::from(&*key.group);
+            let metadata = value.map(|value| decode_group(&group_id, value)).transpose()?;
+            (group_id, Record::Group(metadata.map(Arc::new)))
+        }
+        Ok(Key::Unknown(version)) => return Ok(DecodedRecord::UnknownKey { version }),
+        Err(error) => return Ok(DecodedRecord::UnreadableKey(error)),
+    };
+    Ok(DecodedRecord::Known { group_id, record })
+}
+
+enum Key {
+    Offset(wire::OffsetCommitKey),
+    Group(wire::GroupMetadataKey),
+    /// Of a newer version.
+    Unknown(i16),
+}
+
+fn decode_key(key: &Bytes) -> Result<Key, RecordError> {
     let (version, body) = split_version(key, "key")?;
-    if wire::OffsetCommitKey::VERSIONS.contains(&version) {
-        let key: wire::OffsetCommitKey = decode_body(body, version)?;
-        let value = value.map(decode_offset).transpose()?;
-        let record = Record::Offset {
-            topic: Arc::from(&*key.topic),
-            partition: key.partition,
-            value,
-        };
-        Ok(DecodedRecord::Known {
-            group_id: Arc::from(&*key.group),
-            record,
-        })
-    } else if wire::GroupMetadataKey::VERSIONS.contains(&version) {
-        let key: wire::GroupMetadataKey = decode_body(body, version)?;
-        let group_id: Arc<str> = Arc::from(&*key.group);
-        let metadata = value.map(|value| decode_group(&group_id, value)).transpose()?;
-        Ok(DecodedRecord::Known {
-            group_id,
-            record: Record::Group(metadata.map(Arc::new)),
-        })
-    } else {
-        Ok(DecodedRecord::UnknownKey { version })
-    }
+    Ok(match version {
+        of_offset if wire::OffsetCommitKey::VERSIONS.contains(&of_offset) => Key::Offset(decode_body(body, version)?),
+        of_group if wire::GroupMetadataKey::VERSIONS.contains(&of_group) => Key::Group(decode_body(body, version)?),
+        unknown => Key::Unknown(unknown),
+    })
 }
 
 fn decode_offset(value: &Bytes) -> Result<OffsetAndMetadata, RecordError> {

@@ -1,5 +1,6 @@
 //! The core under a hand-driven clock and log.
 
+mod load;
 mod memory;
 mod offsets;
 mod property;
@@ -161,7 +162,7 @@ impl Driver {
                     assert_eq!((&*group_id, &decoded), ("g", record));
                     group.apply(decoded, offset as i64);
                 }
-                DecodedRecord::UnknownKey { version } => panic!("key version {version}"),
+                other => panic!("{other:?}"),
             }
         }
         group.note(Note::Committed {

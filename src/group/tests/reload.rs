@@ -140,10 +140,10 @@ fn groups_of_every_version_are_read() {
 #[test]
 fn what_is_not_understood_is_not_taken_for_nothing() {
     let newer_key = Bytes::from_static(b"\0\x03\0\x01g");
-    assert_eq!(
-        decode(&newer_key, None).unwrap(),
-        DecodedRecord::UnknownKey { version: 3 }
-    );
+    assert!(matches!(
+        decode(&newer_key, None),
+        Ok(DecodedRecord::UnknownKey { version: 3 })
+    ));
     let newer_value = Bytes::from_static(b"\0\x09whatever");
     assert!(matches!(
         decode(&offset_key(1), Some(&newer_value)),
@@ -151,7 +151,11 @@ fn what_is_not_understood_is_not_taken_for_nothing() {
     ));
     assert!(matches!(
         decode(&Bytes::from_static(b"\0"), None),
-        Err(RecordError::NoVersion { .. })
+        Ok(DecodedRecord::UnreadableKey(RecordError::NoVersion { .. }))
+    ));
+    assert!(matches!(
+        decode(&Bytes::from_static(b"\0\x01\xff"), None),
+        Ok(DecodedRecord::UnreadableKey(RecordError::Malformed { .. }))
     ));
     let torn = Bytes::from_static(b"\0\x03\0\0");
     assert!(matches!(
