@@ -9,6 +9,7 @@ mod scenarios;
 mod script;
 mod shell;
 mod sizes;
+mod static_members;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
