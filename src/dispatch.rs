@@ -101,6 +101,7 @@ pub fn answer_in_version<M: Message>(context: &RequestContext, response: &M, ver
         }
         Err(e) => {
             log::error!(
+                client:% = context.connection.peer.ip();
                 "closing the connection of {}: the answer to {:?} v{version} cannot be encoded: {e}",
                 context.connection.peer.ip(),
                 context.api_key,
@@ -123,6 +124,7 @@ impl Service for Broker {
             Ok(started) => started,
             Err(refused) => {
                 log::warn!(
+                    client:% = connection.peer.ip();
                     "closing the connection of {} (client {:?}, {}): {refused}",
                     connection.peer.ip(),
                     refused.client_id,

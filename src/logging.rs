@@ -1,7 +1,8 @@
 //! Log lines to stderr: `log`'s macros on one side, one thread that writes on the other.
 //!
 //! Whoever logs only formats its line and hands it over; a stderr that nobody reads never holds up a connection. When the
-//! queue is full, lines are dropped, and how many is said as soon as there is room.
+//! queue is full, lines are dropped, and how many is said as soon as there is room. Lines that repeat are counted ([`repeats`]),
+//! and those that clients bring about are limited ([`flood`]).
 
 use std::io::Write;
 use std::str::FromStr;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
+mod flood;
 mod line;
 mod repeats;
 
@@ -81,6 +83,11 @@ impl Log for Logger {
             level: record.level(),
             module: record.target().to_owned(),
             message: cut(record.args().to_string()),
+            place: place(record),
+            client: record
+                .key_values()
+                .get("client".into())
+                .map(|client| client.to_string()),
         };
         match self.queue.try_send(Message::Line(line)) {
             Ok(()) => {}
@@ -181,6 +188,12 @@ fn write_lines(lines: &Receiver<Message>, dropped: &AtomicU64, format: Format, o
     }
 }
 
+/// Where a line is written that clients may bring about as often as they like.
+fn place(record: &Record<'_>) -> Option<flood::Place> {
+    let file = record.file_static().filter(|_| flood::is_of_clients(record.target()))?;
+    Some((file, record.line()?))
+}
+
 /// The message, or its beginning where it is too long.
 fn cut(mut message: String) -> String {
     if message.len() > MESSAGE_BYTES {
@@ -198,6 +211,8 @@ fn lines_dropped(count: u64) -> Line {
         level: Level::Warn,
         module: module_path!().to_owned(),
         message: format!("{count} log lines were dropped because stderr took them too slowly"),
+        place: None,
+        client: None,
     }
 }
 
@@ -225,6 +240,8 @@ mod tests {
             level: Level::Info,
             module: "m".to_owned(),
             message: message.to_owned(),
+            place: None,
+            client: None,
         }
     }
 

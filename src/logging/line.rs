@@ -5,6 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use log::Level;
 
+use super::flood::Place;
+
 /// How lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -21,6 +23,10 @@ pub(super) struct Line {
     pub(super) level: Level,
     pub(super) module: String,
     pub(super) message: String,
+    /// Where it was written, if clients can bring it about as often as they like.
+    pub(super) place: Option<Place>,
+    /// Whose request it is about: the key `client` of the line.
+    pub(super) client: Option<String>,
 }
 
 impl Line {
@@ -129,6 +135,8 @@ mod tests {
             level: Level::Warn,
             module: "sordini::network".to_owned(),
             message: "a \"client\"\nsays \u{1b}[31m".to_owned(),
+            place: None,
+            client: None,
         };
         let mut text = String::new();
         line.write(Format::Text, &mut text);

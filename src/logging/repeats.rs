@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use log::Level;
 
+use super::flood::Floods;
 use super::line::Line;
 
 /// For how long after a line the same one is counted only.
@@ -36,6 +37,8 @@ pub(super) struct Repeats {
     order: VecDeque<(Instant, Same)>,
     /// Sums of windows that had to end early.
     early: Vec<Line>,
+    /// Counts what differs, too, where clients bring it about.
+    floods: Floods,
 }
 
 impl Repeats {
@@ -51,6 +54,9 @@ impl Repeats {
         {
             window.repeated += 1;
             window.last = line.time;
+            return false;
+        }
+        if !self.floods.admit(line, now) {
             return false;
         }
         if let Some(ended) = self.windows.remove(&same) {
@@ -80,7 +86,8 @@ impl Repeats {
 
     /// When the next window ends.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.order.front().map(|(opened, _)| *opened + WINDOW)
+        let repeats = self.order.front().map(|(opened, _)| *opened + WINDOW);
+        repeats.into_iter().chain(self.floods.next_deadline()).min()
     }
 
     /// The sums of the windows that have ended.
@@ -94,6 +101,7 @@ impl Repeats {
             let Some((_, same)) = self.order.pop_front() else { break };
             sums.extend(self.windows.remove(&same).and_then(|window| sum(&same, &window, now)));
         }
+        sums.extend(self.floods.take_due(now));
         sums
     }
 
@@ -104,6 +112,7 @@ impl Repeats {
         for (_, same) in std::mem::take(&mut self.order) {
             sums.extend(self.windows.remove(&same).and_then(|window| sum(&same, &window, now)));
         }
+        sums.extend(self.floods.take_all(now));
         sums
     }
 }
@@ -123,6 +132,8 @@ fn sum(same: &Same, window: &Window, now: Instant) -> Option<Line> {
         level: same.level,
         module: same.module.clone(),
         message: format!("{} … repeated {} {times} in {seconds} s", same.message, window.repeated),
+        place: None,
+        client: None,
     })
 }
 
@@ -136,6 +147,8 @@ mod tests {
             level: Level::Warn,
             module: "m".to_owned(),
             message: message.to_owned(),
+            place: None,
+            client: None,
         }
     }
 

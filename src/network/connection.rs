@@ -65,6 +65,7 @@ pub async fn serve<S: Service>(
         End::Frame(FrameError::Closed) | End::Asked => {}
         End::Frame(e @ (FrameError::Length { .. } | FrameError::Stalled | FrameError::GivenUp)) => {
             log::warn!(
+                client:% = state.peer.ip();
                 "closing the connection of {} ({}): {e}",
                 state.peer.ip(),
                 state.software_line()

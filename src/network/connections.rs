@@ -237,6 +237,7 @@ impl Connections {
             let since = now.saturating_sub(state.taken_ms.load(Ordering::Relaxed));
             if state.answer_bytes() > 0 && since > within {
                 log::warn!(
+                    client:% = state.peer.ip();
                     "closing the connection of {} ({}): it does not take its answers, and others wait for their memory",
                     state.peer.ip(),
                     state.software_line()

@@ -213,7 +213,10 @@ pub async fn accept_loop(
         };
         match connections.admit(&name, peer, local) {
             Ok(admitted) => serve(stream, admitted),
-            Err(refused) => log::warn!("listener {name}: refused {}: {refused}", peer.ip()),
+            Err(refused) => {
+                let ip = peer.ip();
+                log::warn!(client:% = ip; "listener {name}: refused {ip}: {refused}");
+            }
         }
     }
 }

@@ -72,6 +72,23 @@ fn a_refused_request_leaves_one_line() {
 }
 
 #[test]
+fn requests_that_differ_do_not_fill_the_log_either() {
+    let broker = start(&[]);
+    for version in 1000..1300 {
+        closes(&broker, "an unknown version", &request(METADATA, version, &[0, 0]));
+    }
+    await_some("a line about the others", LIMIT, || {
+        let log = broker.log();
+        let sum = log
+            .lines()
+            .find(|line| line.contains(" more lines like it from here in "));
+        sum.map(|sum| assert!(sum.contains("Metadata (key 3), version 1"), "{sum}"))
+    });
+    let lines = broker.log().lines().filter(|line| line.contains("raw-socket")).count();
+    assert!(lines < 100, "{lines} lines of one kind:\n{}", broker.log());
+}
+
+#[test]
 fn what_is_not_offered_is_named_whatever_its_header_is() {
     let broker = start(&[]);
     let header = |key, version| Body::new().i16(key).i16(version);
