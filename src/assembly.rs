@@ -27,7 +27,7 @@ use crate::network::{BoundListener, Connections};
 use crate::offsets_topic::OffsetsTopic;
 use crate::producer_ids::ProducerIds;
 use crate::random;
-use crate::replicas::{ApplyEffects, Replicas};
+use crate::replicas::{ApplyEffects, Replicas, report_offline};
 use crate::start;
 
 /// A broker that serves as soon as its listeners accept.
@@ -96,7 +96,7 @@ pub async fn assemble(config: Arc<BrokerConfig>, cancelled: &AtomicBool) -> anyh
     };
     dirs.identify(id, &cluster_id)?;
     let logs = Logs::load(config.clone(), dirs, &bootstrap.topic_configs().await?, cancelled)?;
-    let replicas = Replicas::new(id, logs.clone());
+    let (replicas, went_offline) = Replicas::new(id, logs.clone());
     let metadata = Arc::new(MetadataCache::default());
     let control = ControlThread::start().context("the control thread")?;
     let offsets = OffsetsTopic {
@@ -119,6 +119,7 @@ pub async fn assemble(config: Arc<BrokerConfig>, cancelled: &AtomicBool) -> anyh
     let registration = registration(&config, id, &listeners);
     let started = driver::start(bootstrap, registration, policy, Box::new(sink)).await?;
     metadata.set_snapshot(started.snapshot);
+    tokio::spawn(report_offline(went_offline, started.handle.clone()));
     logs.report_strays();
     let background = background::start(&config, &replicas, &logs);
     let broker = Arc::new(Broker {

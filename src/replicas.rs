@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use controller::ids::NO_LEADER;
 use controller::{
-    Applied, BoxFuture, Effect, EffectSink, FailedReplica, PartitionState, StopReplicaPartition, TopicState,
+    Applied, BoxFuture, ControllerHandle, Effect, EffectSink, FailedReplica, PartitionState, StopReplicaPartition,
+    TopicState,
 };
 use parking_lot::RwLock;
 use protocol::ErrorCode;
 use storage::{LogDirFailure, TopicPartition};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::group::GroupCoordinator;
 use crate::log_config::PartitionConfig;
@@ -24,16 +27,35 @@ pub struct Replicas {
     broker_id: i32,
     logs: Arc<Logs>,
     topics: RwLock<HashMap<Arc<str>, OfTopic>>,
+    /// What the controller must hear of.
+    went_offline: UnboundedSender<Vec<FailedReplica>>,
+}
+
+/// Partitions that went offline with their log directory, as long as nobody has told the controller.
+pub type WentOffline = UnboundedReceiver<Vec<FailedReplica>>;
+
+/// Tells the controller of partitions that went offline: nobody else leads them, or another broker does, and clients hear of it
+/// (Kafka's `propagateLogDirEvent`). Ends with the broker.
+pub async fn report_offline(mut went_offline: WentOffline, controller: ControllerHandle) {
+    while let Some(replicas) = went_offline.recv().await {
+        let count = replicas.len();
+        if let Err(e) = controller.report_offline_replicas(replicas).await {
+            log::warn!("the controller does not know that {count} partitions are offline: {e}");
+        }
+    }
 }
 
 impl Replicas {
     /// No partitions yet: the controller's first effects bring them.
-    pub fn new(broker_id: i32, logs: Arc<Logs>) -> Arc<Self> {
-        Arc::new(Self {
+    pub fn new(broker_id: i32, logs: Arc<Logs>) -> (Arc<Self>, WentOffline) {
+        let (sender, went_offline) = unbounded_channel();
+        let replicas = Self {
             broker_id,
             logs,
             topics: RwLock::default(),
-        })
+            went_offline: sender,
+        };
+        (Arc::new(replicas), went_offline)
     }
 
     /// The logs, and the directories that they are in.
@@ -88,9 +110,17 @@ impl Replicas {
         for partition in &offline {
             partition.waiters.gone();
         }
-        if !offline.is_empty() {
-            log::error!("{failure}; {} partitions go offline", offline.len());
+        if offline.is_empty() {
+            return;
         }
+        log::error!("{failure}; {} partitions go offline", offline.len());
+        let failed = offline.iter().map(|partition| FailedReplica {
+            topic: partition.topic_partition.topic.clone(),
+            partition: partition.topic_partition.partition,
+            reason: failure.to_string(),
+        });
+        // Without a receiver the broker is about to end.
+        drop(self.went_offline.send(failed.collect()));
     }
 
     /// Takes partitions offline whose directory has failed without any request having seen it.
@@ -106,7 +136,12 @@ impl Replicas {
         let config = PartitionConfig::new(self.logs.broker_config(), &topic.topic, &topic.configs);
         for state in &topic.partitions {
             if let Err(failure) = self.take_over(topic, state, &config) {
-                log::error!("{}-{}: {failure}", topic.topic, state.partition);
+                // That a partition without leader is offline was said before.
+                let level = match state.leader {
+                    NO_LEADER => log::Level::Debug,
+                    _ => log::Level::Error,
+                };
+                log::log!(level, "{}-{}: {failure}", topic.topic, state.partition);
                 failed.push(FailedReplica {
                     topic: topic.topic.clone(),
                     partition: state.partition,

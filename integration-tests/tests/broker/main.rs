@@ -12,5 +12,6 @@ mod dump_log;
 mod fetch_sessions;
 mod interrupted;
 mod lifecycle;
+mod log_dirs;
 mod old_fetches;
 mod topics;

@@ -1,0 +1,86 @@
+//! Several log directories, one of which fails while the broker runs.
+
+use integration_tests::batch::{Batch, now_ms};
+use integration_tests::child::await_some;
+use integration_tests::cluster::{Broker, Target};
+use integration_tests::temp_dir::TempDir;
+use integration_tests::wire::{Answer, Body, Connection};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+const METADATA: i16 = 3;
+const NONE: i16 = 0;
+const LEADER_NOT_AVAILABLE: i16 = 5;
+const KAFKA_STORAGE_ERROR: i16 = 56;
+
+/// Error, leader and offline replicas of each partition.
+type Seen = BTreeMap<i32, (i16, i32, Vec<i32>)>;
+
+fn metadata(connection: &mut Connection, topic: &str) -> Seen {
+    let body = Body::new().i32(1).string(topic).i8(0);
+    let mut answer = connection.ask(METADATA, 5, &body).expect("Metadata");
+    answer.take(4);
+    for _ in 0..answer.i32() {
+        answer.take(4);
+        answer.string();
+        answer.take(4);
+        answer.string();
+    }
+    answer.string();
+    answer.take(4);
+    assert_eq!((answer.i32(), answer.i16()), (1, NONE));
+    answer.string();
+    answer.take(1);
+    let ids = |answer: &mut Answer| (0..answer.i32()).map(|_| answer.i32()).collect::<Vec<_>>();
+    (0..answer.i32())
+        .map(|_| {
+            let (error, partition, leader) = (answer.i16(), answer.i32(), answer.i32());
+            ids(&mut answer);
+            ids(&mut answer);
+            (partition, (error, leader, ids(&mut answer)))
+        })
+        .collect()
+}
+
+fn partitions_in(directory: &Path, topic: &str) -> Vec<i32> {
+    let entries = fs::read_dir(directory).expect("a directory");
+    let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
+    let numbers = names.filter_map(|name| name.strip_prefix(&format!("{topic}-"))?.parse().ok());
+    numbers.collect()
+}
+
+/// A directory that is gone: no segment can be made in it, which is an error of the disk to whoever tries.
+#[test]
+fn a_directory_that_fails_takes_its_partitions_offline_for_everybody() {
+    let home = TempDir::new("log-dirs");
+    let [good, bad] = ["good", "bad"].map(|name| home.path().join(name));
+    let dirs = format!("{},{}", good.display(), bad.display());
+    let broker = Broker::start_target(Target::Sordini, &[("log.dirs", &dirs)]);
+    let mut connection = Connection::open(broker.address()).expect("connect");
+    connection.create_topic("t", 4, &[("segment.bytes", "200")]);
+    let (here, gone) = (partitions_in(&good, "t"), partitions_in(&bad, "t"));
+    assert_eq!((here.len(), gone.len()), (2, 2), "{here:?} {gone:?}");
+
+    fs::rename(&bad, home.path().join("elsewhere")).expect("take it away");
+    let batch = Batch::of(3, now_ms()).bytes();
+    let mut produce = |partition| connection.produce("t", partition, -1, &batch).expect("Produce").error;
+    let failed = (0..10).map(|_| produce(gone[0])).find(|error| *error != NONE);
+    assert_eq!(failed, Some(KAFKA_STORAGE_ERROR), "{}", broker.log());
+    assert_eq!(produce(gone[1]), KAFKA_STORAGE_ERROR, "nobody else has met it");
+    assert_eq!(produce(here[0]), NONE);
+
+    // The only broker gives itself the first id that Kafka gives away.
+    let me = 1001;
+    let told = || {
+        let seen = metadata(&mut Connection::open(broker.address()).expect("connect"), "t");
+        gone.iter()
+            .all(|partition| seen[partition] == (LEADER_NOT_AVAILABLE, -1, vec![me]))
+            .then_some(seen)
+    };
+    let seen = await_some("the controller knows", Duration::from_secs(20), told);
+    for partition in &here {
+        assert_eq!(seen[partition], (NONE, me, Vec::new()));
+    }
+}
