@@ -1,4 +1,4 @@
-//! What the broker does to its logs from time to time: retention, flushing by time, checkpoints, forgetting idle producers.
+//! What the broker does from time to time: retention, flushing by time, checkpoints, forgetting idle producers, giving memory back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +8,7 @@ use config::BrokerConfig;
 use parking_lot::RwLock;
 use tokio::task::JoinHandle;
 
+use crate::allocator::{self, Trimmer};
 use crate::logs::Logs;
 use crate::partition::Partition;
 use crate::replicas::Replicas;
@@ -126,6 +127,15 @@ fn tasks(config: &BrokerConfig, replicas: &Arc<Replicas>, logs: &Arc<Logs>, gate
                 DELETED_FILES_CHECK,
                 DELETED_FILES_CHECK,
                 Box::new(move || logs.remove_deleted()),
+            )
+        },
+        {
+            let trimmer = Trimmer::default();
+            every(
+                "giving memory back",
+                allocator::LOOK,
+                allocator::LOOK,
+                Box::new(move || trimmer.look()),
             )
         },
     ]

@@ -1,5 +1,6 @@
 //! The broker as a library, so that tests and the simulation can drive its parts.
 
+pub mod allocator;
 pub mod api_error;
 pub mod ask_controller;
 pub mod assembly;

@@ -191,6 +191,25 @@ fn serves_one_mib(broker: &Broker) {
 }
 
 #[test]
+fn memory_of_a_burst_goes_back() {
+    const MIB: u64 = 1 << 20;
+    let broker = start(&[]);
+    let piece = noise(1_000_000, 1);
+    for _ in 0..3 {
+        let mut burst: Vec<Connection> = (0..100).map(|_| connect(&broker)).collect();
+        for connection in &mut burst {
+            connection.send_raw(&(1i32 << 20).to_be_bytes()).expect("begin a frame");
+            connection.send_raw(&piece).expect("most of it");
+        }
+        await_some("a burst", LIMIT, || (resident(&broker) > 80 * MIB).then_some(()));
+    }
+    await_some("the end of the burst", LIMIT, || {
+        std::thread::sleep(Duration::from_millis(100));
+        (resident(&broker) < 30 * MIB).then_some(())
+    });
+}
+
+#[test]
 fn claims_do_not_keep_memory_from_others() {
     let broker = start(&[]);
     let mut claims: Vec<Connection> = (0..10).map(|_| connect(&broker)).collect();
