@@ -27,7 +27,7 @@ use crate::partition::{
 };
 use crate::random;
 
-use wire::{by_topic, failed, leaders_to_name, refused, session_request, speak_to_old_clients};
+use wire::{by_topic, failed, leaders_to_name, not_read, refused, session_request, speak_to_old_clients};
 
 /// How this key is served.
 pub const SERVED: Served = Served {
@@ -156,18 +156,22 @@ impl Fetch {
             is_complete: false,
             can_wait: has_others,
         };
-        let mut left = usize::try_from(self.max_bytes).unwrap_or(0);
+        let mut left = self.max_bytes;
         for wanted in wanted.iter() {
             let (data, watched) = match self.resolve(wanted) {
                 Ok((partition, mark)) => self.read_one(wanted, &partition, mark, left, mode, &mut round)?,
                 Err(Unresolved { error, ends_wait }) => {
                     round.is_complete |= ends_wait;
-                    (failed(wanted.partition, error), None)
+                    let data = match ends_wait {
+                        true => not_read(wanted.partition, error),
+                        false => failed(wanted.partition, error),
+                    };
+                    (data, None)
                 }
             };
             let bytes = data.records.as_ref().map_or(0, |records| records.len());
             round.bytes += bytes;
-            left = left.saturating_sub(bytes);
+            left = left.saturating_sub(i32::try_from(bytes).unwrap_or(i32::MAX)).max(0);
             round.answers.push(PartitionAnswer {
                 topic: wanted.topic.clone(),
                 slot: wanted.slot,
@@ -183,14 +187,14 @@ impl Fetch {
         wanted: &FetchPartition,
         partition: &Arc<Partition>,
         mark: Mark,
-        left: usize,
+        left: i32,
         mode: ReadMode,
         round: &mut Round,
     ) -> Option<(PartitionData, Option<Watched>)> {
-        let max_bytes = usize::try_from(wanted.max_bytes).unwrap_or(0);
+        let max_bytes = wanted.max_bytes.min(left);
         let limits = ReadLimits {
             fetch_offset: wanted.fetch_offset,
-            max_bytes: max_bytes.min(left),
+            max_bytes: usize::try_from(max_bytes).unwrap_or(0),
             min_one_message: round.bytes == 0,
             readable: self.readable(),
             current_leader_epoch: wanted.current_leader_epoch,
@@ -203,9 +207,9 @@ impl Fetch {
         };
         match partition.read(&limits, mode) {
             // As in Kafka, which trips over the number where there is something to read.
-            Ok(Some(read)) if wanted.max_bytes.min(self.max_bytes) < 0 && wanted.fetch_offset < read.end_offset => {
+            Ok(Some(read)) if max_bytes < 0 && wanted.fetch_offset < read.end_offset => {
                 round.is_complete = true;
-                Some((failed(wanted.partition, ErrorCode::UNKNOWN_SERVER_ERROR), None))
+                Some((not_read(wanted.partition, ErrorCode::UNKNOWN_SERVER_ERROR), None))
             }
             Ok(Some(read)) => {
                 let seen = Seen {
@@ -232,7 +236,7 @@ impl Fetch {
                 log::debug!("fetch of client {:?} failed: {error}", self.context.client_id());
                 self.broker.note_read_failure(partition, &error);
                 Some((
-                    self.with_leader(failed(wanted.partition, error.to_code()), partition),
+                    self.with_leader(not_read(wanted.partition, error.to_code()), partition),
                     None,
                 ))
             }
@@ -301,7 +305,9 @@ impl Fetch {
             return Err(Unresolved::new(ErrorCode::INCONSISTENT_TOPIC_ID, true));
         }
         let mark = partition.waiters.mark();
-        if self.reader.is_follower() && !partition.state().replicas.contains(&self.reader.replica_id) {
+        let is_known =
+            || self.reader.replica_id != broker.id && partition.state().replicas.contains(&self.reader.replica_id);
+        if self.reader.is_follower() && !is_known() {
             // A replica that this leader does not know may know more than we do: by epoch, or just ask again.
             let code = match wanted.current_leader_epoch {
                 NO_EPOCH => ErrorCode::NOT_LEADER_OR_FOLLOWER,
@@ -367,6 +373,8 @@ impl Fetch {
     /// Waits until the fetch is complete. It is answered with what one more read gives then, be it less than `min_bytes`.
     async fn wait(mut self, mut round: Round) -> Answer {
         let deadline = Instant::now() + self.max_wait;
+        // What was made of a large request is kept for as long as the client says.
+        self.context.request_memory.note_parked();
         loop {
             let wake = match self.park(&round) {
                 Some(parked) => {
@@ -375,6 +383,8 @@ impl Fetch {
                     tokio::select! {
                         wake = parked.waiter.woken(parked.turn) => wake,
                         () = tokio::time::sleep_until(deadline) => Wake::Complete,
+                        () = self.context.request_memory.asked_back() => Wake::Complete,
+
                     }
                 }
                 None => return self.finish(round),

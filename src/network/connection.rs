@@ -219,13 +219,18 @@ impl<S: Service> Connection<S> {
     }
 
     fn may_read(&self) -> bool {
-        self.can_start() || self.reader.is_budgeted() || self.reader.buffered_bytes() < MAX_READ_AHEAD_BYTES
+        // What is here and waits for the memory of answers must not gather more behind it.
+        let may_start_more = self.can_start() && (self.has_room() || !self.reader.has_frame());
+        may_start_more || self.reader.is_budgeted() || self.reader.buffered_bytes() < MAX_READ_AHEAD_BYTES
     }
 
     /// How long a large frame may hold memory, be it on its way or held back.
     fn patience(&self) -> Patience {
-        let start_by = self.held.as_ref().and_then(|frame| frame.start_by);
-        self.reader.patience().until(start_by)
+        let patience = self.reader.patience();
+        match &self.held {
+            Some(frame) => patience.and_of(frame),
+            None => patience,
+        }
     }
 
     /// Answers that were just written may have made room for what is here already.
@@ -255,6 +260,7 @@ impl<S: Service> Connection<S> {
     }
 
     fn start(&mut self, frame: Frame, barrier: bool) {
+        frame.permit.note_started();
         let started = self.service.start(&self.admitted.state, &frame);
         // What is answered already holds nothing back.
         let barrier = barrier && !matches!(started, Started::Ready(_));

@@ -73,8 +73,8 @@ pub enum FrameError {
     /// for a minute because of what is before it.
     #[error("a large request keeps memory from others and does not come on (queued.max.request.bytes)")]
     Stalled,
-    /// A frame would take too long to arrive, and others wait for the memory that it holds.
-    #[error("a large request comes too slowly while others wait for the memory (queued.max.request.bytes)")]
+    /// A frame would take too long to arrive, or could not be started for long, and others wait for the memory that it holds.
+    #[error("a large request comes or goes on too slowly while others wait for the memory (queued.max.request.bytes)")]
     GivenUp,
     /// The socket failed.
     #[error("{0}")]
@@ -134,9 +134,10 @@ impl FrameReader {
 
     /// How long the frame that is being read may go on holding a share of the budget.
     pub fn patience(&self) -> Patience {
+        let arriving = self.share.as_ref().map(ArrivingShare::watch);
         Patience {
             due_at: self.due.as_ref().map(|due| due.at),
-            watch: self.share.as_ref().map(ArrivingShare::watch),
+            watches: [arriving.or_else(|| self.permit.watch()), None],
         }
     }
 
@@ -199,7 +200,7 @@ impl FrameReader {
             let received = self.buffer.len();
             let share = self.share.get_or_insert_with(|| self.memory.enter(length));
             share.note_received(received);
-            if !share.ask() {
+            if share.held_bytes() <= received && !share.ask() {
                 // It is for us that the client waits now.
                 self.due = None;
                 share.granted().await;
@@ -314,36 +315,42 @@ impl FrameReader {
     }
 }
 
-/// How long a large frame may go on holding its share of the request memory.
+/// How long large frames of a connection may go on holding their share of the request memory.
 pub struct Patience {
     due_at: Option<Instant>,
-    watch: Option<Watch>,
+    /// Of the frame that is read, and of one that is held back.
+    watches: [Option<Watch>; 2],
 }
 
 impl Patience {
-    /// The same, and no longer than until then; for a frame that is held back, with its [`Frame::start_by`].
-    pub fn until(mut self, start_by: Option<Instant>) -> Self {
-        self.due_at = [self.due_at, start_by].into_iter().flatten().min();
+    /// The same, and no longer than `frame` may be held back, which was taken and could not be started.
+    pub fn and_of(mut self, frame: &Frame) -> Self {
+        self.due_at = [self.due_at, frame.start_by].into_iter().flatten().min();
+        self.watches[1] = frame.permit.watch();
         self
     }
 
     /// Whether it can end at all.
     pub fn is_limited(&self) -> bool {
-        self.due_at.is_some() || self.watch.is_some()
+        self.due_at.is_some() || self.watches.iter().any(Option::is_some)
     }
 
     /// Resolves when it has ended, with what is wrong; never if nothing limits it.
     pub async fn ended(&self) -> FrameError {
-        let given_up = async {
-            match &self.watch {
-                Some(watch) => watch.given_up().await,
-                None => std::future::pending().await,
-            }
-        };
+        let [of_reader, of_held] = &self.watches;
         tokio::select! {
             () = overdue(self.due_at) => FrameError::Stalled,
-            () = given_up => FrameError::GivenUp,
+            () = given_up(of_reader.as_ref()) => FrameError::GivenUp,
+            () = given_up(of_held.as_ref()) => FrameError::GivenUp,
         }
+    }
+}
+
+/// Resolves when what is watched is given up; never where nothing is.
+async fn given_up(watch: Option<&Watch>) {
+    match watch {
+        Some(watch) => watch.given_up().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -27,7 +27,7 @@ impl RequestMemory {
     /// A frame of `length` bytes, its length prefix included, needs memory from here on.
     pub(super) fn enter(&self, length: usize) -> ArrivingShare {
         let signals = Arc::new(Signals::default());
-        let age = self.0.lock().enter(length, signals.clone());
+        let age = self.0.lock().enter(length, signals.clone(), Instant::now());
         ArrivingShare {
             memory: self.clone(),
             age,
@@ -99,12 +99,13 @@ impl ArrivingShare {
         Watch(self.signals.clone())
     }
 
-    /// The frame is here.
+    /// The frame is here, and is to be started.
     pub(super) fn complete(self) -> RequestPermit {
-        let bytes = self.memory.0.lock().complete(self.age);
+        self.memory.0.lock().complete(self.age, Instant::now());
         RequestPermit(Some(Arc::new(CompleteShare {
             memory: self.memory.clone(),
-            bytes: Mutex::new(bytes),
+            age: self.age,
+            signals: self.signals.clone(),
         })))
     }
 }
@@ -127,21 +128,13 @@ impl Watch {
 
 struct CompleteShare {
     memory: RequestMemory,
-    bytes: Mutex<usize>,
-}
-
-impl CompleteShare {
-    fn release(&self) {
-        let bytes = std::mem::take(&mut *self.bytes.lock());
-        if bytes > 0 {
-            self.memory.0.lock().give_back(bytes);
-        }
-    }
+    age: u64,
+    signals: Arc<Signals>,
 }
 
 impl Drop for CompleteShare {
     fn drop(&mut self) {
-        self.release();
+        self.memory.0.lock().give_back(self.age);
     }
 }
 
@@ -154,7 +147,37 @@ impl RequestPermit {
     /// Gives the share back now: whoever calls it has copied what it keeps and dropped the frame.
     pub fn release(&self) {
         if let Some(share) = &self.0 {
-            share.release();
+            share.memory.0.lock().give_back(share.age);
         }
+    }
+
+    /// The request is worked on: nobody asks for the share.
+    pub(super) fn note_started(&self) {
+        self.note_idle_from(None);
+    }
+
+    /// The request waits for something that may not come for long, and what was made of the frame has to be kept meanwhile. It is
+    /// to end its wait when [`RequestPermit::asked_back`] resolves.
+    pub fn note_parked(&self) {
+        self.note_idle_from(Some(Instant::now()));
+    }
+
+    fn note_idle_from(&self, idle_from: Option<Instant>) {
+        if let Some(share) = &self.0 {
+            share.memory.0.lock().note_idle_from(share.age, idle_from);
+        }
+    }
+
+    /// Resolves when others wait for what a parked request holds; never where nothing is held.
+    pub async fn asked_back(&self) {
+        match &self.0 {
+            Some(share) => share.signals.given_up.notified().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Tells when a frame that could not be started yet is given up for the sake of others.
+    pub(super) fn watch(&self) -> Option<Watch> {
+        self.0.as_ref().map(|share| Watch(share.signals.clone()))
     }
 }

@@ -3,7 +3,7 @@
 use crate::batch::{self, Batch, Codec};
 use crate::broker::{Broker, Installation, Kind};
 use crate::loads::{Outcome, Target, connections, fetch, java, latency, librdkafka, produce};
-use crate::rows::{Load, Row};
+use crate::rows::{Class, Load, Row};
 use crate::samples::{Measure, mib, of_outcome};
 use crate::usage::{PeakWatch, Resident, resident};
 use crate::wire::Connection;
@@ -68,6 +68,10 @@ impl Session {
             return self.fresh_broker(kind, connections);
         }
         self.loads_run += 1;
+        if row.class() == Class::Latency {
+            // Gigabytes that earlier loads have left to be written would stall this one, whoever's they are.
+            rustix::fs::sync();
+        }
         let classpath = &self.installation.kafka_classpath;
         let running = self.running.get_mut(&kind).context("the broker was not started")?;
         let watch = PeakWatch::start(running.broker.pid());

@@ -252,3 +252,61 @@ fn who_fills_the_memory_and_sends_no_more_goes_when_others_wait() {
         drop(broker);
     });
 }
+
+/// A broker that takes requests of 10 MiB, one at a time.
+fn start_with_memory_for_one() -> Broker {
+    let largest = (10 << 20).to_string();
+    start(&[
+        ("socket.request.max.bytes", &largest),
+        ("queued.max.request.bytes", &largest),
+    ])
+}
+
+#[test]
+fn a_fetch_that_waits_gives_its_memory_to_others() {
+    const FETCH: i16 = 1;
+    const PADDING: i32 = (10 << 18) - 1_000;
+    let broker = start_with_memory_for_one();
+    let mut waits = connect(&broker);
+    waits.create_topic("empty", 1, &[]);
+    let head = Body::new()
+        .i32(-1)
+        .i32(i32::MAX)
+        .i32(1)
+        .i32(1 << 20)
+        .i8(0)
+        .i32(0)
+        .i32(-1);
+    let asked = head.i32(1).string("empty").i32(1).i32(0).i64(0).i64(-1).i32(1 << 20);
+    // Without a session there is nothing to be forgotten; it only makes the request large.
+    let forgotten = asked
+        .i32(1)
+        .string("empty")
+        .i32(PADDING)
+        .raw(&vec![0; 4 * PADDING as usize]);
+    waits.send(FETCH, 7, false, &forgotten).expect("a Fetch");
+    await_some("a Fetch that is here", LIMIT, || {
+        (resident(&broker) > 9 << 20 || broker.log().contains("ERROR")).then_some(())
+    });
+    serves_one_mib(&broker);
+    let (_, mut answer) = waits.receive().expect("an early answer");
+    answer.take(4);
+    assert_eq!(answer.i16(), 0);
+}
+
+#[test]
+fn a_request_that_cannot_be_started_gives_its_memory_to_others() {
+    let broker = start_with_memory_for_one();
+    let mut stuck = connect(&broker);
+    stuck.create_topic("empty", 1, &[]);
+    stuck.begin_long_fetch("empty").expect("a Fetch");
+    stuck
+        .send_raw(&request(METADATA, 1, &noise(10_400_000, 1)))
+        .expect("a large request");
+    serves_one_mib(&broker);
+    let (_, mut answer) = match stuck.receive() {
+        Err(_) => return,
+        Ok(answered) => answered,
+    };
+    panic!("it was answered: {}", answer.i32());
+}

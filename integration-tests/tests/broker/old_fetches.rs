@@ -2,20 +2,24 @@
 
 use integration_tests::batch::{Batch, now_ms};
 use integration_tests::cluster::broker_for_clients;
-use integration_tests::wire::{Body, Connection};
+use integration_tests::wire::{Answer, Body, Connection};
 
 const FETCH: i16 = 1;
 const NONE: i16 = 0;
 const UNKNOWN_SERVER_ERROR: i16 = -1;
+const NOT_LEADER_OR_FOLLOWER: i16 = 6;
 const UNSUPPORTED_COMPRESSION_TYPE: i16 = 76;
 
-/// What a request asks for, of partition 0.
+/// What a request asks for, of each partition.
 struct Asked {
     version: i16,
     offset: i64,
     max_bytes: i32,
     partition_max_bytes: i32,
 }
+
+/// Error, high watermark, and bytes of records.
+type Told = (i16, i64, usize);
 
 impl Asked {
     fn of(version: i16) -> Asked {
@@ -27,22 +31,30 @@ impl Asked {
         }
     }
 
-    /// Error, high watermark, and bytes of records.
-    fn send(&self, connection: &mut Connection, topic: &str) -> (i16, i64, usize) {
+    /// Of partition 0.
+    fn send(&self, connection: &mut Connection, topic: &str) -> Told {
+        self.send_all(connection, topic, 1).remove(0)
+    }
+
+    /// Of the first `partitions`.
+    fn send_all(&self, connection: &mut Connection, topic: &str, partitions: i32) -> Vec<Told> {
         let version = self.version;
         let mut body = Body::new().i32(-1).i32(0).i32(0).i32(self.max_bytes).i8(0);
         if version >= 7 {
             body = body.i32(0).i32(-1);
         }
-        body = body.i32(1).string(topic).i32(1).i32(0);
-        if version >= 9 {
-            body = body.i32(-1);
+        body = body.i32(1).string(topic).i32(partitions);
+        for partition in 0..partitions {
+            body = body.i32(partition);
+            if version >= 9 {
+                body = body.i32(-1);
+            }
+            body = body.i64(self.offset);
+            if version >= 5 {
+                body = body.i64(-1);
+            }
+            body = body.i32(self.partition_max_bytes);
         }
-        body = body.i64(self.offset);
-        if version >= 5 {
-            body = body.i64(-1);
-        }
-        body = body.i32(self.partition_max_bytes);
         if version >= 7 {
             body = body.i32(0);
         }
@@ -53,11 +65,18 @@ impl Asked {
         answer.take(if version >= 7 { 4 + 2 + 4 } else { 4 });
         assert_eq!(answer.i32(), 1, "one topic");
         assert_eq!(answer.string().as_deref(), Some(topic));
-        assert_eq!((answer.i32(), answer.i32()), (1, 0), "one partition");
+        assert_eq!(answer.i32(), partitions);
+        (0..partitions)
+            .map(|partition| self.told(&mut answer, partition))
+            .collect()
+    }
+
+    fn told(&self, answer: &mut Answer, partition: i32) -> Told {
+        assert_eq!(answer.i32(), partition);
         let (error, high_watermark) = (answer.i16(), answer.i64());
-        answer.take(if version >= 5 { 16 } else { 8 });
+        answer.take(if self.version >= 5 { 16 } else { 8 });
         assert!(answer.i32() <= 0, "no aborted transactions");
-        if version >= 11 {
+        if self.version >= 11 {
             answer.take(4);
         }
         let length = usize::try_from(answer.i32()).unwrap_or(0);
@@ -109,4 +128,43 @@ fn a_negative_size_is_an_error_only_where_there_is_something_to_read() {
         let at_end = Asked { offset: 2, ..asked };
         assert_eq!(at_end.send(&mut connection, topic), (NONE, 2, 0));
     }
+}
+
+/// After the first partition nothing is left of it, be it negative or not.
+#[test]
+fn a_negative_size_of_the_whole_answer_is_one_of_the_first_partition_only() {
+    let broker = broker_for_clients();
+    let mut connection = Connection::open(broker.address()).expect("connect");
+    let topic = "negative-fetch-of-many";
+    connection.create_topic(topic, 3, &[]);
+    let batch = Batch::of(2, now_ms()).bytes();
+    for partition in 0..3 {
+        assert_eq!(
+            connection.produce(topic, partition, -1, &batch).expect("Produce").error,
+            NONE
+        );
+    }
+    let asked = Asked {
+        max_bytes: -1,
+        ..Asked::of(11)
+    };
+    let whole = (NONE, 2, batch.len());
+    let told = asked.send_all(&mut connection, topic, 3);
+    assert_eq!(told, [(UNKNOWN_SERVER_ERROR, -1, 0), whole, (NONE, 2, 0)]);
+}
+
+#[test]
+fn a_leader_is_no_follower_of_its_own() {
+    let broker = broker_for_clients();
+    let mut connection = Connection::open(broker.address()).expect("connect");
+    let topic = "fetched-by-its-leader";
+    connection.create_topic(topic, 1, &[]);
+    let leader = connection.brokers()[0].0;
+    let body = Body::new().i32(leader).i32(0).i32(0).i32(1 << 20).i8(0);
+    let body = body.i32(1).string(topic).i32(1).i32(0).i64(0).i32(1 << 20);
+    let mut answer = connection.ask(FETCH, 4, &body).expect("Fetch");
+    answer.take(4 + 4);
+    answer.string();
+    answer.take(4 + 4);
+    assert_eq!(answer.i16(), NOT_LEADER_OR_FOLLOWER);
 }

@@ -99,7 +99,15 @@ pub(super) fn refused(version: i16, request: &FetchRequest, error_code: ErrorCod
     }
 }
 
-/// One partition that is not read.
+/// One partition that exists and could not be read.
+pub(super) fn not_read(partition: i32, error_code: ErrorCode) -> PartitionData {
+    PartitionData {
+        aborted_transactions: None,
+        ..failed(partition, error_code)
+    }
+}
+
+/// One partition of which it is known, before it is read, that it will not be.
 pub(super) fn failed(partition: i32, error_code: ErrorCode) -> PartitionData {
     PartitionData {
         partition_index: partition,

@@ -360,6 +360,15 @@ async fn nothing_is_answered_while_the_memory_of_all_is_short() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_is_gathered_while_the_memory_of_all_is_short() {
+    let (_greedy, mut other) = short_of_memory("").await;
+    // More than the sockets hold.
+    let flood = b"\0\0\0\x01b".repeat(16 * MIB);
+    let sent = tokio::time::timeout(Duration::from_secs(10), other.client.write_all(&flood)).await;
+    assert!(sent.is_err(), "80 MiB were taken");
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_does_not_take_its_answers_is_closed_when_others_wait_for_the_memory() {
     let (greedy, mut other) = short_of_memory("B").await;
     sweep(&greedy.connections);

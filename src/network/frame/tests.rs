@@ -62,7 +62,7 @@ async fn soon<T>(task: JoinHandle<T>) -> T {
 }
 
 #[tokio::test(start_paused = true)]
-async fn large_frames_take_their_memory_whole_and_never_wait_for_each_other() {
+async fn who_finds_no_memory_waits_until_a_frame_is_dropped() {
     let memory = RequestMemory::new(MIB, MIB);
     let (mut first, reads_first) = reading(&memory).await;
     send_first(&mut first, MIB, 300 * 1024).await;
@@ -248,6 +248,26 @@ async fn who_fills_the_memory_and_then_sends_nothing_is_closed_within_two_second
         let error = soon(reads).await.err().expect("an error");
         assert!(matches!(error, FrameError::GivenUp | FrameError::Stalled), "{error}");
     }
+}
+
+/// Each in steps, and together more than there is.
+#[tokio::test(start_paused = true)]
+async fn frames_that_do_not_fit_together_come_in_one_after_the_other() {
+    let memory = RequestMemory::new(12 * MIB, 8 * MIB);
+    let mut all = Vec::new();
+    for _ in 0..3 {
+        let (mut client, reads) = claim(&memory, 8 * MIB, 0).await;
+        let sends = tokio::spawn(async move {
+            client.write_all(&vec![7; 8 * MIB]).await.expect("sends");
+            client
+        });
+        all.push((sends, reads));
+    }
+    for (sends, reads) in all {
+        assert_eq!(soon(reads).await.expect("a frame").bytes.len(), 8 * MIB);
+        soon(sends).await;
+    }
+    assert_eq!(memory.held_bytes(), 0);
 }
 
 #[tokio::test(start_paused = true)]

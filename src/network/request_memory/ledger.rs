@@ -21,8 +21,9 @@ pub(super) const STEP_BYTES: usize = 1024 * 1024;
 const FIRST_BYTES: usize = 64 * 1024;
 /// How often it is looked who keeps memory from those who wait. Their clients shall not notice more than a second or two.
 pub(super) const SWEEP: Duration = Duration::from_secs(1);
-/// While others wait for memory, a frame that would need longer than this to arrive, at the pace of the last sweep, is given up.
-const ARRIVE_WITHIN: Duration = Duration::from_secs(5);
+/// While others wait for memory, a frame that would need longer than this to arrive at its pace is given up, and so is one that is
+/// here and could not be started for so long.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a connection's task and the ledger both look at.
 #[derive(Debug, Default)]
@@ -31,7 +32,7 @@ pub(super) struct Signals {
     pub(super) received: AtomicUsize,
     /// More was granted.
     pub(super) granted: Notify,
-    /// The frame is given up.
+    /// The frame is given up: others wait for what it holds.
     pub(super) given_up: Notify,
 }
 
@@ -42,8 +43,21 @@ struct Arrival {
     held: usize,
     /// What it waits for; 0 while it waits for its client alone.
     asks: usize,
+    entered: Instant,
     /// What had arrived at the last sweep, if it has not waited for us since.
     received_before: Option<usize>,
+    /// Whether it came too slowly at the last sweep already.
+    was_slow: bool,
+    given_up: bool,
+    signals: Arc<Signals>,
+}
+
+/// A frame that is here.
+#[derive(Debug)]
+struct Complete {
+    held: usize,
+    /// From when on it is asked back if others wait; `None` while it is worked on.
+    idle_from: Option<Instant>,
     given_up: bool,
     signals: Arc<Signals>,
 }
@@ -61,13 +75,23 @@ impl Arrival {
         self.signals.received.load(Ordering::Relaxed).min(self.length)
     }
 
-    /// Seconds until the frame is here if it goes on as in the time since the last sweep; `None` where that says nothing,
-    /// or where it is us for whom it waits.
-    fn seconds_to_come(&self, since_sweep: Duration) -> Option<f64> {
-        let before = self.received_before.filter(|_| self.asks == 0 && !self.given_up)?;
-        let (received, to_come) = (self.received(), self.length - self.received());
-        let pace = received.saturating_sub(before) as f64 / since_sweep.as_secs_f64();
-        Some(to_come as f64 / pace.max(f64::MIN_POSITIVE))
+    /// Whether it keeps memory from others: at its pace of late it would take too long to be here, and either that was so a sweep
+    /// ago, or it never was faster. One second without a byte may be a packet that was lost.
+    fn is_too_slow(&mut self, now: Instant, since_sweep: Duration) -> bool {
+        let Some(before) = self.received_before.filter(|_| self.asks == 0 && !self.given_up) else {
+            // That says nothing, or it is us for whom it waits.
+            self.was_slow = false;
+            return false;
+        };
+        let received = self.received();
+        let takes_too_long = |bytes: usize, time: Duration| {
+            let to_come = (self.length - received) as f64;
+            to_come * time.as_secs_f64() > bytes as f64 * PATIENCE.as_secs_f64()
+        };
+        let is_slow = takes_too_long(received.saturating_sub(before), since_sweep);
+        let too_slow = is_slow && (self.was_slow || takes_too_long(received, now - self.entered));
+        self.was_slow = is_slow;
+        too_slow
     }
 }
 
@@ -89,6 +113,8 @@ pub(super) struct Ledger {
     largest: usize,
     /// By age.
     arriving: BTreeMap<u64, Arrival>,
+    /// By the age that they had.
+    complete: BTreeMap<u64, Complete>,
     next_age: u64,
     waiting: usize,
     swept: Option<Instant>,
@@ -102,6 +128,7 @@ impl Ledger {
             held: 0,
             largest,
             arriving: BTreeMap::new(),
+            complete: BTreeMap::new(),
             next_age: 0,
             waiting: 0,
             swept: None,
@@ -119,14 +146,16 @@ impl Ledger {
     }
 
     /// A frame of `length` bytes begins to need memory. It holds none yet; the number is its age.
-    pub(super) fn enter(&mut self, length: usize, signals: Arc<Signals>) -> u64 {
+    pub(super) fn enter(&mut self, length: usize, signals: Arc<Signals>, now: Instant) -> u64 {
         let age = self.next_age;
         self.next_age += 1;
         let arrival = Arrival {
             length: length.min(self.largest),
             held: 0,
             asks: 0,
+            entered: now,
             received_before: None,
+            was_slow: false,
             given_up: false,
             signals,
         };
@@ -170,39 +199,58 @@ impl Ledger {
         let Some(arrival) = self.arriving.get_mut(&age) else {
             return false;
         };
+        let holds_some = arrival.held > 0;
         if std::mem::take(&mut arrival.asks) > 0 {
             self.note_served();
+            // It may have stood before others.
+            self.serve();
         }
-        self.arriving.get(&age).is_some_and(|arrival| arrival.held > 0)
+        holds_some
     }
 
-    /// The frame of this age has arrived: what it holds from now on is given back with [`Ledger::give_back`].
-    pub(super) fn complete(&mut self, age: u64) -> usize {
-        let held = self.leave(age);
+    /// The frame of this age has arrived and is to be started. It holds what it holds until [`Ledger::give_back`].
+    pub(super) fn complete(&mut self, age: u64, now: Instant) {
+        let Some(arrival) = self.leave(age) else { return };
+        let complete = Complete {
+            held: arrival.held,
+            idle_from: Some(now + PATIENCE),
+            // Whoever gives it up closes its connection.
+            given_up: arrival.given_up,
+            signals: arrival.signals,
+        };
+        self.complete.insert(age, complete);
         self.serve();
-        held
+    }
+
+    /// The frame of this age, which is here, is worked on, or lies idle from then on.
+    pub(super) fn note_idle_from(&mut self, age: u64, idle_from: Option<Instant>) {
+        if let Some(complete) = self.complete.get_mut(&age) {
+            complete.idle_from = idle_from;
+        }
     }
 
     /// The frame of this age will not arrive.
     pub(super) fn abandon(&mut self, age: u64) {
-        let held = self.leave(age);
-        self.give_back(held);
+        if let Some(arrival) = self.leave(age) {
+            self.held -= arrival.held;
+            self.serve();
+        }
     }
 
-    fn leave(&mut self, age: u64) -> usize {
-        let Some(arrival) = self.arriving.remove(&age) else {
-            return 0;
-        };
+    fn leave(&mut self, age: u64) -> Option<Arrival> {
+        let arrival = self.arriving.remove(&age)?;
         if arrival.asks > 0 {
             self.note_served();
         }
-        arrival.held
+        Some(arrival)
     }
 
-    /// Memory that [`Ledger::complete`] told is free again.
-    pub(super) fn give_back(&mut self, bytes: usize) {
-        self.held -= bytes;
-        self.serve();
+    /// The frame of this age, which had arrived, holds nothing any more.
+    pub(super) fn give_back(&mut self, age: u64) {
+        if let Some(complete) = self.complete.remove(&age) {
+            self.held -= complete.held;
+            self.serve();
+        }
     }
 
     fn note_served(&mut self) {
@@ -215,7 +263,7 @@ impl Ledger {
     /// Grants what can be granted.
     fn serve(&mut self) {
         for turn in [Turn::Oldest, Turn::LastStep, Turn::Any] {
-            if self.waiting > 0 {
+            if self.waiting > 0 && self.free() > 0 {
                 self.serve_in_turn(turn);
             }
         }
@@ -273,22 +321,34 @@ impl Ledger {
         self.swept.map(|swept| swept + SWEEP)
     }
 
-    /// Gives up frames that keep memory from those who wait: those that come slowest first, and no more than it takes.
+    /// Gives up frames that keep memory from those who wait, and no more than it takes: those that come too slowly, then those that
+    /// are here and idle; of each kind the largest first.
     pub(super) fn sweep(&mut self, now: Instant) {
         let Some(swept) = self.swept.filter(|swept| now >= *swept + SWEEP) else {
             return;
         };
-        let mut slow: Vec<(f64, u64)> = (self.arriving.iter())
-            .filter_map(|(age, arrival)| Some((arrival.seconds_to_come(now - swept)?, *age)))
-            .filter(|(seconds, _)| *seconds > ARRIVE_WITHIN.as_secs_f64())
+        let mut slow: Vec<(usize, u64)> = (self.arriving.iter_mut())
+            .filter_map(|(age, arrival)| arrival.is_too_slow(now, now - swept).then_some((arrival.held, *age)))
             .collect();
-        slow.sort_by(|one, other| one.0.total_cmp(&other.0));
+        slow.sort_unstable();
         while self.is_short()
             && let Some((_, age)) = slow.pop()
             && let Some(arrival) = self.arriving.get_mut(&age)
         {
             arrival.given_up = true;
             arrival.signals.given_up.notify_one();
+        }
+        let is_idle = |complete: &Complete| !complete.given_up && complete.idle_from.is_some_and(|from| from <= now);
+        let mut idle: Vec<(usize, u64)> = (self.complete.iter())
+            .filter_map(|(age, complete)| is_idle(complete).then_some((complete.held, *age)))
+            .collect();
+        idle.sort_unstable();
+        while self.is_short()
+            && let Some((_, age)) = idle.pop()
+            && let Some(complete) = self.complete.get_mut(&age)
+        {
+            complete.given_up = true;
+            complete.signals.given_up.notify_one();
         }
         // What is given up needs nothing any more, whatever it still holds.
         self.serve();
@@ -299,8 +359,12 @@ impl Ledger {
 
     /// Whether somebody will wait even when those who are given up are gone.
     fn is_short(&self) -> bool {
-        let given_up = self.arriving.values().filter(|arrival| arrival.given_up);
-        let coming_back: usize = given_up.map(|arrival| arrival.held).sum();
+        let arriving = self.arriving.values().filter(|arrival| arrival.given_up);
+        let complete = self.complete.values().filter(|complete| complete.given_up);
+        let coming_back: usize = arriving
+            .map(|arrival| arrival.held)
+            .chain(complete.map(|c| c.held))
+            .sum();
         let asked: usize = self.incomplete().map(|arrival| arrival.asks).sum();
         let all_last = self
             .incomplete()

@@ -11,7 +11,8 @@ struct World {
     now: Instant,
     /// Age, signals, length.
     arriving: Vec<(u64, Arc<Signals>, usize)>,
-    complete: Vec<usize>,
+    /// Age, and what is held.
+    complete: Vec<(u64, usize)>,
 }
 
 impl World {
@@ -28,7 +29,7 @@ impl World {
     fn enter(&mut self, length: usize) -> usize {
         let signals = Arc::new(Signals::default());
         signals.received.store(FIRST_BYTES, Ordering::Relaxed);
-        let age = self.ledger.enter(length, signals.clone());
+        let age = self.ledger.enter(length, signals.clone(), self.now);
         self.ledger.ask(age, self.now);
         self.arriving.push((age, signals, length));
         self.arriving.len() - 1
@@ -60,8 +61,8 @@ impl World {
             signals.received.store(received + step, Ordering::Relaxed);
             bytes -= step;
             if received + step == *length {
-                let held = self.ledger.complete(*age);
-                self.complete.push(held);
+                self.complete.push((*age, held));
+                self.ledger.complete(*age, self.now);
                 self.arriving.remove(which);
                 return;
             }
@@ -72,8 +73,8 @@ impl World {
     }
 
     fn finish_one(&mut self, which: usize) {
-        let bytes = self.complete.swap_remove(which);
-        self.ledger.give_back(bytes);
+        let (age, _) = self.complete.swap_remove(which);
+        self.ledger.give_back(age);
     }
 
     fn pass(&mut self, seconds: u64) {
@@ -85,7 +86,10 @@ impl World {
 
     fn check(&self) {
         let arriving: usize = self.ledger.arriving.values().map(|arrival| arrival.held).sum();
-        assert_eq!(self.ledger.held, arriving + self.complete.iter().sum::<usize>());
+        assert_eq!(
+            self.ledger.held,
+            arriving + self.complete.iter().map(|(_, held)| held).sum::<usize>()
+        );
         assert!(self.ledger.held <= self.ledger.total, "never beyond the budget");
         let incomplete: usize = self.ledger.incomplete().map(|arrival| arrival.held).sum();
         let mut comes_back = self.ledger.total - incomplete;
@@ -155,7 +159,7 @@ fn the_slowest_is_given_up_when_others_wait_and_nobody_else() {
     let (age, ..) = world.arriving.remove(slow);
     world.ledger.abandon(age);
     world.receive(0, 20 * MIB);
-    assert_eq!(world.complete, [20 * MIB]);
+    assert_eq!(world.complete[0].1, 20 * MIB);
 }
 
 #[test]
@@ -173,6 +177,63 @@ fn who_needs_one_step_more_goes_before_who_needs_many() {
     world.finish_one(1);
     world.check();
     assert!(!world.waits(small) && world.waits(large), "{:?}", world.ledger);
+}
+
+#[test]
+fn a_second_without_a_byte_is_forgiven_to_who_was_fast() {
+    let mut world = World::new(100 * MIB, 100 * MIB);
+    let pauses = world.enter(100 * MIB);
+    world.receive(pauses, 90 * MIB);
+    let other = world.enter(20 * MIB);
+    while !world.waits(other) {
+        world.receive(other, MIB);
+    }
+    world.pass(1);
+    assert!(!world.is_given_up(pauses));
+    world.pass(1);
+    assert!(world.is_given_up(pauses), "another one");
+}
+
+#[test]
+fn of_those_who_have_stopped_the_largest_goes_first_and_then_no_more() {
+    let mut world = World::new(10 * MIB, 10 * MIB);
+    let hog = world.enter(10 * MIB);
+    world.receive(hog, 7 * MIB);
+    let small: Vec<_> = (0..4).map(|_| world.enter(200 * KIB)).collect();
+    world.pass(20);
+    let waits = world.enter(3 * MIB);
+    while !world.waits(waits) {
+        world.receive(waits, MIB);
+    }
+    world.pass(2);
+    assert!(world.is_given_up(hog));
+    assert!(small.iter().all(|which| !world.is_given_up(*which)));
+}
+
+#[test]
+fn what_is_here_and_idle_is_asked_back_when_others_wait() {
+    let mut world = World::new(12 * MIB, 12 * MIB);
+    let complete = |world: &mut World| {
+        let which = world.enter(4 * MIB);
+        world.receive(which, 4 * MIB);
+        world.complete.last().expect("it is here").0
+    };
+    let [at_work, not_started, parked] = [(); 3].map(|()| complete(&mut world));
+    world.ledger.note_idle_from(at_work, None);
+    world.ledger.note_idle_from(parked, Some(world.now));
+    let given_up = |world: &World| {
+        let is_given_up = |(age, complete): (&u64, &Complete)| complete.given_up.then_some(*age);
+        world.ledger.complete.iter().filter_map(is_given_up).collect::<Vec<_>>()
+    };
+    world.pass(3);
+    assert_eq!(given_up(&world), [0_u64; 0], "nobody waits");
+    let _first = world.enter(MIB);
+    world.pass(1);
+    assert_eq!(given_up(&world), [parked]);
+    let _second = world.enter(12 * MIB);
+    world.pass(5);
+    assert_eq!(given_up(&world), [not_started, parked]);
+    world.check();
 }
 
 #[derive(Debug, Clone)]
