@@ -216,12 +216,6 @@ impl Replicas {
                         });
                     }
                 }
-                if *delete {
-                    // Keyed by name: what stays behind would be taken for that of the next topic with this name.
-                    let remaining = self.all();
-                    self.logs.checkpoint_log_start_offsets(&remaining);
-                    self.logs.checkpoint_recovery_points(&remaining);
-                }
             }
             Effect::TopicConfigChanged { topic, configs } => {
                 let config = PartitionConfig::new(self.logs.broker_config(), topic, configs);
@@ -231,6 +225,26 @@ impl Replicas {
             }
             Effect::UpdateMetadata { .. } => {}
         }
+    }
+
+    /// Applies effects in their order, with `after_each` after each of them.
+    fn apply(&self, effects: &[Effect], mut after_each: impl FnMut(&Effect)) -> Applied {
+        let mut failed = Vec::new();
+        for effect in effects {
+            self.apply_one(effect, &mut failed);
+            after_each(effect);
+        }
+        // Keyed by name: what stays behind would be taken for that of the next topic with this name, which cannot come before the
+        // controller has heard that these effects are through. Once for all of them, since a checkpoint names every partition.
+        if effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::StopReplica { delete: true, .. }))
+        {
+            let remaining = self.all();
+            self.logs.checkpoint_log_start_offsets(&remaining);
+            self.logs.checkpoint_recovery_points(&remaining);
+        }
+        Applied { failed }
     }
 }
 
@@ -282,13 +296,10 @@ impl EffectSink for ApplyEffects {
         let (replicas, metadata, groups) = (self.replicas.clone(), self.metadata.clone(), self.groups.clone());
         Box::pin(async move {
             let applied = tokio::task::spawn_blocking(move || {
-                let mut failed = Vec::new();
-                for effect in &effects {
-                    replicas.apply_one(effect, &mut failed);
+                replicas.apply(&effects, |effect| {
                     metadata.apply(effect);
                     Self::tell_groups(&replicas, &groups, effect);
-                }
-                Applied { failed }
+                })
             });
             applied
                 .await

@@ -157,24 +157,47 @@ pub enum Effect {
 }
 
 /// Adds the effects of one decision to those of the decisions before it. New partitions of many topics become one
-/// `LeaderAndIsr` and one `UpdateMetadata`: leaders still come before the metadata that names them.
+/// `LeaderAndIsr` and one `UpdateMetadata`: leaders still come before the metadata that names them. Many topics that are deleted
+/// become one `UpdateMetadata` and one `StopReplica`, as a broker has work for each of these that grows with all it holds.
 pub(crate) fn append(batch: &mut Vec<Effect>, mut effects: Vec<Effect>) {
-    let [
-        ..,
-        Effect::LeaderAndIsr { topics: leaders, .. },
-        Effect::UpdateMetadata { topics: shown, .. },
-    ] = &mut batch[..]
-    else {
-        batch.append(&mut effects);
-        return;
-    };
-    match &mut effects[..] {
-        [
-            Effect::LeaderAndIsr { topics: more, .. },
-            Effect::UpdateMetadata { topics: more_shown, .. },
-        ] => {
+    match (&mut batch[..], &mut effects[..]) {
+        (
+            [
+                ..,
+                Effect::LeaderAndIsr { topics: leaders, .. },
+                Effect::UpdateMetadata { topics: shown, .. },
+            ],
+            [
+                Effect::LeaderAndIsr { topics: more, .. },
+                Effect::UpdateMetadata { topics: more_shown, .. },
+            ],
+        ) => {
             leaders.append(more);
             shown.append(more_shown);
+        }
+        (
+            [
+                ..,
+                Effect::UpdateMetadata { topics: hidden, .. },
+                Effect::StopReplica {
+                    delete: true,
+                    partitions: stopped,
+                    ..
+                },
+            ],
+            [
+                Effect::UpdateMetadata {
+                    topics: more_hidden, ..
+                },
+                Effect::StopReplica {
+                    delete: true,
+                    partitions: more,
+                    ..
+                },
+            ],
+        ) => {
+            hidden.append(more_hidden);
+            stopped.append(more);
         }
         _ => batch.append(&mut effects),
     }

@@ -385,6 +385,28 @@ fn requests_that_meet_are_all_answered_and_share_what_they_can() {
 }
 
 #[test]
+fn topics_that_are_deleted_together_are_hidden_and_stopped_together() {
+    let directory = tempfile::tempdir().expect("a directory");
+    wait(async {
+        let recorder = Recorder::default();
+        let Started { handle, .. } = start(directory.path(), &recorder).await;
+        let names: Vec<String> = (0..3).map(|n| format!("t{n}")).collect();
+        let topics = names.iter().map(NewTopic::with_defaults).collect();
+        handle.create_topics(topics, false).await.expect("created");
+        recorder.take();
+        let refs = names.into_iter().map(TopicRef::Name).collect();
+        let deleted = handle.delete_topics(refs).await.expect("answered");
+        assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
+        // A broker's work for each of these grows with all that it holds.
+        assert_eq!(recorder.words(), ["hide t0×2,t1×2,t2×2", "stop t0×6 true"]);
+        handle.shutdown().await.expect("stopped");
+        let Started { handle, snapshot } = start(directory.path(), &recorder).await;
+        assert!(snapshot.topics.is_empty(), "{:?}", snapshot.topics);
+        handle.shutdown().await.expect("stopped");
+    });
+}
+
+#[test]
 fn validate_only_changes_nothing() {
     let directory = tempfile::tempdir().expect("a directory");
     wait(async {

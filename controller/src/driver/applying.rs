@@ -1,5 +1,6 @@
 //! Effects on their way to the broker, beside the driver's thread of decisions.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -44,7 +45,8 @@ pub(super) async fn apply_effects(
         }
         deleted.dedup();
         let applied = sink.apply(effects).await;
-        deleted.retain(|topic| applied.failed.iter().all(|failed| failed.topic != *topic));
+        let failed: HashSet<&Arc<str>> = applied.failed.iter().map(|failed| &failed.topic).collect();
+        deleted.retain(|topic| !failed.contains(topic));
         if deleted.is_empty() && applied.failed.is_empty() {
             completions.into_iter().for_each(|complete| complete(Ok(())));
         } else {
