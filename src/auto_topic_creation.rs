@@ -1,5 +1,7 @@
 //! Creating topics that a client asked for by using them. Kafka's `AutoTopicCreationManager`.
 
+use std::net::IpAddr;
+
 use controller::NewTopic;
 use controller::limits::MAX_PARTITIONS_PER_REQUEST;
 use protocol::ErrorCode;
@@ -29,23 +31,24 @@ fn portions(mut names: Vec<String>, num_partitions: i32) -> (Vec<Vec<String>>, V
 
 impl Broker {
     /// Creates topics with the broker's defaults, internal ones with their own. Returns those that could not be created, and
-    /// those that are too many for one request: their client asks again.
-    pub async fn auto_create_topics(&self, names: Vec<String>) -> Vec<(String, ErrorCode)> {
+    /// those that are too many for one request: the client, who asked by this, asks again.
+    pub async fn auto_create_topics(&self, names: Vec<String>, client: IpAddr) -> Vec<(String, ErrorCode)> {
         let (portions, left) = portions(names, self.config.num_partitions);
         let mut told = Told::default();
         let mut failed = Vec::new();
         for portion in portions {
-            failed.extend(self.create_portion(portion, &mut told).await);
+            failed.extend(self.create_portion(portion, client, &mut told).await);
         }
         // One line each, however many names a client sends.
         if !told.created.is_empty() {
-            log::info!("created on demand: {}", listed(&told.created, String::clone));
+            log::info!(client:% = client; "created on demand: {}", listed(&told.created, String::clone));
         }
         if !told.refused.is_empty() {
-            log::info!("not created on demand: {}", listed(&told.refused, String::clone));
+            log::info!(client:% = client; "not created on demand: {}", listed(&told.refused, String::clone));
         }
         if !left.is_empty() {
             log::info!(
+                client:% = client;
                 "left for the next request to create on demand: {}",
                 listed(&left, String::clone)
             );
@@ -54,12 +57,13 @@ impl Broker {
         failed
     }
 
-    async fn create_portion(&self, names: Vec<String>, told: &mut Told) -> Vec<(String, ErrorCode)> {
+    async fn create_portion(&self, names: Vec<String>, client: IpAddr, told: &mut Told) -> Vec<(String, ErrorCode)> {
         let topics: Vec<NewTopic> = names.iter().map(|name| self.auto_topic(name)).collect();
         let answers = match self.controller.create_topics(topics, false).await {
             Ok(answers) => answers,
             Err(e) => {
                 log::error!(
+                    client:% = client;
                     "creating topics on demand failed for {}: {e}",
                     listed(&names, String::clone)
                 );

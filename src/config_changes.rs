@@ -118,6 +118,7 @@ pub async fn change_topic(
     }
     if !validate_only {
         log::info!(
+            client:% = context.client_ip();
             "client {:?} set the configuration of topic {topic}: {{{shown}}}",
             context.client_id()
         );

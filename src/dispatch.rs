@@ -1,5 +1,6 @@
 //! From a frame to the handler of its key: header, version check, decode, start; and from the handler's answer to a frame.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Buf;
@@ -35,6 +36,11 @@ impl RequestContext {
     /// `client.id` for a log line or a member id; empty when null.
     pub fn client_id(&self) -> &str {
         self.client_id.as_deref().unwrap_or("")
+    }
+
+    /// Whose the request is, for a log line.
+    pub fn client_ip(&self) -> IpAddr {
+        self.connection.peer.ip()
     }
 
     /// The name of the listener that the request came by.
@@ -101,8 +107,8 @@ pub fn answer_in_version<M: Message>(context: &RequestContext, response: &M, ver
         }
         Err(e) => {
             log::error!(
-                client:% = context.connection.peer.ip();
-                "closing the connection of {}: the answer to {:?} v{version} cannot be encoded: {e}",
+                client:% = context.client_ip();
+               "closing the connection of {}: the answer to {:?} v{version} cannot be encoded: {e}",
                 context.connection.peer.ip(),
                 context.api_key,
             );
@@ -125,7 +131,7 @@ impl Service for Broker {
             Err(refused) => {
                 log::warn!(
                     client:% = connection.peer.ip();
-                    "closing the connection of {} (client {:?}, {}): {refused}",
+                   "closing the connection of {} (client {:?}, {}): {refused}",
                     connection.peer.ip(),
                     refused.client_id,
                     connection.software_line(),

@@ -53,7 +53,7 @@ fn note<'a>(
     let raised = outcomes.clone().filter(|(_, outcome)| outcome.is_ok());
     let raised = listed(raised, |(topic, _)| format!("{} to {}", topic.name, topic.count));
     if !raised.is_empty() && !validate_only {
-        log::info!("client {client:?} raised the partitions of topics: {raised}");
+        log::info!(client:% = context.client_ip(); "client {client:?} raised the partitions of topics: {raised}");
     }
     let refused = outcomes.filter_map(|(topic, outcome)| Some((topic, outcome.as_ref().err()?)));
     let refused = listed(refused, |(topic, error)| {
@@ -61,7 +61,7 @@ fn note<'a>(
         format!("{} to {} ({code} {message})", topic.name, topic.count)
     });
     if !refused.is_empty() {
-        log::info!("client {client:?} could not raise the partitions of topics: {refused}");
+        log::info!(client:% = context.client_ip(); "client {client:?} could not raise the partitions of topics: {refused}");
     }
 }
 

@@ -100,14 +100,14 @@ fn note(context: &RequestContext, topics: &[CreatableTopicResult], validate_only
         format!("{name} ({num_partitions} partitions, replication factor {replication_factor})")
     });
     if !created.is_empty() && !validate_only {
-        log::info!("client {client:?} created topics: {created}");
+        log::info!(client:% = context.client_ip(); "client {client:?} created topics: {created}");
     }
     let refused = listed(topics.iter().filter(|topic| !is_created(topic)), |topic| {
         let message = topic.error_message.as_deref().unwrap_or("");
         format!("{} ({} {message})", topic.name, topic.error_code.name())
     });
     if !refused.is_empty() {
-        log::info!("client {client:?} could not create topics: {refused}");
+        log::info!(client:% = context.client_ip(); "client {client:?} could not create topics: {refused}");
     }
 }
 

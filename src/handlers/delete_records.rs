@@ -1,6 +1,7 @@
 //! DeleteRecords (21), v0–2 (KIP-107): raises the log start offset; -1 means up to the high watermark.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use protocol::ErrorCode;
@@ -30,7 +31,11 @@ async fn handle(
 ) -> DeleteRecordsResponse {
     let asked = asked(request);
     let here = broker.clone();
-    let client = context.client_id().to_owned();
+    let client = Client {
+        id: context.client_id().to_owned(),
+        ip: context.client_ip(),
+    };
+    let ip = client.ip;
     let unanswered = asked.clone();
     // Leader epochs are written down again, which waits for the disk.
     let deleted = tokio::task::spawn_blocking(move || {
@@ -39,7 +44,7 @@ async fn handle(
         })
     });
     deleted.await.unwrap_or_else(|e| {
-        log::error!("a DeleteRecords request broke off: {e}");
+        log::error!(client:% = ip; "a DeleteRecords request broke off: {e}");
         answer(unanswered, |_, _, _| Err(ErrorCode::UNKNOWN_SERVER_ERROR))
     })
 }
@@ -78,30 +83,42 @@ fn answer(asked: Asked, mut delete: impl FnMut(&str, i32, i64) -> Result<i64, Er
     }
 }
 
+/// Who asks, for log lines.
+struct Client {
+    id: String,
+    ip: IpAddr,
+}
+
 /// Returns the low watermark: the lowest log start offset of the partition's replicas, of which there is one.
-fn delete(broker: &Broker, client: &str, topic: &str, index: i32, offset: i64) -> Result<i64, ErrorCode> {
+fn delete(
+    broker: &Broker,
+    Client { id: client, ip }: &Client,
+    topic: &str,
+    index: i32,
+    offset: i64,
+) -> Result<i64, ErrorCode> {
     if !broker.metadata.contains(topic, index) {
         return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     }
     if is_internal(topic) {
-        log::info!("client {client:?} may not delete records of the internal topic {topic}");
+        log::info!(client:% = ip; "client {client:?} may not delete records of the internal topic {topic}");
         return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
     }
     let partition = broker.hosted(topic, index)?;
     partition.leader_state().map_err(|error| error.to_code())?;
     if !partition.config().topic.cleanup_policy.delete {
         log::info!(
-            "client {client:?} may not delete records of {topic}-{index}: its cleanup.policy does not say delete"
+            client:% = ip; "client {client:?} may not delete records of {topic}-{index}: its cleanup.policy does not say delete"
         );
         return Err(ErrorCode::POLICY_VIOLATION);
     }
     match partition.delete_records_before(offset) {
         Ok(low_watermark) => {
-            log::info!("client {client:?} deleted the records of {topic}-{index} before offset {low_watermark}");
+            log::info!(client:% = ip; "client {client:?} deleted the records of {topic}-{index} before offset {low_watermark}");
             Ok(low_watermark)
         }
         Err(error) => {
-            log::info!("client {client:?} could not delete records: {error}");
+            log::info!(client:% = ip; "client {client:?} could not delete records: {error}");
             if let DeleteRecordsError::Log(LogStartOffsetError::LogDir(failure)) = &error {
                 broker.replicas.log_dir_failed(failure);
             }

@@ -129,12 +129,12 @@ fn note(context: &RequestContext, responses: &[DeletableTopicResult]) {
     let is_deleted = |topic: &&DeletableTopicResult| topic.error_code == ErrorCode::NONE;
     let deleted = listed(responses.iter().filter(is_deleted), name);
     if !deleted.is_empty() {
-        log::info!("client {client:?} deleted topics: {deleted}");
+        log::info!(client:% = context.client_ip(); "client {client:?} deleted topics: {deleted}");
     }
     let refused = responses.iter().filter(|topic| !is_deleted(topic));
     let refused = listed(refused, |topic| format!("{}: {}", name(topic), topic.error_code.name()));
     if !refused.is_empty() {
-        log::info!("client {client:?} could not delete topics: {refused}");
+        log::info!(client:% = context.client_ip(); "client {client:?} could not delete topics: {refused}");
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,16 +23,16 @@ pub const SERVED: Served = served!(DescribeLogDirs, 0..=4, handle);
 
 async fn handle(
     broker: &Arc<Broker>,
-    _context: &RequestContext,
+    context: &RequestContext,
     request: DescribeLogDirsRequest,
 ) -> DescribeLogDirsResponse {
-    let broker = broker.clone();
+    let (broker, client) = (broker.clone(), context.client_ip());
     // A volume that hangs would hang whoever asks for its size.
-    let described = tokio::task::spawn_blocking(move || describe(&broker, request.topics)).await;
+    let described = tokio::task::spawn_blocking(move || describe(&broker, client, request.topics)).await;
     let (error_code, results) = match described {
         Ok(results) => (ErrorCode::NONE, results),
         Err(e) => {
-            log::error!("a DescribeLogDirs request broke off: {e}");
+            log::error!(client:% = client; "a DescribeLogDirs request broke off: {e}");
             (ErrorCode::UNKNOWN_SERVER_ERROR, Vec::new())
         }
     };
@@ -42,7 +43,11 @@ async fn handle(
     }
 }
 
-fn describe(broker: &Broker, topics: Option<Vec<DescribableLogDirTopic>>) -> Vec<DescribeLogDirsResult> {
+fn describe(
+    broker: &Broker,
+    client: IpAddr,
+    topics: Option<Vec<DescribableLogDirTopic>>,
+) -> Vec<DescribeLogDirsResult> {
     let wanted = Wanted::new(topics.as_deref());
     let partitions = broker.replicas.all();
     let online: HashSet<PathBuf> = broker
@@ -55,7 +60,8 @@ fn describe(broker: &Broker, topics: Option<Vec<DescribableLogDirTopic>>) -> Vec
     let describe_one = |dir: &PathBuf| {
         let log_dir = Utf8Bytes::from(std::path::absolute(dir).as_deref().unwrap_or(dir).to_string_lossy());
         let room = match online.contains(dir) {
-            true => Room::of(dir).inspect_err(|e| log::error!("the size of {} is not to be had: {e}", dir.display())),
+            true => Room::of(dir)
+                .inspect_err(|e| log::error!(client:% = client; "the size of {} is not to be had: {e}", dir.display())),
             false => Err(io::ErrorKind::NotConnected.into()),
         };
         match room {

@@ -38,7 +38,8 @@ async fn handle(
 ) -> FindCoordinatorResponse {
     if request.key_type == GROUP && broker.metadata.topic(CONSUMER_OFFSETS).is_none() {
         // Why it could not be created has been logged; the client asks again.
-        broker.auto_create_topics(vec![CONSUMER_OFFSETS.to_string()]).await;
+        let names = vec![CONSUMER_OFFSETS.to_string()];
+        broker.auto_create_topics(names, context.client_ip()).await;
     }
     if context.version >= 4 {
         let found = |key: &Utf8Bytes| find(broker, context, request.key_type, key);

@@ -69,6 +69,7 @@ async fn alter(
             let level = logger_change(change.resource_name, broker.id, &change.ops)?;
             if let Some(level) = level.filter(|_| !validate_only) {
                 log::warn!(
+                    client:% = context.client_ip();
                     "client {:?} set the log level to {}",
                     context.client_id(),
                     level_name(level)

@@ -27,6 +27,7 @@ async fn handle(
 ) -> InitProducerIdResponse {
     if let Some(code) = refusal(&request) {
         log::warn!(
+            client:% = context.client_ip();
             "client {:?} was refused a producer id with {}: transactional id {:?}, producer id {}, epoch {}; transactions are \
              not part of this version",
             context.client_id(),
@@ -44,7 +45,7 @@ async fn handle(
             ..Default::default()
         },
         Err(error) => {
-            log::error!("client {:?} gets no producer id: {error}", context.client_id());
+            log::error!(client:% = context.client_ip(); "client {:?} gets no producer id: {error}", context.client_id());
             refused(to_code::for_producer(&error))
         }
     }

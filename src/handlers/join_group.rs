@@ -21,7 +21,7 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: JoinGro
     let join = join(broker, context, &request);
     if let Some(reason) = request.reason.as_deref().filter(|reason| !reason.is_empty()) {
         let member_id = &join.member_id;
-        log::debug!("group {group_id:?}: member {member_id:?} joins: {reason:?}");
+        log::debug!(client:% = context.client_ip(); "group {group_id:?}: member {member_id:?} joins: {reason:?}");
     }
     // The request may be parked for minutes: its frame is not, and what the group keeps is counted there.
     drop(request);

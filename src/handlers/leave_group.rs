@@ -33,7 +33,7 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: LeaveGr
     for member in &leaving {
         if let Some(reason) = member.reason.as_deref().filter(|reason| !reason.is_empty()) {
             let group_id = &request.group_id;
-            log::debug!("group {group_id:?}: member {:?} leaves: {reason:?}", member.member_id);
+            log::debug!(client:% = context.client_ip(); "group {group_id:?}: member {:?} leaves: {reason:?}", member.member_id);
         }
     }
     let results = match broker.groups.leave(&request.group_id, &leavers) {

@@ -40,7 +40,7 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: ListOff
     let (here, asked) = (broker.clone(), request.clone());
     let answered = tokio::task::spawn_blocking(move || answer(&here, version, &asked)).await;
     answered.unwrap_or_else(|e| {
-        log::error!("a ListOffsets request broke off: {e}");
+        log::error!(client:% = context.client_ip(); "a ListOffsets request broke off: {e}");
         let unanswered = |asked: &ListOffsetsPartition| refused(asked, ErrorCode::UNKNOWN_SERVER_ERROR);
         for_each_partition(&request, |_, asked| unanswered(asked))
     })

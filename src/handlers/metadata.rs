@@ -112,7 +112,11 @@ async fn by_name(
     let missing = creatable(&names, |name| broker.metadata.topic(name).is_some());
     let create = broker.config.auto_create_topics_enable && client_allows_creation && !missing.is_empty();
     let failures: HashMap<String, ErrorCode> = if create {
-        broker.auto_create_topics(missing).await.into_iter().collect()
+        broker
+            .auto_create_topics(missing, context.client_ip())
+            .await
+            .into_iter()
+            .collect()
     } else {
         HashMap::new()
     };

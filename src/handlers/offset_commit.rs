@@ -44,7 +44,8 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: OffsetC
     let offsets = entries.map(|(of, asked)| (of, offset(asked, now_ms, expire_timestamp_ms)));
     if context.version == 0 {
         for ((topic, partition), (of, value)) in places.into_iter().zip(offsets) {
-            topics[topic].partitions[partition].1 = commit_to_znode(broker, &request.group_id, &of, &value).await;
+            topics[topic].partitions[partition].1 =
+                commit_to_znode(broker, context, &request.group_id, &of, &value).await;
         }
         return response(topics);
     }
@@ -66,7 +67,13 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: OffsetC
     response(topics)
 }
 
-async fn commit_to_znode(broker: &Broker, group_id: &str, of: &TopicPartition, value: &OffsetAndMetadata) -> ErrorCode {
+async fn commit_to_znode(
+    broker: &Broker,
+    context: &RequestContext,
+    group_id: &str,
+    of: &TopicPartition,
+    value: &OffsetAndMetadata,
+) -> ErrorCode {
     let max_bytes = usize::try_from(broker.config.offset_metadata_max_bytes).unwrap_or(0);
     if utf16_length(&value.metadata) > max_bytes {
         return ErrorCode::OFFSET_METADATA_TOO_LARGE;
@@ -80,6 +87,7 @@ async fn commit_to_znode(broker: &Broker, group_id: &str, of: &TopicPartition, v
         Ok(()) => ErrorCode::NONE,
         Err(error) => {
             log::warn!(
+                client:% = context.client_ip();
                 "the offset of group {group_id:?} for {}-{} is not kept: {error}",
                 of.topic,
                 of.partition

@@ -42,7 +42,7 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: OffsetF
         topics = topics.map(|topics| topics.with(&topic.name, &topic.partition_indexes));
     }
     if context.version == 0 {
-        return fetch_from_znodes(broker, &request.group_id, topics.unwrap_or_default()).await;
+        return fetch_from_znodes(broker, context, &request.group_id, topics.unwrap_or_default()).await;
     }
     let partitions = topics.as_ref().map(Topics::partitions);
     match broker
@@ -69,7 +69,12 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: OffsetF
     }
 }
 
-async fn fetch_from_znodes(broker: &Broker, group_id: &Utf8Bytes, wanted: Topics) -> OffsetFetchResponse {
+async fn fetch_from_znodes(
+    broker: &Broker,
+    context: &RequestContext,
+    group_id: &Utf8Bytes,
+    wanted: Topics,
+) -> OffsetFetchResponse {
     let mut topics = Vec::with_capacity(wanted.in_order.len());
     for topic in wanted.in_order {
         let mut partitions = Vec::with_capacity(topic.partitions.len());
@@ -87,7 +92,7 @@ async fn fetch_from_znodes(broker: &Broker, group_id: &Utf8Bytes, wanted: Topics
                 Ok(Some(offset)) => (offset, ErrorCode::NONE),
                 Ok(None) => (INVALID_OFFSET, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
                 Err(error) => {
-                    log::warn!("the offset of group {group_id:?} cannot be read: {error}");
+                    log::warn!(client:% = context.client_ip(); "the offset of group {group_id:?} cannot be read: {error}");
                     (INVALID_OFFSET, error.to_code())
                 }
             };
