@@ -365,11 +365,13 @@ impl Driver {
 
     fn take_offline(&mut self, replicas: Vec<FailedReplica>, transaction: &mut Transaction) {
         let broker = self.broker;
+        // Once for each: what an offline replica is told next, such as to be deleted, fails again for a vaguer reason.
+        let was_online = |replica: &&FailedReplica| self.state.is_online(broker, &replica.topic, replica.partition);
         for FailedReplica {
             topic,
             partition,
             reason,
-        } in &replicas
+        } in replicas.iter().filter(was_online)
         {
             log::warn!("the replica of {topic}-{partition} is offline: {reason}");
         }

@@ -14,6 +14,35 @@ use controller::{
 };
 use support::AlteredStore;
 
+/// The lines that all tests here have written.
+struct Lines(Mutex<Vec<String>>);
+
+static LINES: Lines = Lines(Mutex::new(Vec::new()));
+
+impl log::Log for Lines {
+    fn enabled(&self, _: &log::Metadata) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record) {
+        self.0.lock().expect("nobody panicked").push(record.args().to_string());
+    }
+
+    fn flush(&self) {}
+}
+
+impl Lines {
+    fn written(&self, beginning: &str) -> usize {
+        let lines = self.0.lock().expect("nobody panicked");
+        lines.iter().filter(|line| line.starts_with(beginning)).count()
+    }
+}
+
+fn listen() {
+    log::set_logger(&LINES).expect("only one test listens");
+    log::set_max_level(log::LevelFilter::Warn);
+}
+
 fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .build()
@@ -432,6 +461,7 @@ fn a_failed_log_directory_takes_leaders_away_until_the_next_start() {
         let recorder = Recorder::default();
         let Started { handle, .. } = start(directory.path(), &recorder).await;
         recorder.take();
+        listen();
         create(&handle, "broken").await.expect("created");
         // The failure is followed up after the answer; another request comes after that.
         handle.report_offline_replicas(Vec::new()).await.expect("answered");
@@ -450,6 +480,8 @@ fn a_failed_log_directory_takes_leaders_away_until_the_next_start() {
         assert!(deleted[0].is_ok());
         let marked = Rejection::TopicMarkedForDeletion { topic: "broken".into() };
         assert_eq!(create(&handle, "broken").await, Err(marked), "its logs are still there");
+        let line = "the replica of broken-0 is offline";
+        assert_eq!(LINES.written(line), 1, "that its deletion fails is no news");
         handle.shutdown().await.expect("stopped");
         recorder.take();
         let Started { handle, snapshot } = start(directory.path(), &recorder).await;
