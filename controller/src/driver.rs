@@ -18,7 +18,7 @@ use crate::ids::{BrokerId, TopicId, random_topic_id};
 use crate::limits;
 use crate::rejection::Rejection;
 use crate::replicas::Start;
-use crate::requests::{Answers, ControllerError, TopicPolicy};
+use crate::requests::{Answers, ControllerError, CreatedTopic, NewTopic, ProducerIdBlock, TopicPolicy};
 use crate::startup::{self, Bootstrap, Elected, StartError, random_bytes};
 use crate::state::{ControllerState, Note, Record};
 use crate::store::{Op, Store, StoreError};
@@ -258,25 +258,7 @@ impl Driver {
                 topics,
                 validate_only,
                 reply,
-            } => {
-                if let Some(refusal) = limits::refusal_of_creation(self.policy.as_ref(), &topics) {
-                    give(reply, Ok(limits::refused(topics.len(), &refusal)));
-                    return None;
-                }
-                let events = topics.into_iter().map(|topic| {
-                    let (topic_id, start) = draw();
-                    Event::CreateTopic {
-                        topic,
-                        topic_id,
-                        start,
-                        validate_only,
-                    }
-                });
-                self.answer_each(events, reply, transaction, |response| match response {
-                    Response::Created(created) => created,
-                    other => unreachable!("a creation was answered with {other:?}"),
-                });
-            }
+            } => self.take_creation(topics, validate_only, reply, transaction),
             Request::DeleteTopics { topics, reply } => {
                 let events = topics.into_iter().map(|topic| Event::DeleteTopic { topic });
                 self.answer_each(events, reply, transaction, |response| match response {
@@ -309,16 +291,7 @@ impl Driver {
                     .map(|change| Event::AlterTopicConfigs { change, validate_only });
                 self.answer_each(events, reply, transaction, |_| ());
             }
-            Request::AllocateProducerIdBlock { reply } => {
-                let answer = self.decide(Event::AllocateProducerIdBlock { broker: self.broker }, transaction);
-                let answer = answer.map_err(ControllerError::from).map(|response| match response {
-                    Response::Block(block) => block,
-                    other => unreachable!("an allocation was answered with {other:?}"),
-                });
-                transaction
-                    .after_write
-                    .push(Box::new(|done| give(reply, done.and(answer))));
-            }
+            Request::AllocateProducerIdBlock { reply } => self.take_allocation(reply, transaction),
             Request::ReplicasOffline { replicas, reply } => {
                 self.take_offline(replicas, transaction);
                 transaction.after_effects.push(Box::new(|done| give(reply, done)));
@@ -326,6 +299,43 @@ impl Driver {
             Request::Shutdown { reply } => return Some(reply),
         }
         None
+    }
+
+    fn take_creation(
+        &mut self,
+        topics: Vec<NewTopic>,
+        validate_only: bool,
+        reply: Reply<Answers<CreatedTopic>>,
+        transaction: &mut Transaction,
+    ) {
+        if let Some(refusal) = limits::refusal_of_creation(self.policy.as_ref(), &topics) {
+            give(reply, Ok(limits::refused(topics.len(), &refusal)));
+            return;
+        }
+        let events = topics.into_iter().map(|topic| {
+            let (topic_id, start) = draw();
+            Event::CreateTopic {
+                topic,
+                topic_id,
+                start,
+                validate_only,
+            }
+        });
+        self.answer_each(events, reply, transaction, |response| match response {
+            Response::Created(created) => created,
+            other => unreachable!("a creation was answered with {other:?}"),
+        });
+    }
+
+    fn take_allocation(&mut self, reply: Reply<ProducerIdBlock>, transaction: &mut Transaction) {
+        let answer = self.decide(Event::AllocateProducerIdBlock { broker: self.broker }, transaction);
+        let answer = answer.map_err(ControllerError::from).map(|response| match response {
+            Response::Block(block) => block,
+            other => unreachable!("an allocation was answered with {other:?}"),
+        });
+        transaction
+            .after_write
+            .push(Box::new(|done| give(reply, done.and(answer))));
     }
 
     /// One decision per event; all answers together, once those effects that the decisions have are applied.

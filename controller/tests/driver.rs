@@ -284,7 +284,7 @@ fn the_znodes_are_those_of_kafka() {
 }
 
 #[test]
-fn topics_come_grow_change_and_go() {
+fn topics_come_grow_and_change() {
     let directory = tempfile::tempdir().expect("a directory");
     wait(async {
         let recorder = Recorder::default();
@@ -337,7 +337,18 @@ fn topics_come_grow_change_and_go() {
             matches!(refused[0], Err(Rejection::InvalidConfig { .. })),
             "{refused:?}"
         );
+        handle.shutdown().await.expect("stopped");
+    });
+}
 
+#[test]
+fn a_deleted_topic_is_gone_and_its_name_is_free() {
+    let directory = tempfile::tempdir().expect("a directory");
+    wait(async {
+        let recorder = Recorder::default();
+        let Started { handle, .. } = start(directory.path(), &recorder).await;
+        let created = create(&handle, "t").await.expect("created");
+        recorder.take();
         let by_id = TopicRef::Id(created.topic_id);
         let deleted = handle
             .delete_topics(vec![by_id.clone()])
@@ -346,7 +357,7 @@ fn topics_come_grow_change_and_go() {
             .pop()
             .expect("one");
         assert_eq!(deleted.expect("deleted").name, "t");
-        assert_eq!(recorder.words(), ["hide t×5", "stop t×5 true"]);
+        assert_eq!(recorder.words(), ["hide t×2", "stop t×2 true"]);
         let again = handle
             .delete_topics(vec![by_id, TopicRef::Name("t".into())])
             .await
