@@ -86,6 +86,7 @@ pub async fn assemble(config: Arc<BrokerConfig>, cancelled: &AtomicBool) -> anyh
     let mut dirs = LogDirs::open(&config)?;
     let listeners = start::bind(&config)?;
     dirs.require_metadata_store(&config.metadata_log_dir.join(store_embedded::FILE_NAME))?;
+    create_metadata_log_dir(&config)?;
     let store = EmbeddedStore::open(&config.metadata_log_dir).context("the metadata store")?;
     let store = Arc::new(store);
     let bootstrap = Bootstrap::new(store.clone()).await?;
@@ -151,6 +152,16 @@ pub async fn assemble(config: Arc<BrokerConfig>, cancelled: &AtomicBool) -> anyh
         addresses,
         stopper,
     })
+}
+
+/// As a directory of `log.dirs` is created.
+fn create_metadata_log_dir(config: &BrokerConfig) -> anyhow::Result<()> {
+    let dir = &config.metadata_log_dir;
+    match dir.exists() {
+        true => Ok(()),
+        false => storage::create_dir_durably(&storage::RealDisk, dir)
+            .with_context(|| format!("metadata.log.dir {}", dir.display())),
+    }
 }
 
 /// What other brokers and clients are told: the advertised listeners, or the ones that are bound.

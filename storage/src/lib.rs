@@ -47,7 +47,7 @@ pub use flush::FlushPlan;
 pub use leader_epoch_cache::{EpochEndOffset, EpochEntry, LeaderEpochCache};
 pub use log::Log;
 pub use log_config::LogConfig;
-pub use log_dir::{CleanShutdown, LoadedLogs, LogDir, LogDirError, RefusedLog};
+pub use log_dir::{CleanShutdown, LoadedLogs, LogDir, LogDirError, RefusedLog, create_dir_durably};
 pub use lookup::{OffsetLookup, OffsetSpec, TimestampAndOffset, TimestampSearch};
 pub use offsets_before::{BeforeSpec, OffsetsBefore};
 pub use old_format::OldRecordFormat;

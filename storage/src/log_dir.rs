@@ -116,6 +116,20 @@ pub struct RefusedLog {
     pub recovery_point: i64,
 }
 
+/// Creates a directory, with those above it, so that what is acknowledged later does not vanish with its name.
+///
+/// # Errors
+/// What the system says.
+pub fn create_dir_durably(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    disk.create_dir_all(path)?;
+    match path.parent() {
+        None => Ok(()),
+        // A bare name lies where the process runs.
+        Some(parent) if parent.as_os_str().is_empty() => disk.fsync_dir(Path::new(".")),
+        Some(parent) => disk.fsync_dir(parent),
+    }
+}
+
 impl LogDir {
     /// Creates the directory where it is missing, locks it, and looks at what it holds.
     pub fn open(path: &Path, disk: Arc<dyn Disk>, open_files: Arc<OpenFiles>) -> Result<Self, LogDirError> {
@@ -125,11 +139,7 @@ impl LogDir {
         };
         let entries = match disk.list(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                disk.create_dir_all(path).map_err(unusable)?;
-                // What is acknowledged later must not vanish with the directory's name.
-                path.parent()
-                    .map_or(Ok(()), |parent| disk.fsync_dir(parent))
-                    .map_err(unusable)?;
+                create_dir_durably(&*disk, path).map_err(unusable)?;
                 Vec::new()
             }
             entries => entries.map_err(unusable)?,

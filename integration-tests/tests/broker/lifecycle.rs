@@ -154,6 +154,22 @@ fn a_foreign_directory_is_one_clear_line() {
 }
 
 #[test]
+fn directories_are_created() {
+    let home = TempDir::new("created");
+    let ready = home.path().join("ready");
+    let metadata = home.path().join("not/yet");
+    let mut command = command_in(
+        Path::new("bare-name"),
+        &[("metadata.log.dir", &metadata.display().to_string())],
+    );
+    command.current_dir(home.path()).arg("--ready-file").arg(&ready);
+    let mut child = Child::start(command);
+    await_ready_file(&mut child, &ready);
+    assert!(home.path().join("bare-name/meta.properties").exists());
+    assert!(metadata.join("sordini.metadata").exists());
+}
+
+#[test]
 fn twenty_side_by_side() {
     let mut brokers: Vec<Broker> = (0..20).map(|_| start(&[])).collect();
     let mut ports: Vec<u16> = brokers.iter().map(|broker| broker.address().port()).collect();
