@@ -27,6 +27,7 @@ use crate::network::{BoundListener, Connections};
 use crate::offsets_topic::OffsetsTopic;
 use crate::producer_ids::ProducerIds;
 use crate::random;
+use crate::ready_file::ReadyFile;
 use crate::replicas::{ApplyEffects, Replicas, report_offline};
 use crate::start;
 
@@ -81,10 +82,17 @@ impl Stopper {
 /// # Errors
 /// One line for whatever is in the way; [`LogsError::Cancelled`](crate::logs::LogsError::Cancelled), with the directories left as
 /// after a crash.
-pub async fn assemble(config: Arc<BrokerConfig>, cancelled: &AtomicBool) -> anyhow::Result<Assembled> {
+pub async fn assemble(
+    config: Arc<BrokerConfig>,
+    ready_file: Option<&ReadyFile>,
+    cancelled: &AtomicBool,
+) -> anyhow::Result<Assembled> {
     let limits = start::limits(&config)?;
     let mut dirs = LogDirs::open(&config)?;
     let listeners = start::bind(&config)?;
+    if let Some(file) = ready_file {
+        file.remove_stale().context("removing the ready file that is there")?;
+    }
     dirs.require_metadata_store(&config.metadata_log_dir.join(store_embedded::FILE_NAME))?;
     create_metadata_log_dir(&config)?;
     let store = EmbeddedStore::open(&config.metadata_log_dir).context("the metadata store")?;

@@ -53,12 +53,12 @@ pub fn run(mut config: BrokerConfig, options: StartOptions) -> anyhow::Result<()
         let _inside = runtime.enter();
         Signals::take_over()?
     };
-    // Before anything is opened: whoever polls for the file must not find the one of a broker that is gone.
+    // Before anything is opened, so that nothing is touched where it cannot be written.
     let ready_file = options.ready_file.as_deref().map(|path| {
         let shown = || format!("--ready-file {}", path.display());
         ReadyFile::prepare(path).with_context(shown)
     });
-    let ready_file = ready_file.transpose()?;
+    let ready_file = ready_file.transpose()?.map(Arc::new);
     let ephemeral = match options.ephemeral {
         true => Some(EphemeralDir::create(&mut config).context("--ephemeral")?),
         false => None,
@@ -73,10 +73,10 @@ pub fn run(mut config: BrokerConfig, options: StartOptions) -> anyhow::Result<()
 async fn serve(
     config: Arc<BrokerConfig>,
     began: Instant,
-    ready_file: Option<ReadyFile>,
+    ready_file: Option<Arc<ReadyFile>>,
     mut signals: Signals,
 ) -> anyhow::Result<()> {
-    let Some(assembled) = assemble_unless_stopped(config, &mut signals).await? else {
+    let Some(assembled) = assemble_unless_stopped(config, ready_file.clone(), &mut signals).await? else {
         return Ok(());
     };
     let Assembled {
@@ -93,7 +93,7 @@ async fn serve(
         () = stopper.all_offline() => Err(anyhow::anyhow!("every log directory is offline")),
         // Never ends well.
         failure = serve_clients(&broker, listeners, &mut accepting, |config| {
-            announce(config, began, ready_file.as_ref(), &addresses)
+            announce(config, began, ready_file.as_deref(), &addresses)
         }) => Err(failure),
     };
     let stopping = Instant::now();
@@ -120,13 +120,14 @@ async fn serve(
 /// Assembles the broker; `None` when a signal came before its logs were open.
 async fn assemble_unless_stopped(
     config: Arc<BrokerConfig>,
+    ready_file: Option<Arc<ReadyFile>>,
     signals: &mut Signals,
 ) -> anyhow::Result<Option<Assembled>> {
     let cancelled = Arc::new(AtomicBool::new(false));
     // Recovery takes as long as the disk needs to read; signals are noticed meanwhile.
     let mut assembling = tokio::task::spawn_blocking({
         let (runtime, cancelled) = (Handle::current(), cancelled.clone());
-        move || runtime.block_on(assembly::assemble(config, &cancelled))
+        move || runtime.block_on(assembly::assemble(config, ready_file.as_deref(), &cancelled))
     });
     let assembled = tokio::select! {
         assembled = &mut assembling => assembled,

@@ -125,6 +125,25 @@ fn a_locked_directory_is_one_clear_line() {
 }
 
 #[test]
+fn a_refused_start_leaves_the_ready_file_of_the_broker_that_serves() {
+    let home = TempDir::new("ready");
+    let (data, ready) = (home.path().join("data"), home.path().join("ready"));
+    let with_ready_file = |mut command: Command| {
+        command.arg("--ready-file").arg(&ready);
+        command
+    };
+    let mut first = Child::start(with_ready_file(command_in(&data, &[])));
+    let address = await_ready_file(&mut first, &ready);
+    let taken = format!("PLAINTEXT://{address}");
+    let other = home.path().join("other");
+    for (directory, overrides) in [(&data, &[][..]), (&other, &[("listeners", taken.as_str())][..])] {
+        refused(with_ready_file(command_in(directory, overrides)));
+        let said = fs::read_to_string(&ready).expect("the first broker serves on");
+        assert_eq!(said.trim(), address.to_string());
+    }
+}
+
+#[test]
 fn an_unwritable_directory_is_one_clear_line() {
     let home = TempDir::new("unwritable");
     let file = home.path().join("file");
