@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM: the first asks for a stop in order, the next one ends the process at once.
+//! SIGINT, SIGTERM and SIGHUP: the first asks for a stop in order, the next one ends the process at once.
 
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,8 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes both signals over for the rest of the process's life; as process 1 they would otherwise have no effect at all. Must
-    /// be called inside a runtime.
+    /// Takes the signals over for the rest of the process's life; as process 1 they would otherwise have no effect at all. SIGHUP,
+    /// which a terminal sends as it closes, stays ignored where it was (`nohup`), as in Java. Must be called inside a runtime.
     ///
     /// # Errors
     /// When the operating system does not let it.
@@ -25,6 +25,10 @@ impl Signals {
         let mut incoming = Incoming {
             interrupt: signal(SignalKind::interrupt()).context("waiting for SIGINT")?,
             terminate: signal(SignalKind::terminate()).context("waiting for SIGTERM")?,
+            hangup: match hangup_is_ignored() {
+                true => None,
+                false => Some(signal(SignalKind::hangup()).context("waiting for SIGHUP")?),
+            },
         };
         let (tell, first) = watch::channel(None);
         tokio::spawn(async move {
@@ -59,15 +63,35 @@ impl Signals {
 struct Incoming {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Option<Signal>,
 }
 
 impl Incoming {
     async fn next(&mut self) -> (&'static str, SignalKind) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(signal) => signal.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.interrupt.recv() => ("SIGINT", SignalKind::interrupt()),
             _ = self.terminate.recv() => ("SIGTERM", SignalKind::terminate()),
+            _ = hangup => ("SIGHUP", SignalKind::hangup()),
         }
     }
+}
+
+/// Whether the process began with SIGHUP ignored. Linux tells it without a call of libc.
+fn hangup_is_ignored() -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores(&status, SignalKind::hangup()))
+}
+
+/// Whether a process with this `/proc/<pid>/status` ignores a signal: `SigIgn` is a set of bits, the lowest for signal 1.
+fn ignores(status: &str, kind: SignalKind) -> bool {
+    let set = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let set = set.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
+    set.is_some_and(|set| set >> (kind.as_raw_value() - 1) & 1 == 1)
 }
 
 /// Whoever asks twice does not want to wait: what is not written is recovered by the next start.
@@ -76,4 +100,17 @@ fn end_at_once(name: &str, kind: SignalKind) {
     log::logger().flush();
     // As a shell says it of a program that a signal has ended.
     std::process::exit(128 + kind.as_raw_value());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_ignored_is_read_from_the_status() {
+        let status = |set: &str| format!("Name:\tsordini\nSigBlk:\tffffffffffffffff\nSigIgn:\t{set}\nSigCgt:\t0\n");
+        assert!(ignores(&status("0000000000001001"), SignalKind::hangup()));
+        assert!(!ignores(&status("0000000000001000"), SignalKind::hangup()));
+        assert!(!ignores("", SignalKind::hangup()));
+    }
 }

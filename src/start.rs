@@ -37,7 +37,7 @@ const DEFAULT_REQUEST_MEMORY_BYTES: usize = 256 * 1024 * 1024;
 /// How long a stop waits for requests that are being answered.
 const DRAIN: Duration = Duration::from_secs(3);
 
-/// Runs the broker until SIGINT or SIGTERM.
+/// Runs the broker until SIGINT, SIGTERM or SIGHUP.
 ///
 /// # Errors
 /// One line for whatever keeps it from starting.

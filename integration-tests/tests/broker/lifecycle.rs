@@ -249,7 +249,7 @@ fn a_log_of_an_old_format_keeps_only_its_own_partition_offline() {
 
 #[test]
 fn signals_stop_it_cleanly() {
-    for signal in [Signal::TERM, Signal::INT] {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let mut broker = start(&[]);
         let mut connection = Connection::open(broker.address()).expect("connect");
         connection.create_topic("kept", 1, &[]);
