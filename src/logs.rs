@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use config::BrokerConfig;
 use controller::ConfigMap;
@@ -117,6 +117,8 @@ pub struct Logs {
     refused: Mutex<HashMap<TopicPartition, Refused>>,
     /// A directory could not be used when the broker started: what it holds is unknown.
     offline_at_start: bool,
+    /// Partitions that are not new and of which no log was found.
+    begun_empty: AtomicUsize,
     all_offline: Notify,
 }
 
@@ -141,6 +143,7 @@ impl Logs {
             found: Mutex::default(),
             refused: Mutex::default(),
             offline_at_start: !dirs.offline.is_empty(),
+            begun_empty: AtomicUsize::new(0),
             all_offline: Notify::new(),
         };
         for dir in dirs.online {
@@ -315,6 +318,13 @@ impl Logs {
                 partition: partition.clone(),
             });
         };
+        if !is_new {
+            log::error!(
+                "{partition} had a log here before and has none in log.dirs now: it begins empty, at offset 0; was a directory left \
+                 out, or is a disk not mounted?"
+            );
+            self.begun_empty.fetch_add(1, Ordering::Relaxed);
+        }
         let id = (!topic_id.is_zero()).then_some(topic_id);
         let log = directory
             .dir
@@ -374,8 +384,12 @@ impl Logs {
         Ok(())
     }
 
-    /// Logs that were found at the start and belong to no topic: named once, kept.
+    /// Logs that were found at the start and belong to no topic: named once, kept. And how many partitions have lost theirs.
     pub fn report_strays(&self) {
+        let begun_empty = self.begun_empty.load(Ordering::Relaxed);
+        if begun_empty > 0 {
+            log::error!("{begun_empty} partitions that had a log before begin empty, since log.dirs hold none of them");
+        }
         let found = self.found.lock();
         if !found.is_empty() {
             let names: Vec<String> = found.keys().take(10).map(ToString::to_string).collect();

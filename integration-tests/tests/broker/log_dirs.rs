@@ -84,3 +84,24 @@ fn a_directory_that_fails_takes_its_partitions_offline_for_everybody() {
         assert_eq!(seen[partition], (NONE, me, Vec::new()));
     }
 }
+
+/// It starts all the same, as Kafka does.
+#[test]
+fn a_partition_whose_log_is_gone_is_named() {
+    let mut broker = Broker::start_target(Target::Sordini, &[]);
+    let mut connection = Connection::open(broker.address()).expect("connect");
+    connection.create_topic("t", 2, &[]);
+    assert!(!broker.log().contains("begin"), "{}", broker.log());
+    broker.stop();
+    fs::remove_dir_all(broker.log_dir().join("t-0")).expect("removed");
+    broker.restart();
+    let log = broker.log();
+    let named: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("had a log here before"))
+        .collect();
+    assert_eq!(named.len(), 1, "{log}");
+    assert!(named[0].contains("ERROR") && named[0].contains("t-0 "), "{log}");
+    let mut connection = Connection::open(broker.address()).expect("connect again");
+    assert_eq!(connection.list_offset("t", 0, -1), (0, 0));
+}
