@@ -16,7 +16,7 @@ impl EphemeralDir {
     pub fn create(config: &mut BrokerConfig) -> io::Result<Self> {
         let name = format!("sordini-{}-{:08x}", std::process::id(), crate::random::u32());
         let dir = std::env::temp_dir().join(name);
-        std::fs::create_dir(&dir)?;
+        std::fs::create_dir(&dir).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", dir.display())))?;
         config.use_directory(&dir);
         Ok(Self(dir))
     }

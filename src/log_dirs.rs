@@ -54,9 +54,14 @@ pub enum LogDirsError {
     },
     /// There are logs, but not the metadata store that knows their topics.
     #[error(
-        "there is no metadata store at {store}, but {first} and {others} more logs lie in log.dirs: without the store their topics \
+        "there is no metadata store at {store}, but {first}{} in log.dirs: without the store their topics \
          are unknown{elsewhere}. It belongs into metadata.log.dir, by default the first of log.dirs; a new broker needs empty \
-         directories"
+         directories",
+        match others {
+            0 => " lies".to_owned(),
+            1 => " and 1 more log lie".to_owned(),
+            _ => format!(" and {others} more logs lie"),
+        }
     )]
     NoMetadataStore {
         /// Where it should be.
@@ -234,8 +239,9 @@ fn raise_open_file_limit() -> u64 {
     match setrlimit(Resource::Nofile, raised) {
         Ok(()) => limit.maximum.unwrap_or(u64::MAX),
         Err(e) => {
-            log::warn!("the limit of open files stays at {:?}: {e}", limit.current);
-            limit.current.unwrap_or(1024)
+            let current = limit.current.unwrap_or(1024);
+            log::warn!("the limit of open files stays at {current}: {e}");
+            current
         }
     }
 }

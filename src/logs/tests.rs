@@ -126,6 +126,9 @@ fn logs_without_the_store_that_knows_their_topics_are_refused() {
     let dirs = LogDirs::open(&config(dir.path())).expect("a usable directory");
     let refused = dirs.require_metadata_store(&store).expect_err("refused").to_string();
     assert!(refused.contains("new-0") && refused.contains("1 more"), "{refused}");
+    std::fs::remove_dir_all(dir.path().join("old-0")).expect("removed");
+    let refused = dirs.require_metadata_store(&store).expect_err("refused").to_string();
+    assert!(refused.contains("new-0 lies in log.dirs"), "{refused}");
     std::fs::write(&store, "").expect("written");
     dirs.require_metadata_store(&store).expect("there it is");
 }

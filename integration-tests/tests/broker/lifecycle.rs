@@ -376,6 +376,13 @@ fn an_ephemeral_broker_leaves_nothing() {
 }
 
 #[test]
+fn a_temporary_directory_that_is_not_there_is_named() {
+    let mut command = sordini_command(&[]);
+    command.arg("--ephemeral").env("TMPDIR", "/nowhere/at/all");
+    one_line_with(&refused(command), &["--ephemeral", "/nowhere/at/all"]);
+}
+
+#[test]
 fn clients_are_told_the_address_that_they_came_by() {
     let home = TempDir::new("listeners");
     let ready = home.path().join("ready");
