@@ -17,6 +17,9 @@ pub const LOOK: Duration = Duration::from_secs(5);
 const LITTLE_CPU: Duration = Duration::from_millis(250);
 /// What may stay without an effort.
 const SLACK_BYTES: u64 = 16 << 20;
+/// For how many looks nothing is trimmed after a trim that gave back less than that: a minute. What is in use swings then, and the
+/// arenas have nothing to give.
+const PAUSE_LOOKS: u32 = 12;
 
 /// What the process uses.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,15 +35,27 @@ struct Seen {
     cpu: Duration,
     /// What was in use when the broker had little to do.
     rest_bytes: u64,
+    /// For how many more looks nothing is trimmed.
+    pause_looks: u32,
 }
 
 impl Seen {
     /// Whether there is something to give back.
     fn look(&mut self, now: Usage) -> bool {
-        let is_idle = now.cpu.saturating_sub(self.cpu) < LITTLE_CPU;
+        let is_paused = self.pause_looks > 0;
+        self.pause_looks = self.pause_looks.saturating_sub(1);
+        let is_idle = !is_paused && now.cpu.saturating_sub(self.cpu) < LITTLE_CPU;
         self.cpu = now.cpu;
         self.rest_bytes = self.rest_bytes.min(now.anonymous_bytes);
         is_idle && now.anonymous_bytes >= self.rest_bytes + SLACK_BYTES
+    }
+
+    /// Takes note of what a trim has come to. What is left is in use.
+    fn note_trimmed(&mut self, before_bytes: u64, after_bytes: u64) {
+        self.rest_bytes = after_bytes;
+        if before_bytes.saturating_sub(after_bytes) < SLACK_BYTES {
+            self.pause_looks = PAUSE_LOOKS;
+        }
     }
 }
 
@@ -57,11 +72,11 @@ impl Trimmer {
             return;
         }
         trim();
-        // What is left is in use.
-        seen.rest_bytes = usage().map_or(before.anonymous_bytes, |after| after.anonymous_bytes);
+        let after_bytes = usage().map_or(before.anonymous_bytes, |after| after.anonymous_bytes);
+        seen.note_trimmed(before.anonymous_bytes, after_bytes);
         log::debug!(
             "{} MiB in use, {} MiB before the allocator gave back what is free",
-            seen.rest_bytes >> 20,
+            after_bytes >> 20,
             before.anonymous_bytes >> 20
         );
     }
@@ -109,12 +124,29 @@ mod tests {
         assert!(!look(&mut seen, 100, 5), "there is little");
         assert!(!look(&mut seen, 4000, 120), "it works");
         assert!(look(&mut seen, 100, 90));
-        // As after a trim that left what is in use.
-        seen.rest_bytes = 60 * MIB;
+        seen.note_trimmed(90 * MIB, 60 * MIB);
         assert!(!look(&mut seen, 10, 60), "not again and again");
         assert!(!look(&mut seen, 10, 70), "not for a little");
         assert!(!look(&mut seen, 10, 10));
         assert!(look(&mut seen, 10, 30), "less is in use now");
+    }
+
+    #[test]
+    fn where_a_trim_gives_back_little_there_is_a_pause() {
+        let mut seen = Seen::default();
+        let swing = |seen: &mut Seen, mib| {
+            let anonymous_bytes = mib * MIB;
+            let is_due = seen.look(Usage {
+                cpu: Duration::ZERO,
+                anonymous_bytes,
+            });
+            if is_due {
+                seen.note_trimmed(anonymous_bytes, anonymous_bytes - MIB);
+            }
+            is_due
+        };
+        let trims = (0..100).filter(|look| swing(&mut seen, if look % 2 == 0 { 100 } else { 50 }));
+        assert!(trims.count() <= 100 / PAUSE_LOOKS as usize);
     }
 
     #[test]
