@@ -53,13 +53,35 @@ impl Background {
 /// Starts all periodic work.
 pub fn start(config: &BrokerConfig, replicas: &Arc<Replicas>, logs: &Arc<Logs>) -> Background {
     let gate = Arc::new(Gate::default());
-    Background {
-        tasks: tasks(config, replicas, logs, &gate),
-        gate,
-    }
+    let mut tasks = of_partitions(config, replicas, logs, &gate);
+    tasks.extend(of_directories(replicas, logs, &gate));
+    tasks.extend(trimming(&gate));
+    Background { tasks, gate }
 }
 
-fn tasks(config: &BrokerConfig, replicas: &Arc<Replicas>, logs: &Arc<Logs>, gate: &Arc<Gate>) -> Vec<JoinHandle<()>> {
+/// Looks for what has become of directories and what lies in them.
+fn of_directories(replicas: &Arc<Replicas>, logs: &Arc<Logs>, gate: &Arc<Gate>) -> [JoinHandle<()>; 2] {
+    let (replicas, logs) = (replicas.clone(), logs.clone());
+    let look = Box::new(move || replicas.look_at_log_dirs());
+    let remove = Box::new(move || logs.remove_deleted());
+    [
+        every(gate, "looking at log directories", LOG_DIRS_CHECK, LOG_DIRS_CHECK, look),
+        every(
+            gate,
+            "removing deleted logs",
+            DELETED_FILES_CHECK,
+            DELETED_FILES_CHECK,
+            remove,
+        ),
+    ]
+}
+
+fn of_partitions(
+    config: &BrokerConfig,
+    replicas: &Arc<Replicas>,
+    logs: &Arc<Logs>,
+    gate: &Arc<Gate>,
+) -> Vec<JoinHandle<()>> {
     let every = |name, first, interval, work: Box<dyn Fn() + Send + Sync>| every(gate, name, first, interval, work);
     let ms = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0).max(1));
     let initial = ms(config.log_initial_task_delay_ms);
@@ -111,34 +133,14 @@ fn tasks(config: &BrokerConfig, replicas: &Arc<Replicas>, logs: &Arc<Logs>, gate
             ms(config.replica_high_watermark_checkpoint_interval_ms),
             Logs::checkpoint_high_watermarks,
         ),
-        {
-            let replicas = replicas.clone();
-            every(
-                "looking at log directories",
-                LOG_DIRS_CHECK,
-                LOG_DIRS_CHECK,
-                Box::new(move || replicas.look_at_log_dirs()),
-            )
-        },
-        {
-            let logs = logs.clone();
-            every(
-                "removing deleted logs",
-                DELETED_FILES_CHECK,
-                DELETED_FILES_CHECK,
-                Box::new(move || logs.remove_deleted()),
-            )
-        },
-        {
-            let trimmer = Trimmer::default();
-            every(
-                "giving memory back",
-                allocator::LOOK,
-                allocator::LOOK,
-                Box::new(move || trimmer.look()),
-            )
-        },
     ]
+}
+
+/// Only glibc keeps what others would have to ask back for.
+fn trimming(gate: &Arc<Gate>) -> Option<JoinHandle<()>> {
+    let trimmer = Trimmer::default();
+    let look = Box::new(move || trimmer.look());
+    cfg!(target_env = "gnu").then(|| every(gate, "giving memory back", allocator::LOOK, allocator::LOOK, look))
 }
 
 /// Does `work` where it delays nobody, `first` from now and then again `interval` after it has ended.
