@@ -21,34 +21,41 @@ pub struct ResourceChange<'a> {
     pub ops: Vec<ConfigOp<'a>>,
 }
 
+/// What is left to be done for a change that may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ToBeDone {
+    /// A topic's configuration is set.
+    Topic,
+    /// A logger's level is set.
+    Logger,
+    /// A broker's change that changes nothing, the only one that may be made.
+    Nothing,
+}
+
 impl ResourceChange<'_> {
     /// The refusal of a kind that the request does not know.
     pub fn unknown_type(&self) -> ApiError {
         ApiError::invalid_request(format!("Unknown resource type {}", self.resource_type))
     }
 
-    /// What can be said of the change without the others of its request: the kind of what is to be changed.
-    fn check(&self, own_id: i32) -> Result<ResourceType, ApiError> {
+    /// What can be said of the change without the others of its request.
+    fn check(&self, own_id: i32) -> Result<ToBeDone, ApiError> {
         check_ops(&self.ops)?;
-        let kind = ResourceType::from_wire(self.resource_type).ok_or_else(|| self.unknown_type())?;
-        match kind {
-            ResourceType::Topic | ResourceType::BrokerLogger => {}
-            ResourceType::Broker => check_broker_change(self.resource_name, own_id, &self.ops)?,
-            ResourceType::ClientMetrics => {
-                return Err(ApiError::invalid_request(
-                    "Only topics, brokers and broker loggers have configurations here; client metrics have none.",
-                ));
+        match ResourceType::from_wire(self.resource_type).ok_or_else(|| self.unknown_type())? {
+            ResourceType::Topic => Ok(ToBeDone::Topic),
+            ResourceType::BrokerLogger => Ok(ToBeDone::Logger),
+            ResourceType::Broker => {
+                check_broker_change(self.resource_name, own_id, &self.ops).map(|()| ToBeDone::Nothing)
             }
+            ResourceType::ClientMetrics => Err(ApiError::invalid_request(
+                "Only topics, brokers and broker loggers have configurations here; client metrics have none.",
+            )),
         }
-        Ok(kind)
     }
 }
 
-/// Which of a request's changes may be made, each with the kind of its resource. Of a broker nothing is left to be done then.
-pub fn check<'a>(
-    changes: &'a [ResourceChange],
-    own_id: i32,
-) -> impl Iterator<Item = Result<ResourceType, ApiError>> + 'a {
+/// Which of a request's changes may be made, each with what is left to be done for it.
+pub fn check<'a>(changes: &'a [ResourceChange], own_id: i32) -> impl Iterator<Item = Result<ToBeDone, ApiError>> + 'a {
     let resources: Vec<(i8, &str)> = changes.iter().map(|c| (c.resource_type, c.resource_name)).collect();
     let checked = changes.iter().zip(duplicates(&resources));
     checked.map(move |(change, is_duplicate)| match is_duplicate {
@@ -172,7 +179,7 @@ mod tests {
             change(3, "x", &[]),
             change(2, "a", &[]),
         ];
-        let message = |checked: Result<ResourceType, ApiError>| {
+        let message = |checked: Result<ToBeDone, ApiError>| {
             checked.map_err(|refused| {
                 (
                     refused.code == ErrorCode::INVALID_REQUEST,
@@ -183,11 +190,11 @@ mod tests {
         let refused = |message: &str| Err((true, message.to_owned()));
         let expected = [
             refused("Each resource must appear at most once."),
-            Ok(ResourceType::Topic),
+            Ok(ToBeDone::Topic),
             refused("Null value not supported for : segment.ms"),
-            Ok(ResourceType::Broker),
+            Ok(ToBeDone::Nothing),
             refused("Unexpected broker id, expected 1, but received 2"),
-            Ok(ResourceType::BrokerLogger),
+            Ok(ToBeDone::Logger),
             refused("Only topics, brokers and broker loggers have configurations here; client metrics have none."),
             refused("Unknown resource type 3"),
             refused("Each resource must appear at most once."),

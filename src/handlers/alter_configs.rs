@@ -8,8 +8,8 @@ use protocol::messages::alter_configs::{
 
 use crate::api_error::{ApiError, code_and_message};
 use crate::broker::Broker;
-use crate::config_changes::{ResourceChange, change_topic, check};
-use crate::config_resources::{ConfigOp, ResourceType};
+use crate::config_changes::{ResourceChange, ToBeDone, change_topic, check};
+use crate::config_resources::ConfigOp;
 use crate::dispatch::{RequestContext, Served, served};
 
 /// What this file serves.
@@ -28,7 +28,7 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: AlterCo
     let checked = check(&changes, broker.id);
     for ((resource, change), checked) in request.resources.iter().zip(&changes).zip(checked) {
         let outcome = match checked {
-            Ok(kind) => alter(broker, context, kind, change, request.validate_only).await,
+            Ok(to_be_done) => alter(broker, context, to_be_done, change, request.validate_only).await,
             Err(refused) => Err(refused),
         };
         let (error_code, error_message) = code_and_message(&outcome);
@@ -56,12 +56,12 @@ fn op(config: &AlterableConfig) -> ConfigOp<'_> {
 async fn alter(
     broker: &Broker,
     context: &RequestContext,
-    kind: ResourceType,
+    to_be_done: ToBeDone,
     change: &ResourceChange<'_>,
     validate_only: bool,
 ) -> Result<(), ApiError> {
-    match kind {
-        ResourceType::Topic => {
+    match to_be_done {
+        ToBeDone::Topic => {
             let set = change.ops.iter();
             let set = set.filter_map(|op| Some((op.name.to_owned(), op.value?.to_owned())));
             let configs = set.collect();
@@ -69,7 +69,7 @@ async fn alter(
             change_topic(broker, context, change.resource_name, configs, validate_only).await
         }
         // Loggers came with IncrementalAlterConfigs and are its alone.
-        ResourceType::BrokerLogger => Err(change.unknown_type()),
-        ResourceType::Broker | ResourceType::ClientMetrics => Ok(()),
+        ToBeDone::Logger => Err(change.unknown_type()),
+        ToBeDone::Nothing => Ok(()),
     }
 }

@@ -9,8 +9,8 @@ use protocol::messages::incremental_alter_configs::{
 
 use crate::api_error::{ApiError, code_and_message};
 use crate::broker::Broker;
-use crate::config_changes::{ResourceChange, change_topic, check};
-use crate::config_resources::{ConfigOp, ResourceType, apply_topic_ops, level_name, logger_change};
+use crate::config_changes::{ResourceChange, ToBeDone, change_topic, check};
+use crate::config_resources::{ConfigOp, apply_topic_ops, level_name, logger_change};
 use crate::dispatch::{RequestContext, Served, served};
 
 /// What this file serves.
@@ -31,7 +31,7 @@ async fn handle(
     let checked = check(&changes, broker.id);
     for ((resource, change), checked) in request.resources.iter().zip(&changes).zip(checked) {
         let outcome = match checked {
-            Ok(kind) => alter(broker, context, kind, change, request.validate_only).await,
+            Ok(to_be_done) => alter(broker, context, to_be_done, change, request.validate_only).await,
             Err(refused) => Err(refused),
         };
         let (error_code, error_message) = code_and_message(&outcome);
@@ -59,13 +59,13 @@ fn op(config: &AlterableConfig) -> ConfigOp<'_> {
 async fn alter(
     broker: &Broker,
     context: &RequestContext,
-    kind: ResourceType,
+    to_be_done: ToBeDone,
     change: &ResourceChange<'_>,
     validate_only: bool,
 ) -> Result<(), ApiError> {
-    match kind {
-        ResourceType::Topic => alter_topic(broker, context, change.resource_name, &change.ops, validate_only).await,
-        ResourceType::BrokerLogger => {
+    match to_be_done {
+        ToBeDone::Topic => alter_topic(broker, context, change.resource_name, &change.ops, validate_only).await,
+        ToBeDone::Logger => {
             let level = logger_change(change.resource_name, broker.id, &change.ops)?;
             if let Some(level) = level.filter(|_| !validate_only) {
                 log::warn!(
@@ -78,7 +78,7 @@ async fn alter(
             }
             Ok(())
         }
-        ResourceType::Broker | ResourceType::ClientMetrics => Ok(()),
+        ToBeDone::Nothing => Ok(()),
     }
 }
 
