@@ -167,7 +167,7 @@ fn start(broker: &Arc<Broker>, connection: &Arc<ConnectionState>, frame: &Frame)
     }
     let mut numbers = frame.bytes.slice(..4);
     let (key, version) = (numbers.get_i16(), numbers.get_i16());
-    // Key and version first, as Kafka does: what is not offered need not have a header that can be read.
+    // Key and version first: what is not offered need not have a header that can be read.
     let Ok(api_key) = ApiKey::try_from(key) else {
         return Err(refuse(format!(
             "there is no request with key {key} (version {version})"

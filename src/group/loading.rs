@@ -176,6 +176,7 @@ impl Loader {
         let records = self.transactions.remove(&producer_id).unwrap_or_default();
         if commit {
             for (group_id, record, offset) in records {
+                // A tombstone is applied as well: Kafka only forgets one of a transaction, which it never writes.
                 if !self.is_outdated(&group_id, &record, offset) {
                     self.apply(group_id, record, offset);
                 }
