@@ -108,17 +108,7 @@ pub async fn assemble(
     let (replicas, went_offline) = Replicas::new(id, logs.clone());
     let metadata = Arc::new(MetadataCache::default());
     let control = ControlThread::start().context("the control thread")?;
-    let offsets = OffsetsTopic {
-        replicas: replicas.clone(),
-        metadata: metadata.clone(),
-    };
-    let groups = Arc::new(GroupCoordinator::start(
-        CoordinatorConfig::new(&config),
-        Arc::new(offsets),
-        random::bytes,
-        Handle::current(),
-        control.handle(),
-    ));
+    let groups = group_coordinator(&config, &replicas, &metadata, &control);
     let sink = ApplyEffects {
         replicas: replicas.clone(),
         metadata: metadata.clone(),
@@ -170,6 +160,25 @@ fn create_metadata_log_dir(config: &BrokerConfig) -> anyhow::Result<()> {
         false => storage::create_dir_durably(&storage::RealDisk, dir)
             .with_context(|| format!("metadata.log.dir {}", dir.display())),
     }
+}
+
+fn group_coordinator(
+    config: &BrokerConfig,
+    replicas: &Arc<Replicas>,
+    metadata: &Arc<MetadataCache>,
+    control: &ControlThread,
+) -> Arc<GroupCoordinator> {
+    let offsets = OffsetsTopic {
+        replicas: replicas.clone(),
+        metadata: metadata.clone(),
+    };
+    Arc::new(GroupCoordinator::start(
+        CoordinatorConfig::new(config),
+        Arc::new(offsets),
+        random::bytes,
+        Handle::current(),
+        control.handle(),
+    ))
 }
 
 /// What other brokers and clients are told: the advertised listeners, or the ones that are bound.
