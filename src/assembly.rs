@@ -12,6 +12,7 @@ use controller::driver;
 use controller::startup::Bootstrap;
 use controller::store_embedded::{self, EmbeddedStore};
 use controller::{BrokerRegistration, ConfigMap, Endpoint, TopicPolicy};
+use storage::LogDirFailure;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
@@ -52,9 +53,9 @@ pub struct Stopper {
 }
 
 impl Stopper {
-    /// Resolves when no log directory is left.
-    pub async fn all_offline(&self) {
-        self.logs.all_offline().await;
+    /// Resolves when no log directory is left, with what took each of them offline.
+    pub async fn all_offline(&self) -> Vec<LogDirFailure> {
+        self.logs.all_offline().await
     }
 
     /// Stops what runs in the background, gives the registration back, and closes the logs so that nothing has to be recovered.

@@ -29,7 +29,7 @@ pub enum LogsError {
     #[error(transparent)]
     LogDir(#[from] LogDirFailure),
     /// A directory is offline, and the partition may lie there.
-    #[error("{partition}: its log is not in any directory that is online, and may be in one that is not")]
+    #[error("its log is not in any directory that is online, and may be in one that is not")]
     PerhapsOffline {
         /// The partition.
         partition: TopicPartition,
@@ -54,13 +54,13 @@ pub enum LogsError {
     #[error("stopped before all logs were open; the next start recovers them")]
     Cancelled,
     /// No directory is left for a new log.
-    #[error("{partition}: no log directory is online")]
+    #[error("no log directory is online")]
     NoDirectory {
         /// The partition.
         partition: TopicPartition,
     },
     /// The log in the directory is of another topic with the same name.
-    #[error("{partition}: its log belongs to the topic with id {found}, but the topic now has id {expected}")]
+    #[error("its log belongs to the topic with id {found}, but the topic now has id {expected}")]
     TopicId {
         /// The partition.
         partition: TopicPartition,
@@ -249,9 +249,13 @@ impl Logs {
         }
     }
 
-    /// Resolves when the last directory has gone offline.
-    pub async fn all_offline(&self) {
+    /// Resolves when the last directory has gone offline, with what took each of them.
+    pub async fn all_offline(&self) -> Vec<LogDirFailure> {
         self.all_offline.notified().await;
+        self.directories()
+            .into_iter()
+            .filter_map(|(_, failure)| failure)
+            .collect()
     }
 
     /// Whether any directory is offline, so that a partition that is missing may lie there.

@@ -90,7 +90,10 @@ async fn serve(
         // A signal that came while the broker was assembled: clients are not let in any more.
         biased;
         name = signals.first() => Ok(name),
-        () = stopper.all_offline() => Err(anyhow::anyhow!("every log directory is offline")),
+        failures = stopper.all_offline() => {
+            let failures: Vec<String> = failures.iter().map(ToString::to_string).collect();
+            Err(anyhow::anyhow!("every log directory is offline: {}", failures.join("; ")))
+        }
         // Never ends well.
         failure = serve_clients(&broker, listeners, &mut accepting, |config| {
             announce(config, began, ready_file.as_deref(), &addresses)

@@ -105,3 +105,24 @@ fn a_partition_whose_log_is_gone_is_named() {
     let mut connection = Connection::open(broker.address()).expect("connect again");
     assert_eq!(connection.list_offset("t", 0, -1), (0, 0));
 }
+
+#[test]
+fn the_last_line_names_what_took_the_last_directory() {
+    let mut broker = Broker::start_target(Target::Sordini, &[]);
+    let mut connection = Connection::open(broker.address()).expect("connect");
+    connection.create_topic("t", 1, &[("segment.bytes", "200")]);
+    let gone = broker.log_dir().with_extension("gone");
+    fs::rename(broker.log_dir(), &gone).expect("take it away");
+    let batch = Batch::of(3, now_ms()).bytes();
+    await_some("the end of the broker", Duration::from_secs(60), || {
+        // Until a segment is to be made.
+        drop(connection.produce("t", 0, -1, &batch));
+        (!broker.is_running()).then_some(())
+    });
+    let log = broker.log();
+    let last = log.lines().last().unwrap_or_default();
+    assert!(
+        last.contains("every log directory is offline: ") && last.contains("No such file"),
+        "{log}"
+    );
+}
