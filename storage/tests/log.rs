@@ -215,7 +215,20 @@ fn a_read_is_cut_as_kafka_cuts_it() {
         }),
         (0, false)
     );
-    // Nothing at or above the limit.
+}
+
+#[test]
+fn a_read_ends_at_its_limit_and_at_the_end() {
+    let dir = TempDir::new();
+    let mut log = open(&dir.0, LogConfig::default());
+    for n in 0..5 {
+        append(&mut log, spec(n));
+    }
+    let size = log.size() as usize / 5;
+    let read = |request: ReadRequest| {
+        let data = log.read(&request).unwrap();
+        (data.records.len(), data.first_entry_incomplete)
+    };
     assert_eq!(
         read(ReadRequest {
             max_offset: 4,

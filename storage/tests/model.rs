@@ -150,18 +150,7 @@ impl Model {
                 self.log_start_offset = log.log_start_offset();
             }
             Step::RemoveFiles => log.remove_deleted_files(now_ms).map_err(text)?,
-            Step::Truncate { back } => {
-                let offset = (log.log_end_offset() - back).max(log.log_start_offset());
-                // The checkpoint is written down before what it vouches for goes.
-                self.recovery_point = self.recovery_point.min(offset);
-                self.batches.retain(|batch| batch.header.last_offset() < offset);
-                let truncated = log.truncate_to(offset, now_ms).map_err(text);
-                self.recovery_point = self.recovery_point.min(self.end());
-                truncated?;
-                // Until the next flush a power failure may bring back what was dropped.
-                log.flush(now_ms).map_err(text)?;
-                self.new_epoch();
-            }
+            Step::Truncate { back } => self.truncate(log, back).map_err(text)?,
             Step::NewEpoch => {
                 self.new_epoch();
                 log.assign_leader_epoch(self.epoch).map_err(text)?;
@@ -186,6 +175,20 @@ impl Model {
                 self.check(log);
             }
         }
+        Ok(())
+    }
+
+    fn truncate(&mut self, log: &mut Log, back: i64) -> Result<(), storage::LogDirFailure> {
+        let offset = (log.log_end_offset() - back).max(log.log_start_offset());
+        // The checkpoint is written down before what it vouches for goes.
+        self.recovery_point = self.recovery_point.min(offset);
+        self.batches.retain(|batch| batch.header.last_offset() < offset);
+        let truncated = log.truncate_to(offset, self.now_ms);
+        self.recovery_point = self.recovery_point.min(self.end());
+        truncated?;
+        // Until the next flush a power failure may bring back what was dropped.
+        log.flush(self.now_ms)?;
+        self.new_epoch();
         Ok(())
     }
 
