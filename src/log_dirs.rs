@@ -28,6 +28,14 @@ pub enum LogDirsError {
     /// Writing to one of them.
     #[error(transparent)]
     Failure(#[from] LogDirFailure),
+    /// Two paths of `log.dirs` lead to one directory.
+    #[error("log.dirs names one directory twice: {first} and {second}")]
+    Twice {
+        /// One path.
+        first: String,
+        /// The other.
+        second: String,
+    },
     /// Two directories, or a directory and the configuration, name different brokers.
     #[error("{first} says broker.id {first_id}, but {second} says {second_id}")]
     BrokerId {
@@ -106,6 +114,17 @@ impl LogDirs {
                 Err(e @ LogDirError::Unusable { .. }) if !online.is_empty() || index + 1 < config.log_dirs.len() => {
                     log::error!("{e}; the broker goes on without it");
                     offline.push(path.clone());
+                }
+                Err(e @ LogDirError::Locked { .. }) => {
+                    // By a symbolic link or `..`: then it is this broker that holds the lock.
+                    let real = path.canonicalize().ok();
+                    let first = online
+                        .iter()
+                        .find(|dir| real.is_some() && dir.path().canonicalize().ok() == real);
+                    return Err(first.map_or(LogDirsError::Directory(e), |first| LogDirsError::Twice {
+                        first: first.path().display().to_string(),
+                        second: path.display().to_string(),
+                    }));
                 }
                 Err(e) => return Err(e.into()),
             }

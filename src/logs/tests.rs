@@ -144,3 +144,17 @@ fn a_metadata_store_that_cannot_be_looked_for_is_not_called_missing() {
     let expected = format!("cannot look for the metadata store at {}: ", store.display());
     assert!(refused.starts_with(&expected), "{refused}");
 }
+
+#[test]
+fn one_directory_under_two_names_is_called_that() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (real, link) = (dir.path().join("real"), dir.path().join("link"));
+    std::fs::create_dir(&real).expect("created");
+    std::os::unix::fs::symlink(&real, &link).expect("linked");
+    let config = BrokerConfig {
+        log_dirs: vec![real, link],
+        ..BrokerConfig::default()
+    };
+    let refused = LogDirs::open(&config).err().expect("refused").to_string();
+    assert!(refused.contains("log.dirs names one directory twice"), "{refused}");
+}
