@@ -1,8 +1,8 @@
 //! Log lines to stderr: `log`'s macros on one side, one thread that writes on the other.
 //!
 //! Whoever logs only formats its line and hands it over; a stderr that nobody reads never holds up a connection. When the
-//! queue is full, lines are dropped, and how many is said as soon as there is room. Lines that repeat are counted ([`repeats`]),
-//! and those that clients bring about are limited ([`flood`]).
+//! queue is full, lines are dropped, and how many is said as soon as there is room. Lines that repeat are counted (`repeats`),
+//! and those that clients bring about are limited (`flood`).
 
 use std::io::Write;
 use std::str::FromStr;
