@@ -90,6 +90,7 @@ pub async fn assemble(
 ) -> anyhow::Result<Assembled> {
     let limits = start::limits(&config)?;
     let mut dirs = LogDirs::open(&config)?;
+    let max_partitions = dirs.max_partitions;
     let listeners = start::bind(&config)?;
     if let Some(file) = ready_file {
         file.remove_stale().context("removing the ready file that is there")?;
@@ -115,7 +116,10 @@ pub async fn assemble(
         metadata: metadata.clone(),
         groups: groups.clone(),
     };
-    let policy = Arc::new(Policy { config: config.clone() });
+    let policy = Arc::new(Policy {
+        config: config.clone(),
+        max_partitions,
+    });
     let registration = registration(&config, id, &listeners);
     let started = driver::start(bootstrap, registration, policy, Box::new(sink)).await?;
     metadata.set_snapshot(started.snapshot);
@@ -213,6 +217,7 @@ fn registration(config: &BrokerConfig, id: i32, listeners: &[BoundListener]) -> 
 /// The broker's defaults, by which the controller judges topics.
 struct Policy {
     config: Arc<BrokerConfig>,
+    max_partitions: usize,
 }
 
 impl TopicPolicy for Policy {
@@ -232,5 +237,9 @@ impl TopicPolicy for Policy {
 
     fn delete_topic_enable(&self) -> bool {
         self.config.delete_topic_enable
+    }
+
+    fn max_partitions(&self) -> usize {
+        self.max_partitions
     }
 }

@@ -4,8 +4,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use controller::{ConfigMap, TopicConfigChange};
+use protocol::ErrorCode;
+use protocol::wire::Utf8Bytes;
 
-use crate::api_error::ApiError;
+use crate::api_error::{ApiError, code_and_message};
 use crate::broker::Broker;
 use crate::config_resources::{ConfigOp, ResourceType, check_broker_change};
 use crate::dispatch::RequestContext;
@@ -52,6 +54,18 @@ impl ResourceChange<'_> {
             )),
         }
     }
+}
+
+/// Makes the changes of a request, one after the other: the code and message of each.
+pub async fn in_turn<F>(changes: impl Iterator<Item = F>) -> Vec<(ErrorCode, Option<Utf8Bytes>)>
+where
+    F: Future<Output = Result<(), ApiError>>,
+{
+    let mut outcomes = Vec::new();
+    for change in changes {
+        outcomes.push(code_and_message(&change.await));
+    }
+    outcomes
 }
 
 /// Which of a request's changes may be made, each with what is left to be done for it.

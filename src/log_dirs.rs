@@ -11,8 +11,16 @@ use storage::{LogDir, LogDirError, LogDirFailure, OpenFiles, RealDisk};
 /// Files that all logs together keep open, as a share of what the process may open; connections need the rest.
 const OPEN_FILES_SHARE: u64 = 2;
 
+/// Each partition keeps the file of its newest segment open beside those: together a quarter, so that connections and older
+/// segments have as much.
+const PARTITIONS_SHARE: u64 = 4;
+/// However many files may be open.
+const MAX_PARTITIONS: usize = 200_000;
+
 /// The directories that can be used.
 pub struct LogDirs {
+    /// How many partitions they may hold together, by the files that the process may open.
+    pub max_partitions: usize,
     /// Locked.
     pub online: Vec<LogDir>,
     /// Those that cannot be used.
@@ -129,7 +137,12 @@ impl LogDirs {
                 Err(e) => return Err(e.into()),
             }
         }
-        let dirs = Self { online, offline };
+        let partitions = usize::try_from(limit / PARTITIONS_SHARE).unwrap_or(MAX_PARTITIONS);
+        let dirs = Self {
+            max_partitions: partitions.min(MAX_PARTITIONS),
+            online,
+            offline,
+        };
         dirs.agree(config)?;
         Ok(dirs)
     }

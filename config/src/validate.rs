@@ -272,13 +272,19 @@ fn broker_id(loading: &mut Loading) -> Option<i32> {
         |loading| loading.get::<i32>("node.id") == id,
         "You must set `node.id` to the same value as `broker.id`.",
     );
-    let raft_id = loading.get::<Vec<String>>("process.roles").is_empty();
-    if loading.get("broker.id.generation.enable") && raft_id {
+    // Ids are given away where nobody asks for roles of KRaft.
+    let has_roles = !loading.get::<Vec<String>>("process.roles").is_empty();
+    let is_set = ["node.id", "broker.id"]
+        .iter()
+        .any(|key| loading.origins.contains_key(*key));
+    if loading.get("broker.id.generation.enable") && !has_roles {
         loading.require(
             &["broker.id", "reserved.broker.max.id"],
             |loading| (-1..=loading.get("reserved.broker.max.id")).contains(&id),
             "broker.id must be greater than or equal to -1 and not greater than reserved.broker.max.id",
         );
+    } else if has_roles && !is_set {
+        loading.error("process.roles", "needs `node.id`, 0 or above, which is not set");
     } else {
         loading.require(
             &["broker.id"],

@@ -478,6 +478,12 @@ fn what_this_version_cannot_do_safely_is_refused() {
         "process.roles",
         "a controller without a broker",
     );
+    assert_refused(&[("process.roles", "broker")], "process.roles", "needs `node.id`");
+    assert_refused(
+        &[("process.roles", "broker"), ("node.id", "-1")],
+        "broker.id",
+        "greater than or equal to 0",
+    );
 }
 
 #[test]

@@ -72,7 +72,10 @@ pub enum Rejection {
         requested: i32,
     },
     /// `POLICY_VIOLATION` (as Kafka answers excessively large requests in KRaft mode)
-    #[error("{requested} more partitions would exceed the limit of {limit} partitions in all; there are {current}.")]
+    #[error(
+        "{requested} more partitions would exceed the limit of {limit} partitions in all, which follows from how many files the \
+         broker may open; there are {current}."
+    )]
     TooManyPartitions {
         /// Partitions to be added.
         requested: usize,

@@ -137,8 +137,7 @@ pub trait TopicPolicy: Send + Sync + 'static {
             .get("unclean.leader.election.enable")
             .is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
-    /// How many partitions there may be in all.
-    fn max_partitions(&self) -> usize {
-        200_000
-    }
+    /// How many partitions there may be in all. Each keeps files open where it is, and a broker that runs out of them loses a log
+    /// directory.
+    fn max_partitions(&self) -> usize;
 }

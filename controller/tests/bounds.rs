@@ -31,6 +31,10 @@ impl TopicPolicy for Policy {
     fn delete_topic_enable(&self) -> bool {
         true
     }
+
+    fn max_partitions(&self) -> usize {
+        200_000
+    }
 }
 
 struct Deaf;

@@ -35,6 +35,17 @@ impl Connection {
     /// Creates a topic and waits until this broker leads all its partitions.
     #[track_caller]
     pub fn create_topic(&mut self, name: &str, partitions: i32, configs: &[(&str, &str)]) {
+        let (error, message) = self.try_create_topic(name, partitions, configs);
+        assert_eq!(error, 0, "create {name}: {message:?}");
+        await_some("the broker leads the topic", Duration::from_secs(30), || {
+            (0..partitions)
+                .all(|partition| self.list_offset(name, partition, -1).0 == 0)
+                .then_some(())
+        });
+    }
+
+    /// Error code and message that CreateTopics gives.
+    pub fn try_create_topic(&mut self, name: &str, partitions: i32, configs: &[(&str, &str)]) -> (i16, Option<String>) {
         let mut body = Body::new()
             .i32(1)
             .string(name)
@@ -50,12 +61,7 @@ impl Connection {
             .expect("CreateTopics");
         answer.take(8);
         answer.string();
-        assert_eq!(answer.i16(), 0, "create {name}: {:?}", answer.string());
-        await_some("the broker leads the topic", Duration::from_secs(30), || {
-            (0..partitions)
-                .all(|partition| self.list_offset(name, partition, -1).0 == 0)
-                .then_some(())
-        });
+        (answer.i16(), answer.string())
     }
 
     /// Error code and offset that ListOffsets gives for a timestamp (-1 latest, -2 earliest).

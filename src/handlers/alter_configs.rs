@@ -6,9 +6,9 @@ use protocol::messages::alter_configs::{
     AlterConfigsRequest, AlterConfigsResourceResponse, AlterConfigsResponse, AlterableConfig,
 };
 
-use crate::api_error::{ApiError, code_and_message};
+use crate::api_error::ApiError;
 use crate::broker::Broker;
-use crate::config_changes::{ResourceChange, ToBeDone, change_topic, check};
+use crate::config_changes::{ResourceChange, ToBeDone, change_topic, check, in_turn};
 use crate::config_resources::ConfigOp;
 use crate::dispatch::{RequestContext, Served, served};
 
@@ -24,23 +24,20 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: AlterCo
         ops: resource.configs.iter().map(op).collect(),
     });
     let changes: Vec<ResourceChange> = changes.collect();
-    let mut responses = Vec::with_capacity(changes.len());
-    let checked = check(&changes, broker.id);
-    for ((resource, change), checked) in request.resources.iter().zip(&changes).zip(checked) {
-        let outcome = match checked {
-            Ok(to_be_done) => alter(broker, context, to_be_done, change, request.validate_only).await,
-            Err(refused) => Err(refused),
-        };
-        let (error_code, error_message) = code_and_message(&outcome);
-        responses.push(AlterConfigsResourceResponse {
-            error_code,
-            error_message,
-            resource_type: resource.resource_type,
-            resource_name: resource.resource_name.clone(),
-        });
-    }
+    let validate_only = request.validate_only;
+    let checked = changes.iter().zip(check(&changes, broker.id));
+    let changed =
+        checked.map(|(change, checked)| async move { alter(broker, context, checked?, change, validate_only).await });
+    let outcomes = in_turn(changed).await;
+    let resources = request.resources.iter().zip(outcomes);
+    let responses = resources.map(|(resource, (error_code, error_message))| AlterConfigsResourceResponse {
+        error_code,
+        error_message,
+        resource_type: resource.resource_type,
+        resource_name: resource.resource_name.clone(),
+    });
     AlterConfigsResponse {
-        responses,
+        responses: responses.collect(),
         ..Default::default()
     }
 }

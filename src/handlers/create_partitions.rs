@@ -14,6 +14,7 @@ use crate::ask_controller::ask_controller;
 use crate::broker::Broker;
 use crate::dispatch::{RequestContext, Served, served};
 use crate::logging::listed;
+use crate::topics::CONSUMER_OFFSETS;
 
 /// What this file serves.
 pub const SERVED: Served = served!(CreatePartitions, 0..=3, handle);
@@ -54,6 +55,15 @@ fn note<'a>(
     let raised = listed(raised, |(topic, _)| format!("{} to {}", topic.name, topic.count));
     if !raised.is_empty() && !validate_only {
         log::info!(client:% = context.client_ip(); "client {client:?} raised the partitions of topics: {raised}");
+        if outcomes
+            .clone()
+            .any(|(topic, outcome)| &*topic.name == CONSUMER_OFFSETS && outcome.is_ok())
+        {
+            log::warn!(
+                "{CONSUMER_OFFSETS} has more partitions now: from the next start on most groups are looked for in another \
+                 one than their offsets are in, and begin without them"
+            );
+        }
     }
     let refused = outcomes.filter_map(|(topic, outcome)| Some((topic, outcome.as_ref().err()?)));
     let refused = listed(refused, |(topic, error)| {

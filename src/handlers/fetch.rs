@@ -233,7 +233,11 @@ impl Fetch {
             Ok(None) => None,
             Err(error) => {
                 round.is_complete = true;
-                log::debug!("fetch of client {:?} failed: {error}", self.context.client_id());
+                log::debug!(
+                    client:% = self.context.client_ip();
+                    "fetch of client {:?} failed: {error}",
+                    self.context.client_id()
+                );
                 self.broker.note_read_failure(partition, &error);
                 Some((
                     self.with_leader(not_read(wanted.partition, error.to_code()), partition),

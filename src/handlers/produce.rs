@@ -199,6 +199,7 @@ impl Produce {
 
     fn refused_batch(&self, partition: &Partition, index: i32, error: &ValidateError) -> PartitionProduceResponse {
         log::debug!(
+            client:% = self.context.client_ip();
             "{}: refused a batch of client {:?}: {error}",
             partition.topic_partition,
             self.context.client_id()
@@ -262,6 +263,7 @@ impl Produce {
             },
             Err(failure) => {
                 log::debug!(
+                    client:% = self.context.client_ip();
                     "{}: refused an append of client {:?}: {failure}",
                     partition.topic_partition,
                     self.context.client_id()
@@ -346,6 +348,7 @@ impl Produce {
             return Answer::Nothing;
         };
         log::info!(
+            client:% = self.context.client_ip();
             "closing the connection of {} (client {:?}): a Produce request with acks=0 failed on {topic}-{} with {}",
             self.context.connection.peer.ip(),
             self.context.client_id(),

@@ -1,8 +1,8 @@
 //! Several log directories, one of which fails while the broker runs.
 
 use integration_tests::batch::{Batch, now_ms};
-use integration_tests::child::await_some;
-use integration_tests::cluster::{Broker, Target};
+use integration_tests::child::{Child, await_some, bound_command};
+use integration_tests::cluster::{Broker, Target, await_ready_file, sordini_binary};
 use integration_tests::temp_dir::TempDir;
 use integration_tests::wire::{Answer, Body, Connection};
 use std::collections::BTreeMap;
@@ -11,8 +11,11 @@ use std::path::Path;
 use std::time::Duration;
 
 const METADATA: i16 = 3;
+const FIND_COORDINATOR: i16 = 10;
 const NONE: i16 = 0;
 const LEADER_NOT_AVAILABLE: i16 = 5;
+const COORDINATOR_NOT_AVAILABLE: i16 = 15;
+const POLICY_VIOLATION: i16 = 44;
 const KAFKA_STORAGE_ERROR: i16 = 56;
 
 /// Error, leader and offline replicas of each partition.
@@ -44,6 +47,12 @@ fn metadata(connection: &mut Connection, topic: &str) -> Seen {
         .collect()
 }
 
+/// What is said of who coordinates a group.
+fn coordinator_error(connection: &mut Connection, group: &str) -> i16 {
+    let answer = connection.ask(FIND_COORDINATOR, 0, &Body::new().string(group));
+    answer.expect("FindCoordinator").i16()
+}
+
 fn partitions_in(directory: &Path, topic: &str) -> Vec<i32> {
     let entries = fs::read_dir(directory).expect("a directory");
     let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
@@ -57,9 +66,18 @@ fn a_directory_that_fails_takes_its_partitions_offline_for_everybody() {
     let home = TempDir::new("log-dirs");
     let [good, bad] = ["good", "bad"].map(|name| home.path().join(name));
     let dirs = format!("{},{}", good.display(), bad.display());
-    let broker = Broker::start_target(Target::Sordini, &[("log.dirs", &dirs)]);
+    let broker = Broker::start_target(
+        Target::Sordini,
+        &[("log.dirs", &dirs), ("offsets.topic.num.partitions", "2")],
+    );
     let mut connection = Connection::open(broker.address()).expect("connect");
     connection.create_topic("t", 4, &[("segment.bytes", "200")]);
+    // With two partitions of the groups, group "a" (97) is in partition 1 and group "b" (98) in partition 0.
+    await_some("the topic of the groups", Duration::from_secs(20), || {
+        (coordinator_error(&mut connection, "a") == NONE).then_some(())
+    });
+    let lost = partitions_in(&bad, "__consumer_offsets");
+    assert_eq!(lost.len(), 1, "{lost:?}");
     let (here, gone) = (partitions_in(&good, "t"), partitions_in(&bad, "t"));
     assert_eq!((here.len(), gone.len()), (2, 2), "{here:?} {gone:?}");
 
@@ -82,6 +100,14 @@ fn a_directory_that_fails_takes_its_partitions_offline_for_everybody() {
     let seen = await_some("the controller knows", Duration::from_secs(20), told);
     for partition in &here {
         assert_eq!(seen[partition], (NONE, me, Vec::new()));
+    }
+    let mut connection = Connection::open(broker.address()).expect("connect");
+    for (partition, group) in [(1, "a"), (0, "b")] {
+        let expected = match lost.contains(&partition) {
+            true => COORDINATOR_NOT_AVAILABLE,
+            false => NONE,
+        };
+        assert_eq!(coordinator_error(&mut connection, group), expected, "group {group}");
     }
 }
 
@@ -125,4 +151,35 @@ fn the_last_line_names_what_took_the_last_directory() {
         last.contains("every log directory is offline: ") && last.contains("No such file"),
         "{log}"
     );
+}
+
+/// A broker that runs out of files loses a log directory, and with it all that is in it.
+#[test]
+fn partitions_that_files_would_not_do_for_are_refused() {
+    let home = TempDir::new("few-files");
+    let ready = home.path().join("ready");
+    let mut command = bound_command(Path::new("bash"));
+    command.args(["-c", r#"ulimit -n 200; exec "$0" "$@""#]);
+    command.arg(sordini_binary()).arg("--ready-file").arg(&ready);
+    let data = home.path().join("data");
+    for (key, value) in [
+        ("listeners", "PLAINTEXT://127.0.0.1:0"),
+        ("log.dirs", &data.to_string_lossy()),
+    ] {
+        command.arg("--override").arg(format!("{key}={value}"));
+    }
+    let mut broker = Child::start(command);
+    let mut connection = Connection::open(await_ready_file(&mut broker, &ready)).expect("connect");
+    let (error, message) = connection.try_create_topic("many", 51, &[]);
+    assert_eq!(error, POLICY_VIOLATION, "{message:?}");
+    assert!(message.is_some_and(|message| message.contains("files")));
+    connection.create_topic("few", 50, &[]);
+    let batch = Batch::of(3, now_ms()).bytes();
+    for partition in 0..50 {
+        assert_eq!(
+            connection.produce("few", partition, -1, &batch).expect("Produce").error,
+            NONE
+        );
+    }
+    assert_eq!(connection.try_create_topic("more", 1, &[]).0, POLICY_VIOLATION);
 }

@@ -283,10 +283,10 @@ async fn files_of_deleted_segments_go_without_the_log() {
     disk.set_hook(move |call| {
         if call == SimCall::Remove {
             counted.fetch_add(1, Ordering::SeqCst);
-            let is_held = here
-                .upgrade()
-                .is_some_and(|partition| partition.log.try_lock().is_none());
-            held.fetch_or(is_held, Ordering::SeqCst);
+            // Not looked at again once it was: whoever holds it would be waited for each time.
+            if !held.load(Ordering::SeqCst) && here.upgrade().is_some_and(|partition| !is_free(&partition)) {
+                held.store(true, Ordering::SeqCst);
+            }
         }
     });
     partition.remove_deleted_files().expect("removed");
