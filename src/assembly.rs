@@ -26,6 +26,7 @@ use crate::logs::Logs;
 use crate::metadata_cache::MetadataCache;
 use crate::network::{BoundListener, Connections};
 use crate::offsets_topic::OffsetsTopic;
+use crate::open_files::OpenFileLimit;
 use crate::producer_ids::ProducerIds;
 use crate::random;
 use crate::ready_file::ReadyFile;
@@ -88,9 +89,9 @@ pub async fn assemble(
     ready_file: Option<&ReadyFile>,
     cancelled: &AtomicBool,
 ) -> anyhow::Result<Assembled> {
-    let limits = start::limits(&config)?;
-    let mut dirs = LogDirs::open(&config)?;
-    let max_partitions = dirs.max_partitions;
+    let open_files = OpenFileLimit::raise();
+    let limits = start::limits(&config, open_files)?;
+    let mut dirs = LogDirs::open(&config, open_files)?;
     let listeners = start::bind(&config)?;
     if let Some(file) = ready_file {
         file.remove_stale().context("removing the ready file that is there")?;
@@ -118,7 +119,7 @@ pub async fn assemble(
     };
     let policy = Arc::new(Policy {
         config: config.clone(),
-        max_partitions,
+        max_partitions: open_files.partitions(),
     });
     let registration = registration(&config, id, &listeners);
     let started = driver::start(bootstrap, registration, policy, Box::new(sink)).await?;

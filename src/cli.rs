@@ -91,7 +91,7 @@ fn configuration_args() -> [Arg; 5] {
         Arg::new("config")
             .long("config")
             .value_name("FILE")
-            .help("Read the configuration from FILE: YAML (.yaml, .yml) or Kafka's server.properties (.properties)")
+            .help("Read the configuration from FILE: YAML (.yaml, .yml) or Kafka's server.properties (any other name)")
             .value_parser(clap::value_parser!(PathBuf)),
         Arg::new("override")
             .long("override")

@@ -180,12 +180,21 @@ fn old_list(
     }
 }
 
+/// As Java's `split` parts it: empty ones count but at the end, and of nothing there is an empty one.
 fn elements(list: &str) -> Vec<&str> {
-    list.split(',').filter(|element| !element.is_empty()).collect()
+    if list.is_empty() {
+        return vec![list];
+    }
+    let parted = list.trim_end_matches(',');
+    if parted.is_empty() {
+        Vec::new()
+    } else {
+        parted.split(',').collect()
+    }
 }
 
 fn append(list: &str, added: &str) -> String {
-    let mut all = elements(list);
+    let mut all = if list.is_empty() { Vec::new() } else { elements(list) };
     let new: Vec<&str> = elements(added)
         .into_iter()
         .filter(|element| !all.contains(element))
@@ -311,6 +320,13 @@ mod tests {
         assert_eq!(
             policy(&both, SUBTRACT, "other"),
             Ok(pair("cleanup.policy", "compact,delete"))
+        );
+        // What the list then holds is refused where it is checked.
+        assert_eq!(policy(&[], APPEND, ""), Ok(pair("cleanup.policy", "delete,")));
+        assert_eq!(policy(&[], APPEND, ",,"), Ok(pair("cleanup.policy", "delete")));
+        assert_eq!(
+            policy(&[], APPEND, ",compact,"),
+            Ok(pair("cleanup.policy", "delete,,compact"))
         );
         let replicas = [("leader.replication.throttled.replicas", "")];
         assert_eq!(

@@ -26,6 +26,7 @@ pub mod logs;
 pub mod metadata_cache;
 pub mod network;
 pub mod offsets_topic;
+pub mod open_files;
 pub mod partition;
 pub mod producer_ids;
 pub mod random;

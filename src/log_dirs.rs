@@ -4,23 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::BrokerConfig;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use storage::checkpoint::MetaProperties;
 use storage::{LogDir, LogDirError, LogDirFailure, OpenFiles, RealDisk};
 
-/// Files that all logs together keep open, as a share of what the process may open; connections need the rest.
-const OPEN_FILES_SHARE: u64 = 2;
-
-/// Each partition keeps the file of its newest segment open beside those: together a quarter, so that connections and older
-/// segments have as much.
-const PARTITIONS_SHARE: u64 = 4;
-/// However many files may be open.
-const MAX_PARTITIONS: usize = 200_000;
+use crate::open_files::OpenFileLimit;
 
 /// The directories that can be used.
 pub struct LogDirs {
-    /// How many partitions they may hold together, by the files that the process may open.
-    pub max_partitions: usize,
     /// Locked.
     pub online: Vec<LogDir>,
     /// Those that cannot be used.
@@ -112,9 +102,8 @@ impl LogDirs {
     ///
     /// # Errors
     /// [`LogDirsError`]
-    pub fn open(config: &BrokerConfig) -> Result<Self, LogDirsError> {
-        let limit = raise_open_file_limit();
-        let open_files = OpenFiles::new(usize::try_from(limit / OPEN_FILES_SHARE).unwrap_or(512).max(64));
+    pub fn open(config: &BrokerConfig, open_files: OpenFileLimit) -> Result<Self, LogDirsError> {
+        let open_files = OpenFiles::new(open_files.indexes());
         let (mut online, mut offline) = (Vec::new(), Vec::new());
         for (index, path) in config.log_dirs.iter().enumerate() {
             match LogDir::open(path, Arc::new(RealDisk), open_files.clone()) {
@@ -137,12 +126,7 @@ impl LogDirs {
                 Err(e) => return Err(e.into()),
             }
         }
-        let partitions = usize::try_from(limit / PARTITIONS_SHARE).unwrap_or(MAX_PARTITIONS);
-        let dirs = Self {
-            max_partitions: partitions.min(MAX_PARTITIONS),
-            online,
-            offline,
-        };
+        let dirs = Self { online, offline };
         dirs.agree(config)?;
         Ok(dirs)
     }
@@ -257,23 +241,5 @@ impl LogDirs {
             }
         }
         Ok(())
-    }
-}
-
-/// Lets the process open as many files as the system allows it at most, as the Java virtual machine does: connections and logs share
-/// them. Returns the limit.
-fn raise_open_file_limit() -> u64 {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => limit.maximum.unwrap_or(u64::MAX),
-        Err(e) => {
-            let current = limit.current.unwrap_or(1024);
-            log::warn!("the limit of open files stays at {current}: {e}");
-            current
-        }
     }
 }

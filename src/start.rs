@@ -18,6 +18,7 @@ use crate::broker::Broker;
 use crate::ephemeral::EphemeralDir;
 use crate::logs::LogsError;
 use crate::network::{self, BoundListener, Connections, Limits, RequestMemory};
+use crate::open_files::OpenFileLimit;
 use crate::ready_file::ReadyFile;
 use crate::signals::Signals;
 
@@ -185,10 +186,10 @@ pub(crate) fn bind(config: &BrokerConfig) -> anyhow::Result<Vec<BoundListener>> 
 }
 
 /// What `max.connections` and its like say.
-pub(crate) fn limits(config: &BrokerConfig) -> anyhow::Result<Limits> {
+pub(crate) fn limits(config: &BrokerConfig, open_files: OpenFileLimit) -> anyhow::Result<Limits> {
     let count = |n: i32| usize::try_from(n).unwrap_or(0);
     Ok(Limits {
-        max_connections: count(config.max_connections),
+        max_connections: count(config.max_connections).min(open_files.connections()),
         max_connections_per_ip: count(config.max_connections_per_ip),
         max_connections_per_ip_overrides: overrides_by_address(&config.max_connections_per_ip_overrides)?,
         max_idle: u64::try_from(config.connections_max_idle_ms)

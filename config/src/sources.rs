@@ -21,7 +21,8 @@ pub struct Parsed {
 /// What some editors begin a file in UTF-8 with. To Java it is a part of the first key, which is then unknown.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Reads the entries of a configuration file. Its name decides what it is: `.yaml` and `.yml`, or `.properties`.
+/// Reads the entries of a configuration file. Its name decides what it is: YAML ends in `.yaml` or `.yml`; anything else are
+/// properties, as Kafka takes them from any file.
 pub fn parse_file(name: &str, bytes: &[u8]) -> Parsed {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let extension = name
@@ -36,8 +37,7 @@ pub fn parse_file(name: &str, bytes: &[u8]) -> Parsed {
             Ok(text) => yaml::parse(name, text),
             Err(error) => unread(format!("is not UTF-8: {error}")),
         },
-        Some("properties") => properties::parse(name, &decode(bytes)),
-        _ => unread("must end in .yaml, .yml or .properties".to_owned()),
+        _ => properties::parse(name, &decode(bytes)),
     }
 }
 
@@ -91,12 +91,8 @@ mod tests {
         assert_eq!(pairs("conf/server.PROPERTIES", b"a = b: 1"), expected);
         assert_eq!(pairs("sordini.yaml", b"a: 'b: 1'"), expected);
         assert_eq!(pairs("x.yml", b"{a: 'b: 1'}"), expected);
-        for name in ["server.conf", "server", "yaml"] {
-            let errors = parse_file(name, b"a=1").errors;
-            assert_eq!(
-                errors[0].to_string(),
-                format!("{name}: must end in .yaml, .yml or .properties")
-            );
+        for name in ["server.conf", "/dev/stdin", "yaml"] {
+            assert_eq!(pairs(name, b"a = b: 1"), expected);
         }
     }
 

@@ -60,10 +60,7 @@ impl Value {
             ValueType::Short => Self::Short(text.parse().map_err(|_| not_a_number())?),
             ValueType::Int => Self::Int(text.parse().map_err(|_| not_a_number())?),
             ValueType::Long => Self::Long(text.parse().map_err(|_| not_a_number())?),
-            ValueType::Double => match text.parse::<f64>() {
-                Ok(number) if number.is_finite() => Self::Double(number),
-                Ok(_) | Err(_) => return Err(not_a_number()),
-            },
+            ValueType::Double => Self::Double(parse_java_double(text).ok_or_else(not_a_number)?),
             ValueType::String | ValueType::Class => Self::String(text.to_owned()),
             ValueType::Password => Self::Password(text.to_owned()),
             ValueType::List if text.is_empty() => Self::List(Vec::new()),
@@ -111,8 +108,35 @@ impl fmt::Debug for Value {
     }
 }
 
+/// A double as Java's `Double.parseDouble` reads it, but for hexadecimal ones: an `f` or `d` may end it, what is too large is
+/// infinite, and names have Java's spelling.
+fn parse_java_double(text: &str) -> Option<f64> {
+    let (negative, magnitude) = match text.strip_prefix('-') {
+        Some(magnitude) => (true, magnitude),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let magnitude = match magnitude {
+        "NaN" => f64::NAN,
+        "Infinity" => f64::INFINITY,
+        // Names of Rust's and second signs are none of Java's.
+        _ if !magnitude.starts_with(|first: char| first.is_ascii_digit() || first == '.') => return None,
+        _ => magnitude
+            .strip_suffix(['f', 'F', 'd', 'D'])
+            .unwrap_or(magnitude)
+            .parse()
+            .ok()?,
+    };
+    Some(if negative { -magnitude } else { magnitude })
+}
+
 /// A double as Java's `Double.toString` writes it: always with a fraction, scientific outside 10^-3 to 10^7.
 fn java_double(value: f64) -> String {
+    if value.is_infinite() {
+        return if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
+    }
+    if value.is_nan() {
+        return "NaN".to_owned();
+    }
     if value != 0.0 && !(1e-3..1e7).contains(&value.abs()) {
         let text = format!("{value:E}");
         return match text.split_once('E') {
@@ -173,6 +197,30 @@ mod tests {
         for (value, expected) in cases {
             assert_eq!(java_double(value), expected);
         }
+    }
+
+    #[test]
+    fn doubles_are_read_as_java_reads_them() {
+        let read = |text| super::parse_java_double(text);
+        for (text, expected) in [
+            ("0.5f", 0.5),
+            ("-1D", -1.0),
+            ("+.5", 0.5),
+            ("5.", 5.0),
+            ("1e3d", 1000.0),
+            ("1e999", f64::INFINITY),
+            ("-Infinity", f64::NEG_INFINITY),
+        ] {
+            assert_eq!(read(text), Some(expected), "{text}");
+        }
+        assert!(read("NaN").is_some_and(f64::is_nan));
+        for text in ["", "f", ".", "--1", "+-1", "nan", "inf", "infinity", "1ff", "1e", "1_0"] {
+            assert_eq!(read(text), None, "{text:?}");
+        }
+        assert_eq!(
+            [f64::INFINITY, f64::NEG_INFINITY, f64::NAN].map(java_double),
+            ["Infinity", "-Infinity", "NaN"]
+        );
     }
 
     fn value_types() -> impl Strategy<Value = ValueType> {

@@ -125,7 +125,11 @@ fn find(broker: &Broker, topic: &DeleteTopicState) -> Result<Arc<str>, ApiError>
 /// One line each, however many topics a client sends.
 fn note(context: &RequestContext, responses: &[DeletableTopicResult]) {
     let client = context.client_id();
-    let name = |topic: &DeletableTopicResult| format!("{} ({})", topic.name.as_deref().unwrap_or(""), topic.topic_id);
+    // The id, where it was asked for by that.
+    let name = |topic: &DeletableTopicResult| match topic.topic_id.is_zero() {
+        true => topic.name.as_deref().unwrap_or("").to_owned(),
+        false => format!("{} ({})", topic.name.as_deref().unwrap_or(""), topic.topic_id),
+    };
     let is_deleted = |topic: &&DeletableTopicResult| topic.error_code == ErrorCode::NONE;
     let deleted = listed(responses.iter().filter(is_deleted), name);
     if !deleted.is_empty() {

@@ -5,6 +5,7 @@ use std::path::Path;
 use protocol::wire::Uuid;
 
 use super::*;
+use crate::open_files::OpenFileLimit;
 
 const ID: TopicId = Uuid([3; 16]);
 
@@ -17,7 +18,7 @@ fn config(dir: &Path) -> Arc<BrokerConfig> {
 
 fn loaded(dir: &Path) -> Arc<Logs> {
     let config = config(dir);
-    let dirs = LogDirs::open(&config).expect("a usable directory");
+    let dirs = LogDirs::open(&config, OpenFileLimit::raise()).expect("a usable directory");
     Logs::load(config, dirs, &BTreeMap::new(), &AtomicBool::new(false)).expect("opens")
 }
 
@@ -119,11 +120,11 @@ fn a_log_of_another_topic_of_that_name_is_refused_and_left_alone() {
 fn logs_without_the_store_that_knows_their_topics_are_refused() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = dir.path().join("sordini.metadata");
-    let dirs = LogDirs::open(&config(dir.path())).expect("a usable directory");
+    let dirs = LogDirs::open(&config(dir.path()), OpenFileLimit::raise()).expect("a usable directory");
     dirs.require_metadata_store(&store).expect("a new broker");
     drop(dirs);
     written(dir.path());
-    let dirs = LogDirs::open(&config(dir.path())).expect("a usable directory");
+    let dirs = LogDirs::open(&config(dir.path()), OpenFileLimit::raise()).expect("a usable directory");
     let refused = dirs.require_metadata_store(&store).expect_err("refused").to_string();
     assert!(refused.contains("new-0") && refused.contains("1 more"), "{refused}");
     std::fs::remove_dir_all(dir.path().join("old-0")).expect("removed");
@@ -136,7 +137,7 @@ fn logs_without_the_store_that_knows_their_topics_are_refused() {
 #[test]
 fn a_metadata_store_that_cannot_be_looked_for_is_not_called_missing() {
     let dir = tempfile::tempdir().expect("a directory");
-    let dirs = LogDirs::open(&config(dir.path())).expect("a usable directory");
+    let dirs = LogDirs::open(&config(dir.path()), OpenFileLimit::raise()).expect("a usable directory");
     // Permissions would not stop root; a link to itself stops everybody.
     let store = dir.path().join("sordini.metadata");
     std::os::unix::fs::symlink(&store, &store).expect("linked");
@@ -155,6 +156,9 @@ fn one_directory_under_two_names_is_called_that() {
         log_dirs: vec![real, link],
         ..BrokerConfig::default()
     };
-    let refused = LogDirs::open(&config).err().expect("refused").to_string();
+    let refused = LogDirs::open(&config, OpenFileLimit::raise())
+        .err()
+        .expect("refused")
+        .to_string();
     assert!(refused.contains("log.dirs names one directory twice"), "{refused}");
 }

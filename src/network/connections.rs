@@ -23,7 +23,7 @@ pub const TAKEN_BYTES: usize = 640 * 1024;
 /// What Kafka limits about connections.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// `max.connections`.
+    /// `max.connections`, or fewer where the process may not open so many files.
     pub max_connections: usize,
     /// `max.connections.per.ip`.
     pub max_connections_per_ip: usize,
@@ -127,7 +127,7 @@ pub struct Connections {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Refused {
     /// `max.connections` is reached.
-    #[error("{limit} connections are open already (max.connections)")]
+    #[error("{limit} connections are open already (max.connections, and half of the files that may be open)")]
     TooMany {
         /// The limit.
         limit: usize,

@@ -7,14 +7,17 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+use saphyr_parser::{Event, Parser, ScalarStyle};
 
 use crate::error::{ConfigError, Origin, nearest_key};
 use crate::keys;
 use crate::load::{Entry, is_known, is_secret};
 use crate::value::HIDDEN;
 
+use self::anchors::Anchors;
 use super::Parsed;
+
+mod anchors;
 
 /// How deep mappings may nest; Kafka's longest keys have nine parts.
 const MAX_DEPTH: usize = 32;
@@ -28,11 +31,19 @@ pub(super) fn parse(name: &str, text: &str) -> Parsed {
         file: Arc::from(name),
         ..Reading::default()
     };
+    let mut anchors = Anchors::default();
     for event in Parser::new_from_str(text) {
         match event {
-            Ok((event, span)) => reading.event(event, span),
+            Ok((Event::DocumentStart(_), span)) if reading.documents == 1 => {
+                reading.error(span.start.line(), "holds more than one document".to_owned());
+                break;
+            }
+            Ok((event, span)) => {
+                anchors.note(&event);
+                reading.event_or_alias(event, &mut anchors, span.start.line());
+            }
             Err(error) => {
-                reading.error(error.marker().line(), format!("is no YAML: {}", error.info()));
+                reading.not_yaml(error.marker().line(), error.info());
                 break;
             }
         }
@@ -76,8 +87,34 @@ struct Reading {
 }
 
 impl Reading {
-    fn event(&mut self, event: Event<'_>, span: Span) {
-        let line = span.start.line();
+    fn event_or_alias<'a>(&mut self, event: Event<'a>, anchors: &mut Anchors<'a>, line: usize) {
+        let Event::Alias(anchor) = event else {
+            return self.event(event, line);
+        };
+        match anchors.resolve(anchor) {
+            Ok(events) => events.into_iter().for_each(|event| self.event(event, line)),
+            Err(reason) => self.refused_alias(reason, line),
+        }
+    }
+
+    /// Instead of the node there is an error.
+    fn refused_alias(&mut self, reason: &str, line: usize) {
+        self.error(line, format!("{}{reason}", self.in_key()));
+        match self.path.last_mut() {
+            Some(key @ Open::Mapping { .. }) => *key = Open::Value("?".to_owned()),
+            Some(Open::Refused { .. } | Open::List { .. }) => {}
+            Some(Open::Value(_)) | None => self.value_done(),
+        }
+    }
+
+    /// What the line holds that is no YAML is not what was meant, so it has no other errors.
+    fn not_yaml(&mut self, line: usize, reason: &str) {
+        let is_before = |origin: &Origin| matches!(origin, Origin::Yaml { line: Some(at), .. } if *at < line);
+        self.entries.retain(|entry| is_before(&entry.origin));
+        self.error(line, format!("is no YAML: {reason}"));
+    }
+
+    fn event(&mut self, event: Event<'_>, line: usize) {
         if let Some(Open::Refused { depth, is_key }) = self.path.last_mut() {
             match event {
                 Event::SequenceStart(..) | Event::MappingStart(..) => *depth += 1,
@@ -94,12 +131,7 @@ impl Reading {
             return;
         }
         match event {
-            Event::DocumentStart(_) => {
-                self.documents += 1;
-                if self.documents == 2 {
-                    self.error(line, "holds more than one document".to_owned());
-                }
-            }
+            Event::DocumentStart(_) => self.documents += 1,
             Event::Scalar(text, style, ..) => self.scalar(text, style, line),
             Event::MappingStart(..) => self.open_mapping(line),
             Event::SequenceStart(..) => self.open_list(line),
@@ -118,14 +150,8 @@ impl Reading {
                 }
                 self.value_done();
             }
-            Event::Alias(_) => {
-                self.error(line, format!("{}an alias (*) is not supported", self.in_key()));
-                match self.path.last_mut() {
-                    Some(key @ Open::Mapping { .. }) => *key = Open::Value("?".to_owned()),
-                    _ => self.value_done(),
-                }
-            }
-            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
+            // Aliases come as what they stand for.
+            Event::Alias(_) | Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
         }
     }
 
@@ -382,8 +408,11 @@ mod tests {
             ),
             ("a:\n- [b]\n", "sordini.yaml:2: a: a list in a list"),
             ("? {a: 1}\n: 2\nb: 3\n", "sordini.yaml:1: a mapping as a key"),
-            ("a: &x 1\nb: *x\n", "sordini.yaml:2: b: an alias (*) is not supported"),
-            ("a: 1\n---\nb: 2\n", "sordini.yaml:2: holds more than one document"),
+            (
+                "a: &x [*x]\nb: 1\n",
+                "sordini.yaml:1: a: an alias (*) of a node that is not over yet, or too deep",
+            ),
+            ("a: 1\n---\na: 2\n", "sordini.yaml:2: holds more than one document"),
             (
                 "log.dirs: /a\nlog:\n  dirs: /b\n",
                 "sordini.yaml:3: log.dirs=/b: is given twice, first in line 1",
@@ -393,6 +422,40 @@ mod tests {
             assert_eq!(errors(text), [expected], "{text}");
         }
         assert!(errors("a: [1\n")[0].contains("is no YAML"));
+        let parsed = parse("sordini.yaml", "a: 1\nb: c: d\n");
+        assert_eq!((parsed.entries.len(), parsed.errors.len()), (1, 1), "{parsed:?}");
+    }
+
+    #[test]
+    fn aliases_are_what_they_stand_for() {
+        let text = "a: &a 1\nb: &b {c: *a, d: [*a, 2]}\ne: *b\n*a : 3\n";
+        let expected = [
+            entry(1, "a", "1"),
+            entry(2, "b.c", "1"),
+            entry(2, "b.d", "1,2"),
+            entry(3, "e.c", "1"),
+            entry(3, "e.d", "1,2"),
+            entry(4, "1", "3"),
+        ];
+        assert_eq!(entries(text), expected);
+        // Anchors may be set anew.
+        let text = "a: &a 1\nb: *a\nc: &a 2\nd: *a\n";
+        let values: Vec<_> = entries(text).into_iter().filter_map(|(_, _, value)| value).collect();
+        assert_eq!(values, ["1", "1", "2", "2"]);
+    }
+
+    #[test]
+    fn aliases_stand_for_a_bounded_amount() {
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for n in 1..10 {
+            let last = format!("*a{},", n - 1).repeat(10);
+            text.push_str(&format!("a{n}: &a{n} [{last}]\n"));
+        }
+        let errors = errors(&text);
+        assert!(
+            errors.iter().any(|error| error.contains("stands for too much")),
+            "{errors:?}"
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ use integration_tests::temp_dir::TempDir;
 use integration_tests::wire::{Answer, Body, Connection};
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -153,10 +154,8 @@ fn the_last_line_names_what_took_the_last_directory() {
     );
 }
 
-/// A broker that runs out of files loses a log directory, and with it all that is in it.
-#[test]
-fn partitions_that_files_would_not_do_for_are_refused() {
-    let home = TempDir::new("few-files");
+/// A broker that may open 200 files: 100 connections, 50 partitions.
+fn with_few_files(home: &TempDir) -> (Child, SocketAddr) {
     let ready = home.path().join("ready");
     let mut command = bound_command(Path::new("bash"));
     command.args(["-c", r#"ulimit -n 200; exec "$0" "$@""#]);
@@ -169,17 +168,46 @@ fn partitions_that_files_would_not_do_for_are_refused() {
         command.arg("--override").arg(format!("{key}={value}"));
     }
     let mut broker = Child::start(command);
-    let mut connection = Connection::open(await_ready_file(&mut broker, &ready)).expect("connect");
+    let address = await_ready_file(&mut broker, &ready);
+    assert!(broker.stderr().contains("only 200 files"), "{}", broker.stderr());
+    (broker, address)
+}
+
+/// A broker that runs out of files loses a log directory, and with it all that is in it.
+#[test]
+fn partitions_that_files_would_not_do_for_are_refused() {
+    let home = TempDir::new("few-files");
+    let (_broker, address) = with_few_files(&home);
+    let mut connection = Connection::open(address).expect("connect");
     let (error, message) = connection.try_create_topic("many", 51, &[]);
     assert_eq!(error, POLICY_VIOLATION, "{message:?}");
     assert!(message.is_some_and(|message| message.contains("files")));
     connection.create_topic("few", 50, &[]);
     let batch = Batch::of(3, now_ms()).bytes();
     for partition in 0..50 {
-        assert_eq!(
-            connection.produce("few", partition, -1, &batch).expect("Produce").error,
-            NONE
-        );
+        let produced = connection.produce("few", partition, -1, &batch).expect("Produce");
+        assert_eq!(produced.error, NONE);
     }
     assert_eq!(connection.try_create_topic("more", 1, &[]).0, POLICY_VIOLATION);
+}
+
+#[test]
+fn connections_leave_the_logs_their_files() {
+    let home = TempDir::new("many-connections");
+    let (broker, address) = with_few_files(&home);
+    let mut connection = Connection::open(address).expect("connect");
+    connection.create_topic("t", 1, &[("segment.bytes", "200")]);
+    let idle: Vec<Connection> = (0..200).filter_map(|_| Connection::open(address).ok()).collect();
+    await_some("those that are too many are refused", Duration::from_secs(20), || {
+        broker
+            .stderr()
+            .contains("100 connections are open already")
+            .then_some(())
+    });
+    let batch = Batch::of(3, now_ms()).bytes();
+    for _ in 0..20 {
+        let produced = connection.produce("t", 0, -1, &batch).expect("Produce");
+        assert_eq!(produced.error, NONE, "{}", broker.stderr());
+    }
+    drop(idle);
 }
