@@ -50,11 +50,12 @@ impl Seen {
         is_idle && now.anonymous_bytes >= self.rest_bytes + SLACK_BYTES
     }
 
-    /// Takes note of what a trim has come to. What is left is in use.
+    /// Takes note of what a trim has come to. Where it gave something back, what is left is in use; otherwise it came within a burst,
+    /// whose end is to be seen.
     fn note_trimmed(&mut self, before_bytes: u64, after_bytes: u64) {
-        self.rest_bytes = after_bytes;
-        if before_bytes.saturating_sub(after_bytes) < SLACK_BYTES {
-            self.pause_looks = PAUSE_LOOKS;
+        match before_bytes.saturating_sub(after_bytes) < SLACK_BYTES {
+            true => self.pause_looks = PAUSE_LOOKS,
+            false => self.rest_bytes = after_bytes,
         }
     }
 }
@@ -147,6 +148,22 @@ mod tests {
         };
         let trims = (0..100).filter(|look| swing(&mut seen, if look % 2 == 0 { 100 } else { 50 }));
         assert!(trims.count() <= 100 / PAUSE_LOOKS as usize);
+    }
+
+    #[test]
+    fn what_a_trim_within_a_burst_could_not_give_back_goes_later() {
+        let mut seen = Seen::default();
+        let look = |seen: &mut Seen, mib| {
+            let anonymous_bytes = mib * MIB;
+            seen.look(Usage {
+                cpu: Duration::ZERO,
+                anonymous_bytes,
+            })
+        };
+        assert!(!look(&mut seen, 2));
+        assert!(look(&mut seen, 97));
+        seen.note_trimmed(97 * MIB, 97 * MIB);
+        assert!((0..=PAUSE_LOOKS).any(|_| look(&mut seen, 38)));
     }
 
     #[test]

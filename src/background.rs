@@ -9,7 +9,7 @@ use parking_lot::RwLock;
 use tokio::task::JoinHandle;
 
 use crate::allocator::{self, Trimmer};
-use crate::logs::Logs;
+use crate::logs::{Here, Logs};
 use crate::partition::Partition;
 use crate::replicas::Replicas;
 
@@ -99,9 +99,14 @@ fn of_partitions(
             }),
         )
     };
-    let checkpoint = |name, interval, work: fn(&Logs, &[Arc<Partition>])| {
+    let checkpoint = |name, interval, work: fn(&Logs, Here<'_>)| {
         let (replicas, logs) = (replicas.clone(), logs.clone());
-        every(name, interval, interval, Box::new(move || work(&logs, &replicas.all())))
+        every(
+            name,
+            interval,
+            interval,
+            Box::new(move || work(&logs, &|| replicas.all())),
+        )
     };
     vec![
         every_partition("retention", initial, ms(config.log_retention_check_interval_ms), retain),

@@ -19,6 +19,9 @@ use crate::log_dirs::LogDirs;
 use crate::partition::{DirectoryWriter, Partition};
 use crate::random;
 
+/// The partitions that are here, as of the call.
+pub type Here<'a> = &'a dyn Fn() -> Vec<Arc<Partition>>;
+
 /// Why a log could not be opened, created or deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum LogsError {
@@ -424,7 +427,7 @@ impl Logs {
     }
 
     /// Writes the recovery points of all logs.
-    pub fn checkpoint_recovery_points(&self, partitions: &[Arc<Partition>]) {
+    pub fn checkpoint_recovery_points(&self, partitions: Here<'_>) {
         self.checkpoint(
             OffsetCheckpoint::RecoveryPoint,
             partitions,
@@ -435,7 +438,7 @@ impl Logs {
     }
 
     /// Writes the log start offsets of those logs whose first segment does not say them.
-    pub fn checkpoint_log_start_offsets(&self, partitions: &[Arc<Partition>]) {
+    pub fn checkpoint_log_start_offsets(&self, partitions: Here<'_>) {
         let unless_first = |offset: i64| Some(offset).filter(|offset| *offset > 0);
         self.checkpoint(
             OffsetCheckpoint::LogStartOffset,
@@ -447,7 +450,7 @@ impl Logs {
     }
 
     /// Writes the high watermarks of all partitions.
-    pub fn checkpoint_high_watermarks(&self, partitions: &[Arc<Partition>]) {
+    pub fn checkpoint_high_watermarks(&self, partitions: Here<'_>) {
         self.checkpoint(
             OffsetCheckpoint::Replication,
             partitions,
@@ -461,14 +464,14 @@ impl Logs {
     fn checkpoint(
         &self,
         checkpoint: OffsetCheckpoint,
-        partitions: &[Arc<Partition>],
+        partitions: Here<'_>,
         offset: impl Fn(&Partition) -> Option<i64>,
         offset_of_found: impl Fn(&Found) -> Option<i64>,
         offset_of_refused: impl Fn(&Refused) -> Option<i64>,
     ) {
         for directory in self.directories.iter().filter(|d| d.dir.health().failure().is_none()) {
             let _one_at_a_time = directory.checkpoints.lock();
-            let mut here: Vec<(TopicPartition, i64)> = partitions
+            let mut here: Vec<(TopicPartition, i64)> = partitions()
                 .iter()
                 .filter(|p| p.log_dir() == directory.dir.path())
                 .filter_map(|p| Some((p.topic_partition.clone(), offset(p)?)))
@@ -505,9 +508,10 @@ impl Logs {
                 first_failure.get_or_insert(failure);
             }
         }
-        self.checkpoint_recovery_points(partitions);
-        self.checkpoint_log_start_offsets(partitions);
-        self.checkpoint_high_watermarks(partitions);
+        let here = || partitions.to_vec();
+        self.checkpoint_recovery_points(&here);
+        self.checkpoint_log_start_offsets(&here);
+        self.checkpoint_high_watermarks(&here);
         for directory in &self.directories {
             if directory.dir.health().failure().is_none()
                 && self.may_mark_clean(directory)

@@ -240,7 +240,7 @@ impl Replicas {
             .iter()
             .any(|effect| matches!(effect, Effect::StopReplica { delete: true, .. }))
         {
-            let remaining = self.all();
+            let remaining = || self.all();
             self.logs.checkpoint_log_start_offsets(&remaining);
             self.logs.checkpoint_recovery_points(&remaining);
         }

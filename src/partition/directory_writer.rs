@@ -1,28 +1,25 @@
-//! The thread that appends for a log directory while that is slow, so that no thread that serves connections waits for its disk.
+//! What a log directory has threads of its own for: appends while it is slow, so that no thread that serves connections waits for its
+//! disk, and flushes after segments were rolled, one at a time, so that they take no more of the disk and of the threads that wait
+//! for it.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread;
 
-use parking_lot::Mutex;
+use tokio::runtime::Handle;
 
 use super::Partition;
 use super::drain::Round;
 use super::pace::Pace;
+use super::turns::Turns;
 use crate::clock;
 
-/// One per log directory, shared by its partitions. There is a thread only while appends are waiting for it.
+/// One per log directory, shared by its partitions. There are threads only while something waits for them.
 #[derive(Default)]
 pub struct DirectoryWriter {
     pace: Pace,
-    waiting: Mutex<Waiting>,
-}
-
-#[derive(Default)]
-struct Waiting {
-    /// Each at most once ([`Partition::waits_for_writer`]).
-    partitions: VecDeque<Arc<Partition>>,
-    is_running: bool,
+    appends: Turns,
+    flushes: Turns,
 }
 
 impl DirectoryWriter {
@@ -42,53 +39,55 @@ impl DirectoryWriter {
 
     /// What has queued in the partition is appended by the directory's thread.
     pub(super) fn append_for(self: &Arc<Self>, partition: Arc<Partition>) {
-        if partition.waits_for_writer.swap(true, Ordering::SeqCst) {
+        if !self.appends.wait(partition, |partition| &partition.waits_for_writer) {
             return;
         }
-        let mut waiting = self.waiting.lock();
-        waiting.partitions.push_back(partition);
-        if std::mem::replace(&mut waiting.is_running, true) {
-            return;
+        // Not one of those that wait for disks: appends shall not wait until these are done.
+        let (writer, runtime) = (self.clone(), Handle::current());
+        let started = thread::Builder::new().name("sordini-writer".to_owned()).spawn(move || {
+            let _inside = runtime.enter();
+            writer.append();
+        });
+        if let Err(e) = started {
+            log::warn!("no thread for a slow log directory: {e}");
+            let writer = self.clone();
+            tokio::task::spawn_blocking(move || writer.append());
         }
-        drop(waiting);
-        let writer = self.clone();
-        tokio::task::spawn_blocking(move || writer.run());
     }
 
     /// Appends a bounded part for one partition after the other until none waits.
-    fn run(self: &Arc<Self>) {
-        let _running = Running(self);
-        while let Some(partition) = self.next() {
-            // Before it looks at the queue: who queues from here on sees to it that the partition comes here again.
-            partition.waits_for_writer.store(false, Ordering::SeqCst);
+    fn append(self: &Arc<Self>) {
+        let turn = |partition: Arc<Partition>| {
             // Whoever holds the lock brings the partition back.
             if partition.drain_round() == Round::Left {
                 self.append_for(partition);
             }
+        };
+        self.appends.run(|partition| &partition.waits_for_writer, turn);
+    }
+
+    /// What the partition holds below this offset is made durable in the background.
+    pub(super) fn flush_for(self: &Arc<Self>, partition: Arc<Partition>, offset: i64) {
+        partition.flush_below.fetch_max(offset, Ordering::SeqCst);
+        if self.flushes.wait(partition, |partition| &partition.waits_for_flush) {
+            let writer = self.clone();
+            tokio::task::spawn_blocking(move || writer.flush());
         }
     }
 
-    fn next(&self) -> Option<Arc<Partition>> {
-        let mut waiting = self.waiting.lock();
-        let next = waiting.partitions.pop_front();
-        waiting.is_running = next.is_some();
-        next
+    fn flush(&self) {
+        let turn = |partition: Arc<Partition>| {
+            if let Err(failure) = partition.flush_to(partition.flush_below.load(Ordering::SeqCst)) {
+                // The directory's health has it; the next append is refused and takes the directory offline.
+                log::error!("{}: {failure}", partition.topic_partition);
+            }
+        };
+        self.flushes.run(|partition| &partition.waits_for_flush, turn);
     }
 
     /// Two slow appends, as far as the pace knows.
     #[cfg(test)]
     pub(super) fn slow_down(&self) {
         (0..2).for_each(|_| self.pace.end(1, 1_000_000));
-    }
-}
-
-/// A thread that ends by a panic leaves the place to another one.
-struct Running<'a>(&'a DirectoryWriter);
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.waiting.lock().is_running = false;
-        }
     }
 }

@@ -149,7 +149,11 @@ impl Partition {
             self.unannounced.lock().push(log.log_end_offset(), bytes, rolled);
         }
         if rolled {
-            self.flush_rolled(log.active_segment_base_offset());
+            let rolled = self.this.upgrade();
+            rolled.inspect(|partition| {
+                self.writer
+                    .flush_for(partition.clone(), log.active_segment_base_offset())
+            });
         }
         self.advance_high_watermark(log);
         Together {

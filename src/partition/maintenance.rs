@@ -35,17 +35,6 @@ impl Partition {
         if is_due { self.flush_to(i64::MAX) } else { Ok(()) }
     }
 
-    /// A segment was rolled: what lies before the new one is made durable in the background.
-    pub(super) fn flush_rolled(&self, active_segment_base_offset: i64) {
-        let Some(partition) = self.this.upgrade() else { return };
-        tokio::task::spawn_blocking(move || {
-            if let Err(failure) = partition.flush_to(active_segment_base_offset) {
-                // The directory's health has it; the next append is refused and takes the directory offline.
-                log::error!("{}: {failure}", partition.topic_partition);
-            }
-        });
-    }
-
     /// Removes the files of segments that were deleted `file.delete.delay.ms` ago.
     ///
     /// # Errors

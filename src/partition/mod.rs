@@ -9,11 +9,12 @@ mod pace;
 mod read;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod waiters;
 
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ use crate::log_config::PartitionConfig;
 use append::AppendQueue;
 use drain::Unannounced;
 use group_commit::GroupCommit;
+use turns::Waits;
 
 /// A leader epoch that a client does not know.
 pub const NO_EPOCH: i32 = -1;
@@ -57,7 +59,10 @@ pub struct Partition {
     group_commit: GroupCommit,
     /// Of its log directory.
     writer: Arc<DirectoryWriter>,
-    waits_for_writer: AtomicBool,
+    waits_for_writer: Waits,
+    waits_for_flush: Waits,
+    /// Where the newest segment begins that was rolled: what lies before is to be made durable.
+    flush_below: AtomicI64,
     high_watermark: AtomicI64,
     /// Copied from the log after each change, so that reads of it need no lock.
     log_start_offset: AtomicI64,
@@ -129,7 +134,9 @@ impl Partition {
             queue: AppendQueue::default(),
             group_commit: GroupCommit::default(),
             writer,
-            waits_for_writer: AtomicBool::new(false),
+            waits_for_writer: Waits::default(),
+            waits_for_flush: Waits::default(),
+            flush_below: AtomicI64::new(0),
             unannounced: Mutex::default(),
             config: RwLock::new(config),
             waiters: Arc::default(),

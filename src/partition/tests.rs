@@ -7,11 +7,11 @@ use config::BrokerConfig;
 use controller::{ConfigMap, PartitionState};
 use protocol::records::BatchBuilder;
 use protocol::wire::{Chunk, Uuid};
-use storage::{Disk, LogDir, OnlyBatch, OpenFiles, ReadMode, RealDisk, TopicPartition};
+use storage::{AppendInfo, Disk, LogDir, OnlyBatch, OpenFiles, ReadMode, RealDisk, TopicPartition};
 
 use super::{
-    Appended, DirectoryWriter, FetchWaiter, NO_EPOCH, Partition, PartitionRead, ReadLimits, Readable, Seen, Wake,
-    nobody_leads,
+    AppendFailure, Appended, DirectoryWriter, FetchWaiter, NO_EPOCH, Partition, PartitionRead, ReadLimits, Readable,
+    Seen, Wake, nobody_leads,
 };
 use crate::log_config::PartitionConfig;
 
@@ -59,12 +59,11 @@ fn only(records: &Bytes) -> OnlyBatch {
     OnlyBatch::find(records, 11).expect("one batch")
 }
 
-#[test]
-fn records_stay_in_their_file_where_no_copy_is_wanted() {
+#[tokio::test]
+async fn records_stay_in_their_file_where_no_copy_is_wanted() {
     let dir = tempfile::tempdir().expect("a directory");
     let partition = led_partition(dir.path());
-    let validated = partition.validate(batch()).expect("valid");
-    assert!(matches!(partition.append_as_leader(validated), Appended::Done(Ok(_))));
+    append(&partition).await;
     let read = |sendfile_min_bytes| {
         let limits = ReadLimits {
             fetch_offset: 0,
@@ -115,11 +114,21 @@ fn a_changed_configuration_reaches_the_log() {
     assert!(!log.config().cleanup_policy.delete);
 }
 
-fn append(partition: &Partition) -> usize {
+/// The outcome of an append. It is there at once, unless this thread was held up so often that the disk is taken for slow.
+async fn outcome(appended: Appended) -> Result<AppendInfo, AppendFailure> {
+    match appended {
+        Appended::Done(outcome) => outcome,
+        Appended::Queued(pending) => pending.outcome().await.expect("was made"),
+    }
+}
+
+async fn append(partition: &Partition) -> usize {
     let batch = batch();
     let bytes = batch.size_in_bytes();
     let validated = partition.validate(batch).expect("valid");
-    assert!(matches!(partition.append_as_leader(validated), Appended::Done(Ok(_))));
+    outcome(partition.append_as_leader(validated))
+        .await
+        .expect("was accepted");
     bytes
 }
 
@@ -141,7 +150,7 @@ fn read_at(partition: &Partition, fetch_offset: i64, max_bytes: usize) -> Partit
 async fn a_read_tells_what_could_be_read_and_whether_a_later_segment_follows() {
     let dir = tempfile::tempdir().expect("a directory");
     let partition = led_partition(dir.path());
-    let two = append(&partition) + append(&partition);
+    let two = append(&partition).await + append(&partition).await;
     for max_bytes in [0, 10, 1024] {
         let read = read_at(&partition, 0, max_bytes);
         assert_eq!(
@@ -151,7 +160,7 @@ async fn a_read_tells_what_could_be_read_and_whether_a_later_segment_follows() {
     }
     // What has room for two batches and not for three.
     partition.set_config(config(&[("segment.bytes", &(two + 1).to_string())]));
-    let third = append(&partition);
+    let third = append(&partition).await;
     let read = read_at(&partition, 0, 1024);
     assert_eq!(
         (read.readable_bytes, read.on_older_segment, read.end_offset),
@@ -175,8 +184,8 @@ fn settled(partition: &Partition) -> Arc<FetchWaiter> {
     waiter
 }
 
-#[test]
-fn whatever_changes_an_answer_marks_who_watches_the_partition() {
+#[tokio::test]
+async fn whatever_changes_an_answer_marks_who_watches_the_partition() {
     let dir = tempfile::tempdir().expect("a directory");
     let partition = led_partition(dir.path());
     let is_marked = |waiter: &FetchWaiter| {
@@ -185,7 +194,7 @@ fn whatever_changes_an_answer_marks_who_watches_the_partition() {
         marked == [0]
     };
     let waiter = settled(&partition);
-    append(&partition);
+    append(&partition).await;
     assert!(is_marked(&waiter), "records");
     let waiter = settled(&partition);
     partition.delete_records_before(1).expect("deleted");

@@ -47,7 +47,7 @@ impl FlushPlan {
     pub(crate) fn write(&self) -> Result<(), LogDirFailure> {
         self.home.health().check()?;
         let write = || {
-            self.segments.iter().try_for_each(|segment| segment.write_indexes())?;
+            self.of_each_segment(Segment::write_indexes)?;
             self.epochs
                 .iter()
                 .try_for_each(|epochs| self.home.write_epochs(epochs, self.number, false))
@@ -55,8 +55,14 @@ impl FlushPlan {
         self.home.check("flush", write())
     }
 
+    fn of_each_segment(&self, work: impl Fn(&Segment) -> io::Result<()>) -> io::Result<()> {
+        self.segments
+            .iter()
+            .try_for_each(|segment| segment.unless_gone(work(segment)).map(drop))
+    }
+
     fn sync(&self) -> io::Result<()> {
-        self.segments.iter().try_for_each(|segment| segment.flush())?;
+        self.of_each_segment(Segment::flush)?;
         for (_, snapshot) in &self.snapshots {
             // One that retention has removed meanwhile is not missed.
             self.sync_if_there(snapshot)?;

@@ -50,8 +50,11 @@ impl OffsetsBefore {
             if segment.is_deleted() {
                 continue;
             }
-            let metadata = self.home.disk().metadata(&segment.path());
-            let modified_ms = self.home.check("look at a segment", metadata)?.modified_ms;
+            let metadata = segment.unless_gone(self.home.disk().metadata(&segment.path()));
+            let Some(metadata) = self.home.check("look at a segment", metadata)? else {
+                continue;
+            };
+            let modified_ms = metadata.modified_ms;
             starts.push((segment.base_offset().max(self.log_start_offset), modified_ms));
         }
         if self.segments.last().is_some_and(|last| last.size() > 0) {

@@ -56,10 +56,8 @@ impl OldestSegments {
     /// The log directory's failure.
     pub fn load(&self) -> Result<(), LogDirFailure> {
         for segment in &self.segments {
-            match segment.largest_timestamp() {
-                Err(error) if error.kind() == io::ErrorKind::NotFound && segment.is_deleted() => {}
-                loaded => drop(self.home.check("look at a segment's timestamps", loaded)?),
-            }
+            let loaded = segment.unless_gone(segment.largest_timestamp());
+            self.home.check("look at a segment's timestamps", loaded)?;
         }
         Ok(())
     }

@@ -134,6 +134,15 @@ impl Segment {
         self.deleted.load(Ordering::Acquire)
     }
 
+    /// What was found in its files. Nothing, where they have gone since the segment was deleted: that says nothing about the disk.
+    pub(crate) fn unless_gone<T>(&self, found: io::Result<T>) -> io::Result<Option<T>> {
+        match found {
+            // In this order: the mark comes before the files go.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_deleted() => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
     /// The records' file.
     pub(crate) fn file(&self) -> io::Result<Arc<dyn LogFile>> {
         match &*self.pinned.read() {

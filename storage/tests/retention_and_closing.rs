@@ -49,6 +49,27 @@ fn retention_renames_a_bounded_number_at_once_and_removes_files_without_the_log(
 }
 
 #[test]
+fn a_flush_does_not_miss_segments_that_were_deleted_meanwhile() {
+    let dir = TempDir::new();
+    let config = LogConfig {
+        segment_bytes: 100,
+        retention_bytes: 0,
+        file_delete_delay_ms: 0,
+        ..LogConfig::default()
+    };
+    let mut log = open(&dir.0, config);
+    for _ in 0..5 {
+        append(&mut log);
+    }
+    let plan = log.plan_flush(log.log_end_offset()).unwrap();
+    assert!(log.delete_old_segments(log.log_end_offset(), 0).unwrap() > 0);
+    log.take_deleted_files(0).unwrap().remove().unwrap();
+    plan.run().unwrap();
+    log.note_flushed(&plan, 0);
+    append(&mut log);
+}
+
+#[test]
 fn a_closed_log_takes_nothing_more() {
     let dir = TempDir::new();
     let mut log = open(&dir.0, LogConfig::default());

@@ -12,7 +12,7 @@ use protocol::records::BatchBuilder;
 use storage::{AppendError, OnlyBatch, ReadMode, SimCall, SimDisk};
 
 use super::super::{AppendFailure, Appended, NO_EPOCH, Partition, PartitionRead, PendingAppend, ReadLimits, Readable};
-use super::{batch, config, led_partition_on, only};
+use super::{batch, config, led_partition_on, only, outcome};
 use crate::handlers::to_code::ToCode;
 
 fn partition(disk: &SimDisk, overrides: &[(&str, &str)]) -> Arc<Partition> {
@@ -36,10 +36,8 @@ async fn first_offset(pending: PendingAppend) -> i64 {
 }
 
 async fn appended(partition: &Partition) -> i64 {
-    match append(partition, batch()) {
-        Appended::Done(outcome) => outcome.expect("was accepted").first_offset,
-        Appended::Queued(pending) => first_offset(pending).await,
-    }
+    let outcome = outcome(append(partition, batch())).await;
+    outcome.expect("was accepted").first_offset
 }
 
 /// A batch of one record by an idempotent producer.
@@ -292,6 +290,37 @@ async fn files_of_deleted_segments_go_without_the_log() {
     partition.remove_deleted_files().expect("removed");
     assert_eq!(removed.load(Ordering::SeqCst), 120);
     assert!(!was_held.load(Ordering::SeqCst));
+    // Nor do the flushes that were under way miss them.
+    assert_eq!(appended(&partition).await, 40);
+}
+
+#[tokio::test]
+async fn segments_that_were_rolled_are_flushed_by_one_thread() {
+    let disk = SimDisk::new(1);
+    let partition = partition(&disk, &[("segment.bytes", "100")]);
+    let stall = Stall::new(&disk, SimCall::Sync);
+    for _ in 0..2 {
+        appended(&partition).await;
+    }
+    let stall = stall.stalls().await;
+    for _ in 0..20 {
+        appended(&partition).await;
+    }
+    // Whatever else would flush has a thread by now.
+    for _ in 0..20 {
+        tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(1)))
+            .await
+            .expect("does not panic");
+    }
+    assert_eq!(stall.calls.load(Ordering::SeqCst), 1);
+    stall.end();
+    let flushed = async {
+        while partition.log().recovery_point() < 21 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let flushed = tokio::time::timeout(Duration::from_secs(60), flushed).await;
+    flushed.expect("the last one that was rolled, too");
 }
 
 #[tokio::test]
@@ -306,9 +335,7 @@ async fn an_append_after_the_close_is_sent_elsewhere() {
     drop(held);
     let refused = queued.outcome().await.expect("was looked at").expect_err("refused");
     assert_eq!(refused.to_code(), ErrorCode::NOT_LEADER_OR_FOLLOWER);
-    let Appended::Done(Err(refused)) = append(&partition, batch()) else {
-        panic!("it must be refused")
-    };
+    let refused = outcome(append(&partition, batch())).await.expect_err("refused");
     assert_eq!(refused.to_code(), ErrorCode::NOT_LEADER_OR_FOLLOWER);
     assert_eq!(partition.high_watermark(), 1);
 }
