@@ -8,6 +8,8 @@ mod in_flight;
 mod listener;
 mod request_memory;
 mod response;
+#[cfg(test)]
+mod stopped_clock;
 
 pub use answer_memory::{ANSWER_MEMORY_BYTES, AnswerMemory, AnswerShare, memory_bytes};
 pub use connection::{Order, Service, serve};

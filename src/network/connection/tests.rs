@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::network::connections::{Connections, Limits};
 use crate::network::in_flight::AnswerFuture;
+use crate::network::stopped_clock::{settle, with_stopped_clock};
 
 /// A request is one letter: lower case overlaps, upper case is a barrier. It is answered with itself when the test says so.
 struct Letters {
@@ -143,7 +144,8 @@ impl Harness {
 
     async fn receive(&mut self, count: usize) -> String {
         let mut bytes = vec![0; count];
-        self.client.read_exact(&mut bytes).await.expect("answers");
+        let read = with_stopped_clock(self.client.read_exact(&mut bytes));
+        read.await.expect("answers");
         String::from_utf8(bytes).expect("letters")
     }
 }
@@ -267,7 +269,10 @@ async fn a_slow_reader_of_a_large_answer_is_not_idle() {
     let mut piece = vec![0; LARGE / 32];
     for _ in 0..32 {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        harness.client.read_exact(&mut piece).await.expect("the answer goes on");
+        let read = with_stopped_clock(harness.client.read_exact(&mut piece));
+        read.await.expect("the answer goes on");
+        // The other side has to see the room.
+        settle().await;
     }
 }
 
@@ -294,12 +299,6 @@ async fn a_byte_a_second_does_not_keep_a_connection_open() {
         let _: Result<_, _> = harness.client.write_all(&[byte]).await;
         sent += 1;
         tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-}
-
-async fn settle() {
-    for _ in 0..200 {
-        tokio::task::yield_now().await;
     }
 }
 
@@ -405,7 +404,10 @@ async fn who_takes_its_answers_slowly_is_not_closed() {
     // Longer than the sockets alone could feed it.
     for _ in 0..LARGE / piece.len() {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        greedy.client.read_exact(&mut piece).await.expect("the answer goes on");
+        let read = with_stopped_clock(greedy.client.read_exact(&mut piece));
+        read.await.expect("the answer goes on");
+        // The other side has to see the room.
+        settle().await;
     }
 }
 

@@ -5,6 +5,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::network::stopped_clock::settle;
 
 const MIB: usize = 1024 * 1024;
 /// Longer than any deadline here, on a clock that is wound by hand.
@@ -47,13 +48,6 @@ async fn send_first(client: &mut TcpStream, length: usize, count: usize) {
     let prefix = u32::try_from(length).expect("short").to_be_bytes();
     client.write_all(&prefix).await.expect("sends");
     client.write_all(&vec![7; count]).await.expect("sends");
-}
-
-/// Lets the other tasks read what is in the sockets.
-async fn settle() {
-    for _ in 0..200 {
-        tokio::task::yield_now().await;
-    }
 }
 
 async fn soon<T>(task: JoinHandle<T>) -> T {
@@ -197,6 +191,17 @@ async fn claim(
     (client, reads)
 }
 
+/// Until nothing more of what is sent is taken in.
+async fn settle_in(memory: &RequestMemory) {
+    let (mut held, mut unchanged) = (0, 0);
+    while unchanged < 5 {
+        settle().await;
+        let now = memory.held_bytes();
+        unchanged = if now == held { unchanged + 1 } else { 0 };
+        held = now;
+    }
+}
+
 /// How long a frame of 1 MiB takes from its first byte on.
 async fn served_after(memory: &RequestMemory) -> Duration {
     let began = Instant::now();
@@ -240,7 +245,7 @@ async fn who_fills_the_memory_and_then_sends_nothing_is_closed_within_two_second
             let _: Result<_, _> = client.write_all(&vec![7; 10 * MIB - 1]).await;
             tokio::time::sleep(NEVER).await;
         });
-        settle().await;
+        settle_in(&memory).await;
     }
     let waited = served_after(&memory).await;
     assert!((1..=2).contains(&waited.as_secs()), "{waited:?}");
