@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-const SCENARIO_LIMIT: Duration = Duration::from_secs(180);
+const SCENARIO_LIMIT: Duration = Duration::from_secs(600);
 
 /// A client library and the language that it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -269,6 +269,7 @@ pub fn await_ready_file(child: &mut Child, ready: &Path) -> SocketAddr {
     })
 }
 
+/// Its session is long: a broker that got no processor for a while is not to be fenced.
 fn format_kafka(version: &str, home: &TempDir, overrides: &[(String, String)], port: u16) {
     let controller = free_port();
     let data = home.path().join("data");
@@ -277,7 +278,8 @@ fn format_kafka(version: &str, home: &TempDir, overrides: &[(String, String)], p
          listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
          controller.listener.names=CONTROLLER\nlog.dirs={}\ngroup.initial.rebalance.delay.ms=0\n\
          offsets.topic.replication.factor=1\ntransaction.state.log.replication.factor=1\n\
-         transaction.state.log.min.isr=1\n",
+         transaction.state.log.min.isr=1\n\
+         broker.session.timeout.ms=120000\n",
         data.display()
     );
     for (key, value) in overrides {

@@ -7,7 +7,9 @@ const codecs = require('./codecs')
 const [bootstrap, scenario, prefix] = process.argv.slice(2)
 const topic = `${prefix}-topic`
 const groupId = `${prefix}-group`
-const kafka = new Kafka({ brokers: [bootstrap], logLevel: logLevel.NOTHING, retry: { initialRetryTime: 50, retries: 8 } })
+// A request that is sent again after a timeout may meet what the first one has done.
+const patience = { connectionTimeout: 20_000, requestTimeout: 60_000, retry: { initialRetryTime: 50, retries: 8 } }
+const kafka = new Kafka({ brokers: [bootstrap], logLevel: logLevel.NOTHING, ...patience })
 
 async function withAdmin(steps) {
   const admin = kafka.admin()
@@ -33,7 +35,7 @@ async function withProducer(options, steps) {
 async function create(name, numPartitions, configs = {}) {
   const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }))
   await withAdmin(async admin => {
-    await admin.createTopics({ topics: [{ topic: name, numPartitions, replicationFactor: 1, configEntries }] })
+    await admin.createTopics({ topics: [{ topic: name, numPartitions, replicationFactor: 1, configEntries }], timeout: 60_000 })
     // A KRaft broker leads the partitions a little after the controller has answered; what is sent with acks=0 before
     // that is lost.
     const led = async () => (await admin.fetchTopicOffsets(name)).length === numPartitions
@@ -218,7 +220,7 @@ async function administration() {
       await expectError('INVALID_PARTITIONS', () => grow(2))
     })
     await check('admin/delete', async () => {
-      await admin.deleteTopics({ topics: [topic] })
+      await admin.deleteTopics({ topics: [topic], timeout: 60_000 })
       await eventually('gone', async () => !(await admin.listTopics()).includes(topic))
       await expectError('UNKNOWN_TOPIC_OR_PARTITION', () => admin.deleteTopics({ topics: [topic] }))
     })
@@ -245,13 +247,26 @@ async function offsets() {
   await check('offsets/reset-to-earliest', async () => assert.equal((await read(topic, 60))[0].message.offset, '40'))
 }
 
+/** What `ask` gives once the coordinator is there: this library does not always ask again. */
+async function answerOf(ask) {
+  const notYet = ['GROUP_LOAD_IN_PROGRESS', 'GROUP_COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR_FOR_GROUP']
+  let answer
+  const isThere = () =>
+    ask().then(
+      found => { answer = found; return true },
+      error => { if (notYet.includes(error.type)) return false; throw error },
+    )
+  await eventually('the coordinator answers', isThere)
+  return answer
+}
+
 async function groupsAdmin() {
   await create(topic, 1)
   await produce(topic, range(0, 10), 1)
   const one = await member(topic)
   await withAdmin(async admin => {
-    const described = async () => (await admin.describeGroups([groupId])).groups[0]
-    const listed = async () => (await admin.listGroups()).groups.some(group => group.groupId === groupId)
+    const described = async () => (await answerOf(() => admin.describeGroups([groupId]))).groups[0]
+    const listed = async () => (await answerOf(() => admin.listGroups())).groups.some(group => group.groupId === groupId)
     await check('groups-admin/stable', async () => {
       await eventually('stable', async () => (await described()).state === 'Stable')
       const { protocol, members } = await described()

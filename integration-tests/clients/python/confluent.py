@@ -53,6 +53,30 @@ def produce(bootstrap, topic, numbers, partitions, **options):
     same(errors, [], "delivery errors")
 
 
+# What a broker says that is about to coordinate a group. It is said of no group in particular, so libraries do not ask again.
+NOT_YET = {
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+}
+
+
+def answer_of(ask):
+    """What `ask` gives once the coordinator is there."""
+    answers = []
+
+    def is_there():
+        try:
+            answers.append(ask())
+        except KafkaException as error:
+            if error.args[0].code() not in NOT_YET:
+                raise
+        return answers
+
+    eventually("the coordinator answers", is_there)
+    return answers[0]
+
+
 def consumer_of(bootstrap, group, **options):
     settings = {"bootstrap.servers": bootstrap, "group.id": group, "auto.offset.reset": "earliest"}
     return Consumer(settings | options)
@@ -377,7 +401,13 @@ def groups_admin(bootstrap, prefix):
     produce(bootstrap, topic, range(10), 1)
 
     def describe():
-        return client.describe_consumer_groups([group_id])[group_id].result(LIMIT)
+        return answer_of(lambda: client.describe_consumer_groups([group_id])[group_id].result(LIMIT))
+
+    def list_groups():
+        listed = client.list_consumer_groups().result(LIMIT)
+        for error in listed.errors:
+            raise error
+        return [g.group_id for g in listed.valid]
 
     member = Member(bootstrap, group_id, topic, **{"partition.assignment.strategy": "range"})
     with check("groups-admin/stable"):
@@ -386,8 +416,7 @@ def groups_admin(bootstrap, prefix):
         same((described.partition_assignor, len(described.members)), ("range", 1))
         owned = described.members[0].assignment.topic_partitions
         same([(p.topic, p.partition) for p in owned], [(topic, 0)])
-        listed = client.list_consumer_groups().result(LIMIT)
-        same((group_id in [g.group_id for g in listed.valid], listed.errors), (True, []))
+        same(group_id in answer_of(list_groups), True, "listed")
     with check("groups-admin/not-empty"):
         doomed = client.delete_consumer_groups([group_id])[group_id]
         expect_error(KafkaError.NON_EMPTY_GROUP, lambda: doomed.result(LIMIT))
@@ -401,8 +430,7 @@ def groups_admin(bootstrap, prefix):
         same([(p.partition, p.offset) for p in asked[group_id].result(LIMIT).topic_partitions], [(0, 3)])
     with check("groups-admin/delete"):
         client.delete_consumer_groups([group_id])[group_id].result(LIMIT)
-        listed = client.list_consumer_groups().result(LIMIT)
-        same(group_id in [g.group_id for g in listed.valid], False, "still listed")
+        same(group_id in answer_of(list_groups), False, "still listed")
         again = client.delete_consumer_groups([group_id])[group_id]
         expect_error(KafkaError.GROUP_ID_NOT_FOUND, lambda: again.result(LIMIT))
 

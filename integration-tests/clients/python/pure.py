@@ -134,6 +134,25 @@ def edges(bootstrap, prefix):
         producer.close()
 
 
+def answer_of(ask):
+    """What `ask` gives once the coordinator is there: this library does not ask again."""
+    answers = []
+
+    def is_there():
+        try:
+            answers.append(ask())
+        except (
+            errors.CoordinatorNotAvailableError,
+            errors.CoordinatorLoadInProgressError,
+            errors.NotCoordinatorError,
+        ):
+            pass
+        return answers
+
+    eventually("the coordinator answers", is_there)
+    return answers[0]
+
+
 class Member(ConsumerRebalanceListener):
     """A consumer that polls in a thread of its own."""
 
@@ -347,21 +366,14 @@ def groups_admin(bootstrap, prefix):
     produce(bootstrap, topic, range(10), 1)
 
     def describe():
-        return client.describe_groups([group_id])[group_id]
-
-    def stable():
-        try:
-            return describe()["group_state"] == "Stable"
-        except errors.CoordinatorNotAvailableError:
-            # The very first group of a broker: its offsets topic is being created, and this library does not ask again.
-            return False
+        return answer_of(lambda: client.describe_groups([group_id])[group_id])
 
     def listed():
-        return group_id in [g["group_id"] for g in client.list_groups()]
+        return group_id in [g["group_id"] for g in answer_of(client.list_groups)]
 
     member = Member(bootstrap, group_id, topic, partition_assignment_strategy=[RangePartitionAssignor])
     with check("groups-admin/stable"):
-        eventually("stable", stable)
+        eventually("stable", lambda: describe()["group_state"] == "Stable")
         described = describe()
         same((described["protocol_data"], len(described["members"]), listed()), ("range", 1, True))
     with check("groups-admin/not-empty"):
