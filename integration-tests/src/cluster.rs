@@ -15,6 +15,8 @@ use std::time::Duration;
 
 const START_LIMIT: Duration = Duration::from_secs(90);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
+/// A port is let go before Kafka binds it: another program may have it by then.
+const PORT_ATTEMPTS: u32 = 4;
 
 /// What the tests run against, by the environment variable `TARGET`: absent or `sordini`, or `kafka-VERSION`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +95,12 @@ pub fn broker_for_clients() -> Arc<Broker> {
         return Arc::new(Broker::start());
     }
     let mut shared = KAFKA.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    shared.get_or_insert_with(|| Arc::new(Broker::start())).clone()
+    // A long session, so that a broker that got no processor for a while is not fenced. Only here, where none is killed: Kafka
+    // 3.9 registers no successor before the session of the killed one has ended.
+    let session = [("broker.session.timeout.ms", "120000")];
+    shared
+        .get_or_insert_with(|| Arc::new(Broker::start_with(&session)))
+        .clone()
 }
 
 impl Broker {
@@ -116,11 +123,7 @@ impl Broker {
         let home = TempDir::new("broker");
         let (child, address) = match &target {
             Target::Sordini => start_sordini(&home, &overrides, 0),
-            Target::Kafka(version) => {
-                let port = free_port();
-                format_kafka(version, &home, &overrides, port);
-                start_kafka(version, &home, port)
-            }
+            Target::Kafka(version) => start_new_kafka(version, &home, &overrides),
         };
         Broker {
             target,
@@ -137,7 +140,7 @@ impl Broker {
         let port = self.address.port();
         let (child, address) = match &self.target {
             Target::Sordini => start_sordini(&self.home, &self.overrides, port),
-            Target::Kafka(version) => start_kafka(version, &self.home, port),
+            Target::Kafka(version) => start_kafka(version, &self.home, port).unwrap_or_else(|said| panic!("{said}")),
         };
         self.child = child;
         self.address = address;
@@ -269,7 +272,21 @@ pub fn await_ready_file(child: &mut Child, ready: &Path) -> SocketAddr {
     })
 }
 
-/// Its session is long: a broker that got no processor for a while is not to be fenced.
+fn start_new_kafka(version: &str, home: &TempDir, overrides: &[(String, String)]) -> (Child, SocketAddr) {
+    let mut left = PORT_ATTEMPTS;
+    loop {
+        let port = free_port();
+        format_kafka(version, home, overrides, port);
+        left -= 1;
+        match start_kafka(version, home, port) {
+            Ok(started) => return started,
+            Err(said) => assert!(left > 0 && said.contains("Address already in use"), "{said}"),
+        }
+        // It is formatted anew.
+        fs::remove_dir_all(home.path().join("data")).expect("remove the data of a Kafka without a port");
+    }
+}
+
 fn format_kafka(version: &str, home: &TempDir, overrides: &[(String, String)], port: u16) {
     let controller = free_port();
     let data = home.path().join("data");
@@ -278,8 +295,7 @@ fn format_kafka(version: &str, home: &TempDir, overrides: &[(String, String)], p
          listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
          controller.listener.names=CONTROLLER\nlog.dirs={}\ngroup.initial.rebalance.delay.ms=0\n\
          offsets.topic.replication.factor=1\ntransaction.state.log.replication.factor=1\n\
-         transaction.state.log.min.isr=1\n\
-         broker.session.timeout.ms=120000\n",
+         transaction.state.log.min.isr=1\n",
         data.display()
     );
     for (key, value) in overrides {
@@ -294,16 +310,18 @@ fn format_kafka(version: &str, home: &TempDir, overrides: &[(String, String)], p
     run(format, START_LIMIT).expect_success("kafka-storage format");
 }
 
-fn start_kafka(version: &str, home: &TempDir, port: u16) -> (Child, SocketAddr) {
+/// Gives what Kafka has said when it ends instead.
+fn start_kafka(version: &str, home: &TempDir, port: u16) -> Result<(Child, SocketAddr), String> {
     let mut command = tools::java(version, "kafka.Kafka");
     command.arg(home.path().join("server.properties"));
     let mut child = Child::start(command);
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    await_some("Kafka answers", START_LIMIT, || {
+    let outcome = await_some("Kafka answers", START_LIMIT, || {
         if let Some(status) = child.ended() {
-            panic!("Kafka ended with {status}:\n{}{}", child.stdout(), child.stderr());
+            let said = format!("Kafka ended with {status}:\n{}{}", child.stdout(), child.stderr());
+            return Some(Err(said));
         }
-        Connection::open(address).ok()?.api_versions().ok()
+        Connection::open(address).ok()?.api_versions().ok().map(|_| Ok(()))
     });
-    (child, address)
+    outcome.map(|()| (child, address))
 }

@@ -16,16 +16,19 @@ fn deleted_files(log: &Log) -> usize {
         .count()
 }
 
-#[test]
-fn retention_renames_a_bounded_number_at_once_and_removes_files_without_the_log() {
-    let dir = TempDir::new();
-    let config = LogConfig {
+fn deleting_at_once() -> LogConfig {
+    LogConfig {
         segment_bytes: 100,
         retention_bytes: 0,
         file_delete_delay_ms: 0,
         ..LogConfig::default()
-    };
-    let mut log = open(&dir.0, config);
+    }
+}
+
+#[test]
+fn retention_renames_a_bounded_number_at_once_and_removes_files_without_the_log() {
+    let dir = TempDir::new();
+    let mut log = open(&dir.0, deleting_at_once());
     for _ in 0..40 {
         append(&mut log);
     }
@@ -51,13 +54,7 @@ fn retention_renames_a_bounded_number_at_once_and_removes_files_without_the_log(
 #[test]
 fn a_flush_does_not_miss_segments_that_were_deleted_meanwhile() {
     let dir = TempDir::new();
-    let config = LogConfig {
-        segment_bytes: 100,
-        retention_bytes: 0,
-        file_delete_delay_ms: 0,
-        ..LogConfig::default()
-    };
-    let mut log = open(&dir.0, config);
+    let mut log = open(&dir.0, deleting_at_once());
     for _ in 0..5 {
         append(&mut log);
     }

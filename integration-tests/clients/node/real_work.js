@@ -7,8 +7,10 @@ const codecs = require('./codecs')
 const [bootstrap, scenario, prefix] = process.argv.slice(2)
 const topic = `${prefix}-topic`
 const groupId = `${prefix}-group`
-// A request that is sent again after a timeout may meet what the first one has done.
-const patience = { connectionTimeout: 20_000, requestTimeout: 60_000, retry: { initialRetryTime: 50, retries: 8 } }
+// A request that is sent again after a timeout may meet what the first one has done. The broker's limit for an admin request ends
+// before the client's own, so that its answer is awaited.
+const adminTimeout = 60_000
+const patience = { connectionTimeout: 20_000, requestTimeout: adminTimeout + 30_000, retry: { initialRetryTime: 50, retries: 8 } }
 const kafka = new Kafka({ brokers: [bootstrap], logLevel: logLevel.NOTHING, ...patience })
 
 async function withAdmin(steps) {
@@ -35,7 +37,8 @@ async function withProducer(options, steps) {
 async function create(name, numPartitions, configs = {}) {
   const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }))
   await withAdmin(async admin => {
-    await admin.createTopics({ topics: [{ topic: name, numPartitions, replicationFactor: 1, configEntries }], timeout: 60_000 })
+    const topics = [{ topic: name, numPartitions, replicationFactor: 1, configEntries }]
+    await admin.createTopics({ topics, timeout: adminTimeout })
     // A KRaft broker leads the partitions a little after the controller has answered; what is sent with acks=0 before
     // that is lost.
     const led = async () => (await admin.fetchTopicOffsets(name)).length === numPartitions
@@ -191,7 +194,7 @@ async function config(admin, key) {
 
 async function administration() {
   await withAdmin(async admin => {
-    const grow = count => admin.createPartitions({ topicPartitions: [{ topic, count }] })
+    const grow = count => admin.createPartitions({ topicPartitions: [{ topic, count }], timeout: adminTimeout })
     const partitions = async () => (await admin.fetchTopicMetadata({ topics: [topic] })).topics[0].partitions
     await check('admin/create', async () => {
       await create(topic, 3, { 'retention.ms': '123456' })
@@ -199,7 +202,7 @@ async function administration() {
       assert.ok((await admin.listTopics()).includes(topic))
     })
     await check('admin/refused', async () => {
-      const again = { topics: [{ topic, numPartitions: 1 }] }
+      const again = { topics: [{ topic, numPartitions: 1 }], timeout: adminTimeout }
       assert.equal(await admin.createTopics(again), false, 'creates a topic that exists')
       await expectError('INVALID_TOPIC_EXCEPTION', () => create(`${prefix} with spaces`, 1))
       await expectError('INVALID_PARTITIONS', () => create(`${prefix}-none`, 0))
@@ -219,10 +222,11 @@ async function administration() {
       await eventually('five partitions', async () => (await partitions()).length === 5)
       await expectError('INVALID_PARTITIONS', () => grow(2))
     })
+    const remove = () => admin.deleteTopics({ topics: [topic], timeout: adminTimeout })
     await check('admin/delete', async () => {
-      await admin.deleteTopics({ topics: [topic], timeout: 60_000 })
+      await remove()
       await eventually('gone', async () => !(await admin.listTopics()).includes(topic))
-      await expectError('UNKNOWN_TOPIC_OR_PARTITION', () => admin.deleteTopics({ topics: [topic] }))
+      await expectError('UNKNOWN_TOPIC_OR_PARTITION', remove)
     })
     await check('admin/cluster', async () => {
       const cluster = await admin.describeCluster()
@@ -254,7 +258,8 @@ async function answerOf(ask) {
   const isThere = () =>
     ask().then(
       found => { answer = found; return true },
-      error => { if (notYet.includes(error.type)) return false; throw error },
+      // What it has itself tried too often comes wrapped.
+      error => { if (notYet.includes(error.type ?? error.cause?.type)) return false; throw error },
     )
   await eventually('the coordinator answers', isThere)
   return answer
