@@ -16,8 +16,10 @@ const POLL: Duration = Duration::from_millis(5);
 
 /// A command for `program` that the kernel kills when this test process dies, however it dies.
 pub fn bound_command(program: impl AsRef<std::ffi::OsStr>) -> Command {
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    // SIGHUP is not ignored there, as `nohup` would have it for all that begins below it.
+    let mut command = Command::new("env");
+    command.args(["--default-signal=HUP", "setpriv", "--pdeathsig", "KILL", "--"]);
+    command.arg(program);
     command
 }
 
