@@ -171,7 +171,9 @@ class Member(ConsumerRebalanceListener):
     def run(self):
         try:
             while not self.stopping.is_set():
-                for partition, records in self.consumer.poll(100).items():
+                # A poll that ends within a join which the member itself began, because it learned the topic's partitions
+                # only now, forgets that join (3.0.12): no heartbeat follows it. So a poll has to outlast a join.
+                for partition, records in self.consumer.poll(2000).items():
                     self.seen |= {(partition.partition, r.offset) for r in records}
         except errors.FencedInstanceIdError:
             self.fenced = True
@@ -236,6 +238,8 @@ def group_static(bootstrap, prefix):
     topic, group_id = f"{prefix}-topic", f"{prefix}-group"
     create(bootstrap, topic, 4)
     one = Member(bootstrap, group_id, topic, group_instance_id="one")
+    # A second member before this one knows the partitions would make it wait in the join that a poll must outlast.
+    eventually("the first owns all", lambda: one.owned == {0, 1, 2, 3})
     leaving = Member(bootstrap, group_id, topic, group_instance_id="other")
     eventually("both own two", shared_evenly(one, leaving))
     before, rebalances = set(leaving.owned), one.assignments
