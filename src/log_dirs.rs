@@ -103,7 +103,7 @@ impl LogDirs {
     /// # Errors
     /// [`LogDirsError`]
     pub fn open(config: &BrokerConfig, open_files: OpenFileLimit) -> Result<Self, LogDirsError> {
-        let open_files = OpenFiles::new(open_files.indexes());
+        let open_files = OpenFiles::new(open_files.between_uses());
         let (mut online, mut offline) = (Vec::new(), Vec::new());
         for (index, path) in config.log_dirs.iter().enumerate() {
             match LogDir::open(path, Arc::new(RealDisk), open_files.clone()) {

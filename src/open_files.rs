@@ -8,7 +8,7 @@ const FEW: u64 = 4096;
 /// However many files may be open.
 const MAX_PARTITIONS: usize = 200_000;
 
-/// The limit of the process, in files. An eighth is left for older segments and the rest.
+/// The limit of the process, in files. An eighth is left for the rest.
 #[derive(Debug, Clone, Copy)]
 pub struct OpenFileLimit(u64);
 
@@ -45,13 +45,13 @@ impl OpenFileLimit {
         self.part(2)
     }
 
-    /// How many partitions there may be: each keeps the file of its newest segment open.
+    /// How many partitions there may be: each keeps the file of the segment that it writes open.
     pub fn partitions(self) -> usize {
         self.part(4).min(MAX_PARTITIONS)
     }
 
-    /// How many index files all logs together keep open.
-    pub fn indexes(self) -> usize {
+    /// How many files of sealed segments and of indexes all logs together keep open between two uses ([`storage::OpenFiles`]).
+    pub fn between_uses(self) -> usize {
         self.part(8)
     }
 
@@ -68,7 +68,7 @@ mod tests {
     fn the_parts_leave_something_over() {
         for limit in [64, 1024, 1 << 20, u64::MAX] {
             let limit = OpenFileLimit(limit);
-            let together = limit.connections() + limit.partitions() + limit.indexes();
+            let together = limit.connections() + limit.partitions() + limit.between_uses();
             assert!((together as u64) <= limit.0 - limit.0 / 8, "{limit:?}");
         }
         assert_eq!(OpenFileLimit(1024).partitions(), 256);

@@ -28,14 +28,13 @@ pub fn parse_file(name: &str, bytes: &[u8]) -> Parsed {
     let extension = name
         .rsplit_once('.')
         .map(|(_, extension)| extension.to_ascii_lowercase());
-    let unread = |reason: String| Parsed {
-        errors: vec![ConfigError::of_file(name, reason)],
-        ..Parsed::default()
-    };
     match extension.as_deref() {
         Some("yaml" | "yml") => match std::str::from_utf8(bytes) {
             Ok(text) => yaml::parse(name, text),
-            Err(error) => unread(format!("is not UTF-8: {error}")),
+            Err(error) => Parsed {
+                errors: vec![ConfigError::of_file(name, format!("is not UTF-8: {error}"))],
+                ..Parsed::default()
+            },
         },
         _ => properties::parse(name, &decode(bytes)),
     }

@@ -126,13 +126,14 @@ impl<S: Service> Connection<S> {
                 return end;
             }
             let patience = self.patience();
+            let alone = self.in_flight.is_empty();
             tokio::select! {
                 biased;
-                () = self.in_flight.progress(&self.admitted.state), if !self.in_flight.is_empty() => {}
+                () = self.in_flight.progress(&self.admitted.state), if !alone => {}
                 () = self.admitted.state.closed() => return self.finish().await,
                 e = patience.ended(), if patience.is_limited() => return End::Frame(e),
                 () = self.admitted.state.answers.wait_for_room(Order::Overlaps), if waits_for_room => {}
-                read = self.reader.fill(&self.stream), if self.ending.is_none() && self.may_read() => {
+                read = self.reader.fill(&self.stream, alone), if self.ending.is_none() && self.may_read() => {
                     if let Err(e) = read {
                         self.ending = Some(End::Frame(e));
                     }

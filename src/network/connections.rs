@@ -127,7 +127,7 @@ pub struct Connections {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Refused {
     /// `max.connections` is reached.
-    #[error("{limit} connections are open already (max.connections, and half of the files that may be open)")]
+    #[error("{limit} connections are open already (max.connections, or half of the files that may be open)")]
     TooMany {
         /// The limit.
         limit: usize,

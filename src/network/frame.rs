@@ -13,9 +13,11 @@ use std::io;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use rustix::net::RecvFlags;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::pace::Pace;
 use super::request_memory::{ArrivingShare, RequestMemory, RequestPermit, Watch};
 
 /// What one thread reads into before it knows how long a frame is. Small frames never need more.
@@ -116,6 +118,7 @@ pub struct FrameReader {
     /// Of the frame that is here and has not been taken.
     permit: RequestPermit,
     due: Option<Due>,
+    pace: Pace,
 }
 
 impl FrameReader {
@@ -129,6 +132,7 @@ impl FrameReader {
             share: None,
             permit: RequestPermit::default(),
             due: None,
+            pace: Pace::default(),
         }
     }
 
@@ -195,7 +199,9 @@ impl FrameReader {
 
     /// Takes one step: more of the budget where the frame needs it, else one read of the socket. Safe to drop at any await.
     /// To be called only while [`FrameReader::patience`] is watched.
-    pub async fn fill(&mut self, stream: &TcpStream) -> Result<(), FrameError> {
+    ///
+    /// `alone` says that no request of this connection is being served: the next one may follow an answer at once.
+    pub async fn fill(&mut self, stream: &TcpStream, alone: bool) -> Result<(), FrameError> {
         if let Some(length) = self.in_need_of_room() {
             let received = self.buffer.len();
             let share = self.share.get_or_insert_with(|| self.memory.enter(length));
@@ -210,16 +216,50 @@ impl FrameReader {
                 return Ok(());
             }
         }
-        stream.readable().await?;
-        match self.read_once(stream) {
+        let begins = self.buffer.is_empty();
+        let found = match begins && alone {
+            true => self.look(stream).await,
+            false => None,
+        };
+        let read = match found {
+            Some(read) => read,
+            None => {
+                stream.readable().await?;
+                self.read_once(stream)
+            }
+        };
+        match read {
             Ok(0) => Err(self.closed()),
             Ok(_) => {
+                if begins {
+                    self.pace.note_request(std::time::Instant::now(), alone);
+                }
                 self.note_arrival();
                 Ok(())
             }
             Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(()),
             Err(e) => Err(e.into()),
         }
+    }
+
+    /// Reads what comes at once after an answer without sleeping; none where that is not likely, or was in vain.
+    async fn look(&mut self, stream: &TcpStream) -> Option<io::Result<usize>> {
+        let look = self.pace.may_look()?;
+        while !look.is_over() {
+            // Past tokio, which learns of it from the kernel a little later: what it knows is then more than there is, and the
+            // next read that finds nothing puts that right.
+            let read: io::Result<usize> = SCRATCH.with_borrow_mut(|scratch| {
+                let (n, _) = rustix::net::recv(stream, &mut scratch[..], RecvFlags::DONTWAIT)?;
+                self.buffer.extend_from_slice(&scratch[..n]);
+                Ok(n)
+            });
+            match read {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => tokio::task::yield_now().await,
+                read => return Some(read),
+            }
+        }
+        self.pace.note_vain();
+        None
     }
 
     fn closed(&self) -> FrameError {

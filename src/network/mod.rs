@@ -6,6 +6,7 @@ mod connections;
 mod frame;
 mod in_flight;
 mod listener;
+mod pace;
 mod request_memory;
 mod response;
 #[cfg(test)]

@@ -148,12 +148,8 @@ impl Partition {
             let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
             self.unannounced.lock().push(log.log_end_offset(), bytes, rolled);
         }
-        if rolled {
-            let rolled = self.this.upgrade();
-            rolled.inspect(|partition| {
-                self.writer
-                    .flush_for(partition.clone(), log.active_segment_base_offset())
-            });
+        if rolled && let Some(partition) = self.this.upgrade() {
+            self.writer.flush_for(partition, log.active_segment_base_offset());
         }
         self.advance_high_watermark(log);
         Together {

@@ -213,14 +213,14 @@ pub enum ReadError {
     },
 }
 
-/// Why a log could not be opened or created.
+/// Why a log could not be opened or created. Who reports it says of which partition it speaks.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The directory is offline.
     #[error(transparent)]
     LogDir(#[from] LogDirFailure),
     /// It holds records that this version cannot use. They stay as they are.
-    #[error("{partition}: {found}")]
+    #[error("{found}")]
     OldRecordFormat {
         /// The partition.
         partition: TopicPartition,
@@ -228,7 +228,7 @@ pub enum OpenError {
         found: OldRecordFormat,
     },
     /// `partition.metadata` cannot be read.
-    #[error("{partition}: partition.metadata: {malformed}")]
+    #[error("partition.metadata: {malformed}")]
     PartitionMetadata {
         /// The partition.
         partition: TopicPartition,
@@ -236,7 +236,7 @@ pub enum OpenError {
         malformed: MalformedCheckpoint,
     },
     /// The directory belongs to another topic of the same name (`INCONSISTENT_TOPIC_ID`).
-    #[error("{partition}: the directory belongs to topic id {stored}, not {given}")]
+    #[error("the directory belongs to topic id {stored}, not {given}")]
     InconsistentTopicId {
         /// The partition.
         partition: TopicPartition,

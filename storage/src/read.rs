@@ -104,19 +104,21 @@ impl ReadPlan {
         let Some(read) = &self.0 else {
             return Ok(ReadOutcome::Data(FetchData::empty()));
         };
-        match read.run(mode, sendfile_min_bytes) {
+        let found = match read.run(mode, sendfile_min_bytes) {
             Ok(outcome) => Ok(outcome),
-            Err(Failure::Read(error)) => Err(error),
-            Err(Failure::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(ReadOutcome::Cold),
-            Err(Failure::Io(error)) if error.kind() == io::ErrorKind::NotFound && read.segment.is_deleted() => {
-                Err(ReadError::OffsetOutOfRange {
-                    partition: read.home.partition.clone(),
-                    requested: read.offset,
-                    log_start_offset: read.log_start_offset,
-                    log_end_offset: read.log_end_offset,
-                })
-            }
-            Err(Failure::Io(error)) => Err(read.home.read_error("read", &error)),
+            Err(Failure::Read(error)) => return Err(error),
+            Err(Failure::Io(error)) => Err(error),
+        };
+        match read.segment.unless_gone(found) {
+            Ok(Some(outcome)) => Ok(outcome),
+            Ok(None) => Err(ReadError::OffsetOutOfRange {
+                partition: read.home.partition.clone(),
+                requested: read.offset,
+                log_start_offset: read.log_start_offset,
+                log_end_offset: read.log_end_offset,
+            }),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(ReadOutcome::Cold),
+            Err(error) => Err(read.home.read_error("read", &error)),
         }
     }
 }

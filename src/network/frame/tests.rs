@@ -27,7 +27,7 @@ async fn next_frame(reader: &mut FrameReader, stream: &TcpStream) -> Result<Fram
         }
         let patience = reader.patience();
         tokio::select! {
-            read = reader.fill(stream) => read?,
+            read = reader.fill(stream, true) => read?,
             e = patience.ended() => return Err(e),
         }
     }
@@ -83,7 +83,7 @@ async fn a_place_in_the_line_outlives_what_interrupts_the_reading() {
     let mut reader = FrameReader::new(MIB, memory.clone());
     send_first(&mut patient, MIB, 100 * 1024).await;
     for _ in 0..20 {
-        let _: Result<_, _> = tokio::time::timeout(Duration::from_millis(1), reader.fill(&stream)).await;
+        let _: Result<_, _> = tokio::time::timeout(Duration::from_millis(1), reader.fill(&stream, true)).await;
     }
     let (mut later, reads_later) = reading(&memory).await;
     send_first(&mut later, MIB, MIB).await;
@@ -107,7 +107,7 @@ async fn who_does_not_read_for_a_while_does_not_stand_in_the_line() {
     let mut reader = FrameReader::new(MIB, memory.clone());
     send_first(&mut busy, MIB, 100 * 1024).await;
     while reader.share.as_ref().is_none_or(|share| !share.waits()) {
-        let _: Result<_, _> = tokio::time::timeout(Duration::from_millis(1), reader.fill(&stream)).await;
+        let _: Result<_, _> = tokio::time::timeout(Duration::from_millis(1), reader.fill(&stream, true)).await;
     }
     reader.leave_the_line();
     drop(held);
@@ -163,7 +163,7 @@ async fn memory_grows_with_what_arrives_and_not_with_what_is_claimed() {
             0 => send_first(&mut client, MIB, 1).await,
             _ => client.write_all(&[7]).await.expect("sends"),
         }
-        reader.fill(&stream).await.expect("reads");
+        reader.fill(&stream, true).await.expect("reads");
     }
     assert!(reader.buffer.capacity() <= 1024, "{} bytes", reader.buffer.capacity());
     assert_eq!(memory.held_bytes(), 0);
@@ -303,4 +303,38 @@ fn other_protocols_are_named_where_a_connection_begins_with_them() {
         let line = said(start, is_first);
         assert!(line.ends_with("(socket.request.max.bytes)"), "{line}");
     }
+}
+
+/// Frames of one to ten bytes, or cut in two, to a reader that looks for each of them before it sleeps.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_looks_for_frames_gets_the_same_ones() {
+    let (mut client, stream) = pair().await;
+    client.set_nodelay(true).expect("a socket");
+    let mut reader = FrameReader::new(MIB, RequestMemory::new(MIB, MIB));
+    let mut lengths = Vec::new();
+    for nth in 0..400_usize {
+        reader.pace = Pace::brisk();
+        let length = 1 + nth % 10;
+        let sending = async {
+            // Before, while and after it is looked for.
+            if nth % 4 != 0 {
+                tokio::time::sleep(Duration::from_micros(100 * (nth % 4) as u64 - 100)).await;
+            }
+            let cut = nth % (length + 1);
+            send_first(&mut client, length, cut).await;
+            client.write_all(&vec![7; length - cut]).await.expect("sends");
+        };
+        let both = async { tokio::join!(sending, next_frame(&mut reader, &stream)) };
+        let patience = Duration::from_secs(60);
+        let ((), frame) = tokio::time::timeout(patience, both).await.expect("no byte is lost");
+        lengths.push(frame.expect("a frame").bytes.len());
+    }
+    let expected: Vec<_> = (0..400).map(|nth| 1 + nth % 10).collect();
+    assert_eq!(lengths, expected);
+    reader.pace = Pace::brisk();
+    drop(client);
+    assert!(matches!(
+        next_frame(&mut reader, &stream).await,
+        Err(FrameError::Closed)
+    ));
 }
