@@ -13,8 +13,10 @@ use super::answer_memory::AnswerShare;
 use super::connections::{Admitted, ConnectionState, TAKEN_BYTES};
 use super::frame::{Frame, FrameError, FrameReader, Patience};
 use super::in_flight::{Answer, InFlight, Started};
+use super::pace::Waits;
 use super::request_memory::RequestMemory;
 use super::response::write_now;
+use super::socket::Socket;
 
 /// Requests of one connection that may be under way at once.
 const MAX_IN_FLIGHT_REQUESTS: usize = 64;
@@ -50,7 +52,7 @@ pub async fn serve<S: Service>(
 ) {
     let mut connection = Connection {
         service,
-        stream,
+        socket: Socket::new(stream),
         admitted,
         reader: FrameReader::new(max_frame_bytes, memory),
         in_flight: InFlight::default(),
@@ -86,7 +88,7 @@ enum End {
 
 struct Connection<S> {
     service: Arc<S>,
-    stream: TcpStream,
+    socket: Socket,
     admitted: Admitted,
     reader: FrameReader,
     in_flight: InFlight,
@@ -127,13 +129,14 @@ impl<S: Service> Connection<S> {
             }
             let patience = self.patience();
             let alone = self.in_flight.is_empty();
+            let _waits = (!alone).then(Waits::begin);
             tokio::select! {
                 biased;
                 () = self.in_flight.progress(&self.admitted.state), if !alone => {}
                 () = self.admitted.state.closed() => return self.finish().await,
                 e = patience.ended(), if patience.is_limited() => return End::Frame(e),
                 () = self.admitted.state.answers.wait_for_room(Order::Overlaps), if waits_for_room => {}
-                read = self.reader.fill(&self.stream, alone), if self.ending.is_none() && self.may_read() => {
+                read = self.reader.fill(&mut self.socket, alone), if self.ending.is_none() && self.may_read() => {
                     if let Err(e) = read {
                         self.ending = Some(End::Frame(e));
                     }
@@ -179,7 +182,7 @@ impl<S: Service> Connection<S> {
                 self.admitted.state.note_taken();
             }
         };
-        if write_now(&self.stream, &mut self.out, &mut taken).map_err(End::Write)? {
+        if write_now(&self.socket, &mut self.out, &mut taken).map_err(End::Write)? {
             return Ok(());
         }
         self.reader.leave_the_line();
@@ -189,13 +192,14 @@ impl<S: Service> Connection<S> {
                 self.out_share = None;
             }
             let patience = self.reader.patience();
+            let stream = self.socket.watched().map_err(End::Write)?;
             tokio::select! {
                 biased;
                 () = self.admitted.state.closed() => return Err(End::Write(std::io::ErrorKind::TimedOut.into())),
                 e = patience.ended(), if patience.is_limited() => return Err(End::Frame(e)),
-                writable = self.stream.writable() => writable.map_err(End::Write)?,
+                writable = stream.writable() => writable.map_err(End::Write)?,
             }
-            if write_now(&self.stream, &mut self.out, &mut taken).map_err(End::Write)? {
+            if write_now(&self.socket, &mut self.out, &mut taken).map_err(End::Write)? {
                 return Ok(());
             }
         }

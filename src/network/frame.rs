@@ -13,12 +13,12 @@ use std::io;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use rustix::net::RecvFlags;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::pace::Pace;
 use super::request_memory::{ArrivingShare, RequestMemory, RequestPermit, Watch};
+use super::socket::Socket;
 
 /// What one thread reads into before it knows how long a frame is. Small frames never need more.
 const SCRATCH_BYTES: usize = 64 * 1024;
@@ -201,7 +201,7 @@ impl FrameReader {
     /// To be called only while [`FrameReader::patience`] is watched.
     ///
     /// `alone` says that no request of this connection is being served: the next one may follow an answer at once.
-    pub async fn fill(&mut self, stream: &TcpStream, alone: bool) -> Result<(), FrameError> {
+    pub async fn fill(&mut self, socket: &mut Socket, alone: bool) -> Result<(), FrameError> {
         if let Some(length) = self.in_need_of_room() {
             let received = self.buffer.len();
             let share = self.share.get_or_insert_with(|| self.memory.enter(length));
@@ -218,12 +218,13 @@ impl FrameReader {
         }
         let begins = self.buffer.is_empty();
         let found = match begins && alone {
-            true => self.look(stream).await,
+            true => self.look(socket).await,
             false => None,
         };
         let read = match found {
             Some(read) => read,
             None => {
+                let stream = socket.watched()?;
                 stream.readable().await?;
                 self.read_once(stream)
             }
@@ -243,18 +244,19 @@ impl FrameReader {
     }
 
     /// Reads what comes at once after an answer without sleeping; none where that is not likely, or was in vain.
-    async fn look(&mut self, stream: &TcpStream) -> Option<io::Result<usize>> {
+    async fn look(&mut self, socket: &mut Socket) -> Option<io::Result<usize>> {
         let look = self.pace.may_look()?;
+        if self.pace.is_to_yield(std::time::Instant::now()) {
+            tokio::task::yield_now().await;
+        }
         while !look.is_over() {
-            // Past tokio, which learns of it from the kernel a little later: what it knows is then more than there is, and the
-            // next read that finds nothing puts that right.
             let read: io::Result<usize> = SCRATCH.with_borrow_mut(|scratch| {
-                let (n, _) = rustix::net::recv(stream, &mut scratch[..], RecvFlags::DONTWAIT)?;
+                let n = socket.read_apart(scratch)?;
                 self.buffer.extend_from_slice(&scratch[..n]);
                 Ok(n)
             });
             match read {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => tokio::task::yield_now().await,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => std::thread::yield_now(),
                 read => return Some(read),
             }
         }

@@ -9,6 +9,7 @@ mod listener;
 mod pace;
 mod request_memory;
 mod response;
+mod socket;
 #[cfg(test)]
 mod stopped_clock;
 

@@ -2,9 +2,14 @@
 //!
 //! A producer that waits for each acknowledgement spends most of its time on two threads that are woken: its own and ours.
 //! Ours need not sleep: a connection whose requests come one at a time, each within [`BRISK`] of the one before, looks at its
-//! socket for up to [`LOOK_FOR`] after an answer. Between two looks it lets go of its thread, so whatever else is ready runs
-//! first; at most half of the threads look at a time. Who looks in vain soon looks no more: for each such look at least
-//! sixteen requests have to come at once.
+//! socket for up to [`LOOK_FOR`] after an answer. Who looks in vain soon looks no more: for each such look at least sixteen
+//! requests have to come at once.
+//!
+//! It keeps its thread meanwhile: letting others onto it wakes another thread each time, to see whether there is work for two,
+//! and that thread then is in the client's way. So at most half of the threads look at a time. Tasks are let first that may be
+//! ready and that no other thread would take: before each look while any other connection waits for an answer, which a request
+//! of this one may have brought; else every [`YIELD_EVERY`] and after each sleep, so that another thread takes over waiting
+//! for all sockets. Other processes are let first between two looks: the client may need the very processor.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -14,6 +19,8 @@ use std::time::{Duration, Instant};
 pub const BRISK: Duration = Duration::from_micros(150);
 /// How long is looked for the next request. Longer than a client on the same machine takes to read an answer and to ask again.
 const LOOK_FOR: Duration = Duration::from_micros(100);
+/// How long other tasks may be kept from a thread when none of them is known to wait for something.
+const YIELD_EVERY: Duration = Duration::from_millis(2);
 /// Requests that have to follow at once before anything is looked for.
 const ENOUGH: u8 = 32;
 /// What counts of those that did.
@@ -25,6 +32,8 @@ const VAIN: u8 = 16;
 
 /// Connections that look at the moment.
 static LOOKING: AtomicUsize = AtomicUsize::new(0);
+/// Connections that wait for an answer to be made.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
 
 /// How requests of one connection follow each other.
 #[derive(Debug, Default)]
@@ -33,6 +42,8 @@ pub struct Pace {
     brisk: u8,
     /// It was looked since the last request.
     has_looked: bool,
+    /// When other tasks were last let onto this thread; none after a sleep.
+    yielded: Option<Instant>,
 }
 
 impl Pace {
@@ -72,9 +83,26 @@ impl Pace {
         self.brisk >= ENOUGH && !self.has_looked
     }
 
+    /// Whether other tasks have to be let onto the thread before it is kept from sleeping again.
+    pub fn is_to_yield(&mut self, now: Instant) -> bool {
+        self.is_to_yield_while(WAITING.load(Ordering::Relaxed) > 0, now)
+    }
+
+    fn is_to_yield_while(&mut self, others_wait: bool, now: Instant) -> bool {
+        let is_fresh = self
+            .yielded
+            .is_some_and(|yielded| now.duration_since(yielded) < YIELD_EVERY);
+        let yields = others_wait || !is_fresh;
+        if yields {
+            self.yielded = Some(now);
+        }
+        yields
+    }
+
     /// It was looked for in vain.
     pub fn note_vain(&mut self) {
         self.brisk = self.brisk.saturating_sub(VAIN);
+        self.yielded = None;
     }
 }
 
@@ -105,6 +133,24 @@ impl Look {
 impl Drop for Look {
     fn drop(&mut self) {
         self.among.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// That a connection waits for an answer, for as long as this lives.
+#[derive(Debug)]
+pub struct Waits(());
+
+impl Waits {
+    /// From now on.
+    pub fn begin() -> Self {
+        WAITING.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        WAITING.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -178,6 +224,19 @@ mod tests {
         assert!(!pace.expects_one());
         pace.note_request(now + AT_ONCE, true);
         assert!(pace.expects_one());
+    }
+
+    #[test]
+    fn other_tasks_come_first_while_others_wait_and_now_and_then_and_after_a_sleep() {
+        let (mut pace, mut now) = brisk(1000);
+        assert!(pace.is_to_yield_while(false, now), "at first");
+        assert!(!pace.is_to_yield_while(false, now + AT_ONCE));
+        assert!(pace.is_to_yield_while(true, now + AT_ONCE), "who waits may be ready");
+        now += AT_ONCE + YIELD_EVERY;
+        assert!(pace.is_to_yield_while(false, now), "now and then");
+        assert!(!pace.is_to_yield_while(false, now));
+        pace.note_vain();
+        assert!(pace.is_to_yield_while(false, now), "after a sleep");
     }
 
     #[test]

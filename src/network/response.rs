@@ -6,8 +6,8 @@ use std::io::{self, IoSlice};
 use bytes::Buf;
 use protocol::wire::{Chunk, FileRange};
 use rustix::net::{SendAncillaryBuffer, SendFlags};
-use tokio::io::Interest;
-use tokio::net::TcpStream;
+
+use super::socket::Socket;
 
 /// How many pieces of memory one system call takes. `IOV_MAX` is 1024; beyond 64 nothing is gained.
 const MAX_IO_SLICES: usize = 64;
@@ -19,9 +19,9 @@ const MAX_SENDFILE_BYTES: usize = 1024 * 1024;
 /// # Errors
 /// The socket's error, or `UnexpectedEof` when a file is shorter than the range that was promised to the client: the frame's
 /// length is out already, so the connection must be closed.
-pub fn write_now(stream: &TcpStream, chunks: &mut VecDeque<Chunk>, taken: &mut impl FnMut(usize)) -> io::Result<bool> {
+pub fn write_now(socket: &Socket, chunks: &mut VecDeque<Chunk>, taken: &mut impl FnMut(usize)) -> io::Result<bool> {
     while !chunks.is_empty() {
-        match write_once(stream, chunks) {
+        match write_once(socket, chunks) {
             Ok(sent) => taken(sent),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -31,30 +31,30 @@ pub fn write_now(stream: &TcpStream, chunks: &mut VecDeque<Chunk>, taken: &mut i
     Ok(true)
 }
 
-fn write_once(stream: &TcpStream, chunks: &mut VecDeque<Chunk>) -> io::Result<usize> {
+fn write_once(socket: &Socket, chunks: &mut VecDeque<Chunk>) -> io::Result<usize> {
     match chunks.front_mut() {
         None => Ok(0),
         Some(Chunk::File(range)) => {
-            let sent = send_range(stream, range)?;
+            let sent = send_range(socket, range)?;
             if range.length == 0 {
                 chunks.pop_front();
             }
             Ok(sent)
         }
         Some(Chunk::Memory(_)) => {
-            let sent = send_memory(stream, chunks)?;
+            let sent = send_memory(socket, chunks)?;
             advance(chunks, sent);
             Ok(sent)
         }
     }
 }
 
-fn send_range(stream: &TcpStream, range: &mut FileRange) -> io::Result<usize> {
+fn send_range(socket: &Socket, range: &mut FileRange) -> io::Result<usize> {
     if range.length == 0 {
         return Ok(0);
     }
     let count = range.length.min(MAX_SENDFILE_BYTES);
-    let sent = stream.try_io(Interest::WRITABLE, || {
+    let sent = socket.try_write(|stream| {
         let mut offset = range.position;
         Ok(rustix::fs::sendfile(stream, &*range.file, Some(&mut offset), count)?)
     })?;
@@ -72,7 +72,7 @@ fn send_range(stream: &TcpStream, range: &mut FileRange) -> io::Result<usize> {
     Ok(sent)
 }
 
-fn send_memory(stream: &TcpStream, chunks: &VecDeque<Chunk>) -> io::Result<usize> {
+fn send_memory(socket: &Socket, chunks: &VecDeque<Chunk>) -> io::Result<usize> {
     let mut slices: [IoSlice<'_>; MAX_IO_SLICES] = [IoSlice::new(&[]); MAX_IO_SLICES];
     let mut count = 0;
     let mut file_follows = false;
@@ -95,7 +95,7 @@ fn send_memory(stream: &TcpStream, chunks: &VecDeque<Chunk>) -> io::Result<usize
     } else {
         SendFlags::NOSIGNAL
     };
-    stream.try_io(Interest::WRITABLE, || {
+    socket.try_write(|stream| {
         Ok(rustix::net::sendmsg(
             stream,
             &slices[..count],

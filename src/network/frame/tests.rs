@@ -11,23 +11,23 @@ const MIB: usize = 1024 * 1024;
 /// Longer than any deadline here, on a clock that is wound by hand.
 const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
 
-async fn pair() -> (TcpStream, TcpStream) {
+async fn pair() -> (TcpStream, Socket) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let client = TcpStream::connect(listener.local_addr().expect("bound"))
         .await
         .expect("connects");
     let (stream, _) = listener.accept().await.expect("accepts");
-    (client, stream)
+    (client, Socket::new(stream))
 }
 
-async fn next_frame(reader: &mut FrameReader, stream: &TcpStream) -> Result<Frame, FrameError> {
+async fn next_frame(reader: &mut FrameReader, socket: &mut Socket) -> Result<Frame, FrameError> {
     loop {
         if let Some(frame) = reader.take_frame()? {
             return Ok(frame);
         }
         let patience = reader.patience();
         tokio::select! {
-            read = reader.fill(stream, true) => read?,
+            read = reader.fill(socket, true) => read?,
             e = patience.ended() => return Err(e),
         }
     }
@@ -35,11 +35,11 @@ async fn next_frame(reader: &mut FrameReader, stream: &TcpStream) -> Result<Fram
 
 /// The first frame of a new connection, read by a task of its own.
 async fn reading(memory: &RequestMemory) -> (TcpStream, JoinHandle<Result<Frame, FrameError>>) {
-    let (client, stream) = pair().await;
+    let (client, mut stream) = pair().await;
     let mut reader = FrameReader::new(MIB, memory.clone());
     (
         client,
-        tokio::spawn(async move { next_frame(&mut reader, &stream).await }),
+        tokio::spawn(async move { next_frame(&mut reader, &mut stream).await }),
     )
 }
 
@@ -79,11 +79,11 @@ async fn a_place_in_the_line_outlives_what_interrupts_the_reading() {
     let (mut holder, holds) = reading(&memory).await;
     send_first(&mut holder, MIB, MIB).await;
     let held = soon(holds).await.expect("a frame");
-    let (mut patient, stream) = pair().await;
+    let (mut patient, mut stream) = pair().await;
     let mut reader = FrameReader::new(MIB, memory.clone());
     send_first(&mut patient, MIB, 100 * 1024).await;
     for _ in 0..20 {
-        let _: Result<_, _> = tokio::time::timeout(Duration::from_millis(1), reader.fill(&stream, true)).await;
+        let _: Result<_, _> = tokio::time::timeout(Duration::from_millis(1), reader.fill(&mut stream, true)).await;
     }
     let (mut later, reads_later) = reading(&memory).await;
     send_first(&mut later, MIB, MIB).await;
@@ -92,7 +92,7 @@ async fn a_place_in_the_line_outlives_what_interrupts_the_reading() {
     settle().await;
     assert!(!reads_later.is_finished(), "who came later is served first");
     patient.write_all(&vec![7; MIB - 100 * 1024]).await.expect("sends");
-    let frame = tokio::time::timeout(NEVER, next_frame(&mut reader, &stream)).await;
+    let frame = tokio::time::timeout(NEVER, next_frame(&mut reader, &mut stream)).await;
     drop(frame.expect("its turn comes").expect("a frame"));
     soon(reads_later).await.expect("a frame");
 }
@@ -103,11 +103,11 @@ async fn who_does_not_read_for_a_while_does_not_stand_in_the_line() {
     let (mut holder, holds) = reading(&memory).await;
     send_first(&mut holder, MIB, MIB).await;
     let held = soon(holds).await.expect("a frame");
-    let (mut busy, stream) = pair().await;
+    let (mut busy, mut stream) = pair().await;
     let mut reader = FrameReader::new(MIB, memory.clone());
     send_first(&mut busy, MIB, 100 * 1024).await;
     while reader.share.as_ref().is_none_or(|share| !share.waits()) {
-        let _: Result<_, _> = tokio::time::timeout(Duration::from_millis(1), reader.fill(&stream, true)).await;
+        let _: Result<_, _> = tokio::time::timeout(Duration::from_millis(1), reader.fill(&mut stream, true)).await;
     }
     reader.leave_the_line();
     drop(held);
@@ -156,14 +156,14 @@ async fn a_slow_link_is_no_trickle() {
 #[tokio::test]
 async fn memory_grows_with_what_arrives_and_not_with_what_is_claimed() {
     let memory = RequestMemory::new(MIB, MIB);
-    let (mut client, stream) = pair().await;
+    let (mut client, mut stream) = pair().await;
     let mut reader = FrameReader::new(MIB, memory.clone());
     for _ in 0..2 {
         match reader.buffered_bytes() {
             0 => send_first(&mut client, MIB, 1).await,
             _ => client.write_all(&[7]).await.expect("sends"),
         }
-        reader.fill(&stream, true).await.expect("reads");
+        reader.fill(&mut stream, true).await.expect("reads");
     }
     assert!(reader.buffer.capacity() <= 1024, "{} bytes", reader.buffer.capacity());
     assert_eq!(memory.held_bytes(), 0);
@@ -183,9 +183,9 @@ async fn claim(
     length: usize,
     count: usize,
 ) -> (TcpStream, JoinHandle<Result<Frame, FrameError>>) {
-    let (mut client, stream) = pair().await;
+    let (mut client, mut stream) = pair().await;
     let mut reader = FrameReader::new(100 * MIB, memory.clone());
-    let reads = tokio::spawn(async move { next_frame(&mut reader, &stream).await });
+    let reads = tokio::spawn(async move { next_frame(&mut reader, &mut stream).await });
     send_first(&mut client, length, count).await;
     settle().await;
     (client, reads)
@@ -308,7 +308,7 @@ fn other_protocols_are_named_where_a_connection_begins_with_them() {
 /// Frames of one to ten bytes, or cut in two, to a reader that looks for each of them before it sleeps.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_looks_for_frames_gets_the_same_ones() {
-    let (mut client, stream) = pair().await;
+    let (mut client, mut stream) = pair().await;
     client.set_nodelay(true).expect("a socket");
     let mut reader = FrameReader::new(MIB, RequestMemory::new(MIB, MIB));
     let mut lengths = Vec::new();
@@ -324,7 +324,7 @@ async fn who_looks_for_frames_gets_the_same_ones() {
             send_first(&mut client, length, cut).await;
             client.write_all(&vec![7; length - cut]).await.expect("sends");
         };
-        let both = async { tokio::join!(sending, next_frame(&mut reader, &stream)) };
+        let both = async { tokio::join!(sending, next_frame(&mut reader, &mut stream)) };
         let patience = Duration::from_secs(60);
         let ((), frame) = tokio::time::timeout(patience, both).await.expect("no byte is lost");
         lengths.push(frame.expect("a frame").bytes.len());
@@ -334,7 +334,7 @@ async fn who_looks_for_frames_gets_the_same_ones() {
     reader.pace = Pace::brisk();
     drop(client);
     assert!(matches!(
-        next_frame(&mut reader, &stream).await,
+        next_frame(&mut reader, &mut stream).await,
         Err(FrameError::Closed)
     ));
 }
