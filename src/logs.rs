@@ -50,7 +50,7 @@ pub enum LogsError {
     /// There is a log, but it cannot be used; it is left as it is.
     #[error("the log cannot be used and is left as it is: {reason}")]
     Refused {
-        /// Why, with the partition.
+        /// Why.
         reason: String,
     },
     /// The broker was asked to stop while it opened its logs.
@@ -203,7 +203,7 @@ impl Logs {
             }
         }
         for log in loaded.refused {
-            log::error!("{}; its partition stays offline", log.error);
+            log::error!("{}: {}; the partition stays offline", log.partition, log.error);
             let refused = Refused {
                 high_watermark: high_watermark(&log.partition),
                 log_dir: dir.path().to_path_buf(),

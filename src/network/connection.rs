@@ -13,7 +13,6 @@ use super::answer_memory::AnswerShare;
 use super::connections::{Admitted, ConnectionState, TAKEN_BYTES};
 use super::frame::{Frame, FrameError, FrameReader, Patience};
 use super::in_flight::{Answer, InFlight, Started};
-use super::pace::Waits;
 use super::request_memory::RequestMemory;
 use super::response::write_now;
 use super::socket::Socket;
@@ -129,7 +128,6 @@ impl<S: Service> Connection<S> {
             }
             let patience = self.patience();
             let alone = self.in_flight.is_empty();
-            let _waits = (!alone).then(Waits::begin);
             tokio::select! {
                 biased;
                 () = self.in_flight.progress(&self.admitted.state), if !alone => {}
@@ -291,5 +289,7 @@ impl<S: Service> Connection<S> {
     }
 }
 
+#[cfg(test)]
+mod asks_again;
 #[cfg(test)]
 mod tests;

@@ -16,7 +16,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::pace::Pace;
+use super::look::Looking;
 use super::request_memory::{ArrivingShare, RequestMemory, RequestPermit, Watch};
 use super::socket::Socket;
 
@@ -118,7 +118,7 @@ pub struct FrameReader {
     /// Of the frame that is here and has not been taken.
     permit: RequestPermit,
     due: Option<Due>,
-    pace: Pace,
+    looking: Looking,
 }
 
 impl FrameReader {
@@ -132,7 +132,7 @@ impl FrameReader {
             share: None,
             permit: RequestPermit::default(),
             due: None,
-            pace: Pace::default(),
+            looking: Looking::default(),
         }
     }
 
@@ -224,6 +224,7 @@ impl FrameReader {
         let read = match found {
             Some(read) => read,
             None => {
+                self.looking.note_sleep(socket.is_apart());
                 let stream = socket.watched()?;
                 stream.readable().await?;
                 self.read_once(stream)
@@ -233,7 +234,7 @@ impl FrameReader {
             Ok(0) => Err(self.closed()),
             Ok(_) => {
                 if begins {
-                    self.pace.note_request(std::time::Instant::now(), alone);
+                    self.looking.note_request(std::time::Instant::now(), alone);
                 }
                 self.note_arrival();
                 Ok(())
@@ -245,23 +246,25 @@ impl FrameReader {
 
     /// Reads what comes at once after an answer without sleeping; none where that is not likely, or was in vain.
     async fn look(&mut self, socket: &mut Socket) -> Option<io::Result<usize>> {
-        let look = self.pace.may_look()?;
-        if self.pace.is_to_yield(std::time::Instant::now()) {
+        let _right = self.looking.may_look()?;
+        for _ in 0..self.looking.yields_due(std::time::Instant::now()) {
             tokio::task::yield_now().await;
         }
-        while !look.is_over() {
+        let until = self.looking.begin(std::time::Instant::now());
+        loop {
             let read: io::Result<usize> = SCRATCH.with_borrow_mut(|scratch| {
                 let n = socket.read_apart(scratch)?;
                 self.buffer.extend_from_slice(&scratch[..n]);
                 Ok(n)
             });
             match read {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => std::thread::yield_now(),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => match std::time::Instant::now() < until {
+                    true => std::thread::yield_now(),
+                    false => return None,
+                },
                 read => return Some(read),
             }
         }
-        self.pace.note_vain();
-        None
     }
 
     fn closed(&self) -> FrameError {

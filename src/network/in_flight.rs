@@ -10,6 +10,7 @@ use protocol::wire::Chunk;
 use super::answer_memory::AnswerShare;
 use super::connection::Order;
 use super::connections::ConnectionState;
+use super::look::noted;
 use super::request_memory::RequestPermit;
 
 /// What a request comes to.
@@ -174,10 +175,14 @@ impl InFlight {
         loop {
             // Before looking for room: what is released meanwhile must not be missed.
             let mut released = pin!(state.answers.released());
-            let progressed = poll_fn(|cx| match self.poll_all(cx, state, gated) {
-                Step::Progressed => Poll::Ready(true),
-                Step::Waits => Poll::Pending,
-                Step::NoRoom => released.as_mut().poll(cx).map(|()| false),
+            let progressed = poll_fn(|cx| {
+                let waker = noted(cx.waker());
+                let cx = &mut Context::from_waker(&waker);
+                match self.poll_all(cx, state, gated) {
+                    Step::Progressed => Poll::Ready(true),
+                    Step::Waits => Poll::Pending,
+                    Step::NoRoom => released.as_mut().poll(cx).map(|()| false),
+                }
             });
             if progressed.await {
                 return;

@@ -6,7 +6,7 @@ mod connections;
 mod frame;
 mod in_flight;
 mod listener;
-mod pace;
+mod look;
 mod request_memory;
 mod response;
 mod socket;

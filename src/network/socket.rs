@@ -12,7 +12,7 @@ pub struct Socket(State);
 enum State {
     Watched(TcpStream),
     Apart(std::net::TcpStream),
-    /// It could not be watched again.
+    /// It could not be given to the poller, or taken from it.
     Lost,
 }
 
@@ -54,10 +54,15 @@ impl Socket {
         }
     }
 
-    /// Carries out `write`, which must not block, unless the poller knows that the socket takes nothing now.
+    /// Whether nobody watches it.
+    pub fn is_apart(&self) -> bool {
+        matches!(self.0, State::Apart(_))
+    }
+
+    /// Carries out `write`, which must not block, unless the poller does not know that the socket takes something now.
     ///
     /// # Errors
-    /// Those of `write`; `WouldBlock` where the socket takes nothing now.
+    /// Those of `write`; `WouldBlock` where nothing was tried, or the socket takes nothing now.
     pub fn try_write<R>(&self, write: impl FnOnce(BorrowedFd<'_>) -> io::Result<R>) -> io::Result<R> {
         match &self.0 {
             State::Watched(stream) => stream.try_io(Interest::WRITABLE, || write(stream.as_fd())),
@@ -68,7 +73,10 @@ impl Socket {
 }
 
 fn lost() -> io::Error {
-    io::Error::new(io::ErrorKind::NotConnected, "the socket could not be watched again")
+    io::Error::new(
+        io::ErrorKind::NotConnected,
+        "the socket could not be given to the poller or taken from it",
+    )
 }
 
 #[cfg(test)]

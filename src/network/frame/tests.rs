@@ -304,37 +304,3 @@ fn other_protocols_are_named_where_a_connection_begins_with_them() {
         assert!(line.ends_with("(socket.request.max.bytes)"), "{line}");
     }
 }
-
-/// Frames of one to ten bytes, or cut in two, to a reader that looks for each of them before it sleeps.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_looks_for_frames_gets_the_same_ones() {
-    let (mut client, mut stream) = pair().await;
-    client.set_nodelay(true).expect("a socket");
-    let mut reader = FrameReader::new(MIB, RequestMemory::new(MIB, MIB));
-    let mut lengths = Vec::new();
-    for nth in 0..400_usize {
-        reader.pace = Pace::brisk();
-        let length = 1 + nth % 10;
-        let sending = async {
-            // Before, while and after it is looked for.
-            if nth % 4 != 0 {
-                tokio::time::sleep(Duration::from_micros(100 * (nth % 4) as u64 - 100)).await;
-            }
-            let cut = nth % (length + 1);
-            send_first(&mut client, length, cut).await;
-            client.write_all(&vec![7; length - cut]).await.expect("sends");
-        };
-        let both = async { tokio::join!(sending, next_frame(&mut reader, &mut stream)) };
-        let patience = Duration::from_secs(60);
-        let ((), frame) = tokio::time::timeout(patience, both).await.expect("no byte is lost");
-        lengths.push(frame.expect("a frame").bytes.len());
-    }
-    let expected: Vec<_> = (0..400).map(|nth| 1 + nth % 10).collect();
-    assert_eq!(lengths, expected);
-    reader.pace = Pace::brisk();
-    drop(client);
-    assert!(matches!(
-        next_frame(&mut reader, &mut stream).await,
-        Err(FrameError::Closed)
-    ));
-}
