@@ -23,12 +23,12 @@ pub(crate) fn purge(state: &ControllerState, now_ms: i64, limit: usize) -> Optio
     (!names.is_empty()).then_some(Record::ConfigChangesPurged { names })
 }
 
-/// The notices among what a transaction has created: only the store knows their numbers.
-pub(crate) fn written(results: &[OpResult]) -> impl Iterator<Item = Record> {
-    results.iter().filter_map(|result| match result {
+/// The notices among what a transaction has created now: only the store knows their numbers.
+pub(crate) fn written(results: &[OpResult], now_ms: i64) -> impl Iterator<Item = Record> {
+    results.iter().filter_map(move |result| match result {
         OpResult::Created { path, stat } => Some(Record::ConfigChangeWritten {
             name: Arc::from(path.strip_prefix(znodes::CONFIG_CHANGES)?.strip_prefix('/')?),
-            created_ms: stat.ctime_ms,
+            created_ms: stat.map_or(now_ms, |stat| stat.ctime_ms),
         }),
         OpResult::Set(_) | OpResult::Deleted | OpResult::Checked => None,
     })

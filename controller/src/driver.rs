@@ -416,7 +416,7 @@ impl Driver {
             (None, false) => self.store.multi(self.checked(ops)).await,
         };
         if let Ok(results) = &written {
-            config_changes::written(results).for_each(|record| self.state.apply(record));
+            config_changes::written(results, now_ms()).for_each(|record| self.state.apply(record));
         }
         if let Err(error) = written {
             let failed = ControllerError::Store(error.clone());

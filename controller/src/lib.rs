@@ -1,7 +1,7 @@
 //! The controller: topics, partitions, broker registration, on a znode store.
 //!
 //! A pure core decides (`state`, `topics`, `partitions`, `replicas`, `election`, `broker_lifecycle`); at its edge stand the
-//! znode store ([`store`], `store_embedded`) and the `driver` with its [`handle`], the only places that know tokio.
+//! znode store ([`store`], [`store_embedded`], [`store_zookeeper`]) and the `driver` with its [`handle`], the only places that know tokio.
 
 pub mod broker_lifecycle;
 pub mod config_changes;
@@ -21,6 +21,9 @@ pub mod startup;
 pub mod state;
 pub mod store;
 pub mod store_embedded;
+pub mod store_zookeeper;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod topics;
 mod watches;
 mod znode_tree;
@@ -41,3 +44,4 @@ pub use requests::{
 pub use startup::{Bootstrap, StartError};
 pub use store::{BoxFuture, Store, StoreError};
 pub use store_embedded::EmbeddedStore;
+pub use store_zookeeper::{ConnectError, Ensemble, ZookeeperStore};

@@ -197,9 +197,9 @@ pub(crate) async fn register_and_elect(
 }
 
 fn created_in(results: &[OpResult]) -> BrokerEpoch {
-    match results.first() {
-        Some(OpResult::Created { stat, .. }) => BrokerEpoch(stat.czxid),
-        other => unreachable!("a registration begins with a create, not {other:?}"),
+    match results.last() {
+        Some(OpResult::Set(stat)) => BrokerEpoch(stat.czxid),
+        other => unreachable!("a registration ends with a set, not {other:?}"),
     }
 }
 

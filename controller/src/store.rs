@@ -31,7 +31,7 @@ pub struct Stat {
     pub mtime_ms: i64,
     /// How often its data was set.
     pub version: i32,
-    /// How often its set of children changed; also the number of its next sequential child.
+    /// How often its set of children changed.
     pub cversion: i32,
     /// Session that owns it; 0 for a persistent znode.
     pub ephemeral_owner: i64,
@@ -144,12 +144,12 @@ impl Op {
 /// What one operation of a successful [`Store::multi`] gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OpResult {
-    /// The path that was created (with its number) and its stat.
+    /// The path that was created (with its number).
     Created {
         /// Full path.
         path: String,
-        /// Stat right after.
-        stat: Stat,
+        /// Stat right after. Of several operations together ZooKeeper's servers do not tell it (ZOOKEEPER-4667).
+        stat: Option<Stat>,
     },
     /// The stat right after the data was set.
     Set(Stat),
@@ -194,30 +194,6 @@ impl Future for Watcher {
     }
 }
 
-/// How much a persistent watch sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WatchMode {
-    /// The znode itself and its set of children.
-    Persistent,
-    /// The znode and everything below it (without `ChildrenChanged`, as in ZooKeeper).
-    PersistentRecursive,
-}
-
-/// The events of a persistent watch, in their order. Dropping it ends the watch.
-pub struct WatchStream(pub(crate) tokio::sync::mpsc::UnboundedReceiver<WatchEvent>);
-
-impl WatchStream {
-    /// The next event; `None` once the store is closed.
-    pub async fn next(&mut self) -> Option<WatchEvent> {
-        self.0.recv().await
-    }
-
-    /// An event that is here already.
-    pub fn try_next(&mut self) -> Option<WatchEvent> {
-        self.0.try_recv().ok()
-    }
-}
-
 /// Why an operation failed: ZooKeeper's errors by name, and what can befall a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -234,14 +210,12 @@ pub enum StoreError {
         path: String,
     },
     /// Another version than expected.
-    #[error("znode {path} has version {found}, not {expected}")]
+    #[error("znode {path} has another version than {expected}")]
     BadVersion {
         /// Its path.
         path: String,
         /// Version that was asked for.
         expected: i32,
-        /// Version that it has.
-        found: i32,
     },
     /// The znode to be deleted has children.
     #[error("znode {path} has children")]
@@ -269,6 +243,18 @@ pub enum StoreError {
         /// Why it failed.
         error: Box<StoreError>,
     },
+    /// Who may read or write the znode is listed with it, and this session is not.
+    #[error("znode {path} may not be read or written by this broker")]
+    NoAuth {
+        /// Its path.
+        path: String,
+    },
+    /// The connection broke while a write was under way: it may have happened or not. Whoever gets this reads before going on.
+    #[error("the connection to ZooKeeper broke; what was being written may be there or not")]
+    Unknown,
+    /// The session is over and its ephemeral znodes are gone; this store does nothing any more.
+    #[error("the ZooKeeper session is over")]
+    SessionEnded,
     /// The file could not be written or read; nothing is tried again, every later call fails with this as well.
     #[error("the metadata store failed: {reason}")]
     Failed {
@@ -293,7 +279,8 @@ impl StoreError {
 /// A znode's data and stat.
 pub type Znode = (Bytes, Stat);
 
-/// A znode tree. Calls that are made without awaiting each other may be answered by one durable write.
+/// A znode tree. A call takes its place in the order of calls when it is made, not when its future is polled; calls that are made
+/// without awaiting each other may be answered by one durable write.
 pub trait Store: Send + Sync {
     /// Data and stat of a znode.
     fn get(&self, path: &str) -> BoxFuture<'_, Result<Znode, StoreError>>;
@@ -316,9 +303,6 @@ pub trait Store: Send + Sync {
     /// As [`children`](Store::children), and a watch for the next change of that set.
     fn children_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Vec<String>, Watcher), StoreError>>;
 
-    /// A watch that stays.
-    fn watch(&self, path: &str, mode: WatchMode) -> BoxFuture<'_, Result<WatchStream, StoreError>>;
-
     /// All of these in one transaction, or none ([`StoreError::Multi`] says which one failed).
     fn multi(&self, ops: Vec<Op>) -> BoxFuture<'_, Result<Vec<OpResult>, StoreError>>;
 
@@ -335,9 +319,10 @@ pub trait Store: Send + Sync {
             data,
             mode,
         };
+        let asked = self.multi(vec![op]);
         Box::pin(async move {
-            match one(self.multi(vec![op]).await)? {
-                OpResult::Created { path, stat } => Ok((path, stat)),
+            match one(asked.await)? {
+                OpResult::Created { path, stat: Some(stat) } => Ok((path, stat)),
                 other => unreachable!("a create was answered with {other:?}"),
             }
         })
@@ -350,8 +335,9 @@ pub trait Store: Send + Sync {
             data,
             version,
         };
+        let asked = self.multi(vec![op]);
         Box::pin(async move {
-            match one(self.multi(vec![op]).await)? {
+            match one(asked.await)? {
                 OpResult::Set(stat) => Ok(stat),
                 other => unreachable!("a set was answered with {other:?}"),
             }
@@ -364,7 +350,8 @@ pub trait Store: Send + Sync {
             path: path.to_owned(),
             version,
         };
-        Box::pin(async move { one(self.multi(vec![op]).await).map(drop) })
+        let asked = self.multi(vec![op]);
+        Box::pin(async move { one(asked.await).map(drop) })
     }
 }
 

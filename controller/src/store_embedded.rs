@@ -14,9 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::metadata_file::{Durable, MetadataFile};
 pub use crate::metadata_file::{FILE_NAME, FORMAT_VERSION, OpenError};
-use crate::store::{
-    ANY_VERSION, BoxFuture, Op, OpResult, Stat, Store, StoreError, WatchMode, WatchStream, Watcher, Znode,
-};
+use crate::store::{ANY_VERSION, BoxFuture, Op, OpResult, Stat, Store, StoreError, Watcher, Znode};
 use crate::watches::Watches;
 use crate::znode_tree::Tree;
 
@@ -31,7 +29,6 @@ enum Read {
     GetAndWatch(String, oneshot::Sender<Result<(Bytes, Stat, Watcher), StoreError>>),
     ExistsAndWatch(String, oneshot::Sender<Result<(Option<Stat>, Watcher), StoreError>>),
     ChildrenAndWatch(String, oneshot::Sender<Result<(Vec<String>, Watcher), StoreError>>),
-    Watch(String, WatchMode, oneshot::Sender<Result<WatchStream, StoreError>>),
 }
 
 enum Command {
@@ -138,10 +135,6 @@ impl Store for EmbeddedStore {
 
     fn children_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Vec<String>, Watcher), StoreError>> {
         self.ask(|reply| Command::Read(Read::ChildrenAndWatch(path.to_owned(), reply)))
-    }
-
-    fn watch(&self, path: &str, mode: WatchMode) -> BoxFuture<'_, Result<WatchStream, StoreError>> {
-        self.ask(|reply| Command::Read(Read::Watch(path.to_owned(), mode, reply)))
     }
 
     fn multi(&self, ops: Vec<Op>) -> BoxFuture<'_, Result<Vec<OpResult>, StoreError>> {
@@ -276,7 +269,6 @@ impl Owner {
                     .map(|names| (names, self.watches.children(path)));
                 answer(reply, result)
             }
-            Read::Watch(path, mode, reply) => answer(reply, Ok(self.watches.stay(path, mode))),
         }
     }
 

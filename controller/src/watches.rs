@@ -2,16 +2,15 @@
 
 use std::collections::HashMap;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
-use crate::store::{WatchEvent, WatchKind, WatchMode, WatchStream, Watcher};
+use crate::store::{WatchEvent, WatchKind, Watcher};
 
 #[derive(Default)]
 /// The watches of one session.
 pub(crate) struct Watches {
     data: HashMap<String, Vec<oneshot::Sender<WatchEvent>>>,
     children: HashMap<String, Vec<oneshot::Sender<WatchEvent>>>,
-    staying: Vec<(String, WatchMode, mpsc::UnboundedSender<WatchEvent>)>,
 }
 
 impl Watches {
@@ -23,34 +22,15 @@ impl Watches {
         watcher(self.children.entry(path.clone()).or_default(), path)
     }
 
-    pub fn stay(&mut self, path: String, mode: WatchMode) -> WatchStream {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        self.staying.push((path, mode, sender));
-        WatchStream(receiver)
-    }
-
     pub fn fire(&mut self, event: &WatchEvent) {
-        let once = match event.kind {
+        let fired = match event.kind {
             WatchKind::ChildrenChanged => [self.children.remove(&event.path), None],
             WatchKind::Deleted => [self.data.remove(&event.path), self.children.remove(&event.path)],
             _ => [self.data.remove(&event.path), None],
         };
-        for sender in once.into_iter().flatten().flatten() {
+        for sender in fired.into_iter().flatten().flatten() {
             send(sender, event.clone());
         }
-        self.staying.retain(|(path, mode, sender)| {
-            let concerns = match mode {
-                WatchMode::Persistent => event.path == *path,
-                WatchMode::PersistentRecursive => {
-                    event.kind != WatchKind::ChildrenChanged && is_at_or_below(&event.path, path)
-                }
-            };
-            if concerns {
-                sender.send(event.clone()).is_ok()
-            } else {
-                !sender.is_closed()
-            }
-        });
     }
 
     pub fn end(&mut self) {
@@ -65,7 +45,6 @@ impl Watches {
                 );
             }
         }
-        self.staying.clear();
     }
 }
 
@@ -78,13 +57,6 @@ fn watcher(senders: &mut Vec<oneshot::Sender<WatchEvent>>, path: String) -> Watc
         path,
     };
     Watcher(Box::pin(async move { receiver.await.unwrap_or(ended) }))
-}
-
-fn is_at_or_below(path: &str, root: &str) -> bool {
-    root == "/"
-        || path
-            .strip_prefix(root)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Whoever no longer waits does not need the event.

@@ -231,7 +231,9 @@ impl<B: Base> Tree<B> {
             return Err(StoreError::NoChildrenForEphemerals { path });
         }
         if mode.is_sequential() {
-            path.push_str(&format!("{:010}", parent.stat.cversion));
+            // ZooKeeper counts creations alone for this, and shows creations and deletions together as `cversion`.
+            let created = (parent.stat.cversion + parent.stat.num_children) / 2;
+            path.push_str(&format!("{created:010}"));
         }
         let key = Key::of(&path)?;
         if self.node(&key)?.is_some() {
@@ -257,7 +259,7 @@ impl<B: Base> Tree<B> {
             kind: WatchKind::ChildrenChanged,
             path: parent_path,
         });
-        Ok(OpResult::Created { path, stat })
+        Ok(OpResult::Created { path, stat: Some(stat) })
     }
 
     fn change_parent(&mut self, path: &str, children: i32, zxid: i64, undo: &mut Undo) -> Result<(), StoreError> {
@@ -285,12 +287,10 @@ impl<B: Base> Tree<B> {
         let node = self
             .node(&key)?
             .ok_or_else(|| StoreError::NoNode { path: path.to_owned() })?;
-        let found = node.stat.version;
-        if version != ANY_VERSION && version != found {
+        if version != ANY_VERSION && version != node.stat.version {
             return Err(StoreError::BadVersion {
                 path: path.to_owned(),
                 expected: version,
-                found,
             });
         }
         Ok((key, node))

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
-use controller::store::{Op, OpResult, Stat, Store, StoreError, WatchMode, WatchStream, Watcher, Znode};
+use controller::store::{Op, OpResult, Stat, Store, StoreError, Watcher, Znode};
 use controller::{BoxFuture, EmbeddedStore};
 
 /// The embedded store; everything in it may be older than it is, and a write may fail.
@@ -74,10 +74,6 @@ impl Store for AlteredStore {
         self.inner.children_and_watch(path)
     }
 
-    fn watch(&self, path: &str, mode: WatchMode) -> BoxFuture<'_, Result<WatchStream, StoreError>> {
-        self.inner.watch(path, mode)
-    }
-
     fn multi(&self, ops: Vec<Op>) -> BoxFuture<'_, Result<Vec<OpResult>, StoreError>> {
         let failure = self.next_failure.lock().expect("nobody panicked").take();
         Box::pin(async move {
@@ -86,7 +82,7 @@ impl Store for AlteredStore {
             }
             let mut results = self.inner.multi(ops).await?;
             for result in &mut results {
-                if let OpResult::Created { stat, .. } = result {
+                if let OpResult::Created { stat: Some(stat), .. } = result {
                     self.make_older(stat);
                 }
             }

@@ -1,0 +1,524 @@
+//! The znode tree in a ZooKeeper ensemble: [`Store`] over one session of the `zookeeper-client` crate.
+//!
+//! A thread of its own keeps the session alive, so that no log and no handler can delay its heartbeats. What is asked while the
+//! connection is away is sent when it is back. What was under way when the connection broke is asked again where it only
+//! reads; of a write nobody knows then whether it happened, and [`StoreError::Unknown`] says so: whoever gets that reads what
+//! is there before going on. A session that has ended does not come back; the store says [`StoreError::SessionEnded`] from
+//! then on, and a new one is needed.
+
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::sync::{mpsc, oneshot};
+use zookeeper_client as zk;
+
+use crate::store::{
+    ANY_VERSION, BoxFuture, CreateMode, Op, OpResult, Stat, Store, StoreError, WatchEvent, WatchKind, Watcher, Znode,
+};
+
+/// How to reach an ensemble, as Kafka's `zookeeper.*` keys say it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ensemble {
+    /// `zookeeper.connect`: `host:port`, several separated by commas, and perhaps a path below which everything lies.
+    pub connect: String,
+    /// `zookeeper.session.timeout.ms`
+    pub session_timeout: Duration,
+    /// `zookeeper.connection.timeout.ms`: how long the first connection may take.
+    pub connection_timeout: Duration,
+    /// `zookeeper.set.acl`: whether only who has created a znode may change it.
+    pub set_acl: bool,
+    /// `zookeeper.max.in.flight.requests`, at least 1: reads of one call that are under way at once.
+    pub max_in_flight_requests: usize,
+}
+
+/// Why there is no session.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// No server answered in time.
+    #[error(
+        "no ZooKeeper server of zookeeper.connect {connect} has answered within {} ms (zookeeper.connection.timeout.ms): {reason}",
+        timeout.as_millis()
+    )]
+    Unreachable {
+        /// Who was asked.
+        connect: String,
+        /// How long.
+        timeout: Duration,
+        /// What the last one said.
+        reason: String,
+    },
+    /// The path of `zookeeper.connect` is not there and cannot be made.
+    #[error("the path {path} of zookeeper.connect cannot be created: {reason}")]
+    Chroot {
+        /// The path.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// No thread could be started.
+    #[error("no thread for the ZooKeeper session: {reason}")]
+    Thread {
+        /// Why.
+        reason: String,
+    },
+}
+
+enum Command {
+    Get(String, Reply<Znode>),
+    GetMany(Vec<String>, Reply<Vec<Option<Znode>>>),
+    Exists(String, Reply<Option<Stat>>),
+    Children(String, Reply<Vec<String>>),
+    GetAndWatch(String, Reply<(Bytes, Stat, Watcher)>),
+    ExistsAndWatch(String, Reply<(Option<Stat>, Watcher)>),
+    ChildrenAndWatch(String, Reply<(Vec<String>, Watcher)>),
+    Multi(Vec<Op>, Reply<Vec<OpResult>>),
+    Close(Reply<()>),
+}
+
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// A [`Store`] in an ensemble. [`Store::close`] ends the session at once; a store that is only dropped leaves it to the servers.
+pub struct ZookeeperStore {
+    commands: mpsc::UnboundedSender<Command>,
+    session_id: i64,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl ZookeeperStore {
+    /// Opens a session, and creates the path of `zookeeper.connect` if there is one and it is not there.
+    ///
+    /// # Errors
+    /// Where no server answers in time, or the path cannot be made.
+    pub async fn connect(ensemble: Ensemble) -> Result<Self, ConnectError> {
+        let (connected, session) = oneshot::channel();
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let failed = |reason: String| ConnectError::Thread { reason };
+        let thread = std::thread::Builder::new()
+            .name("zookeeper".to_owned())
+            .spawn(move || {
+                let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                    Ok(runtime) => runtime,
+                    Err(error) => return drop(connected.send(Err(failed(error.to_string())))),
+                };
+                runtime.block_on(run(ensemble, connected, receiver));
+            })
+            .map_err(|error| failed(error.to_string()))?;
+        let session_id = session
+            .await
+            .unwrap_or_else(|_| Err(failed("it ended while connecting".to_owned())))?;
+        Ok(Self {
+            commands,
+            session_id,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Sends at once, so that the order of calls is the order of their effects, whenever their futures are polled.
+    fn ask<T: Send + 'static>(
+        &self,
+        command: impl FnOnce(Reply<T>) -> Command,
+    ) -> BoxFuture<'_, Result<T, StoreError>> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.commands.send(command(reply)).is_ok();
+        Box::pin(async move {
+            match sent {
+                true => answer.await.unwrap_or(Err(StoreError::Closed)),
+                false => Err(StoreError::Closed),
+            }
+        })
+    }
+}
+
+impl Store for ZookeeperStore {
+    fn get(&self, path: &str) -> BoxFuture<'_, Result<Znode, StoreError>> {
+        self.ask(|reply| Command::Get(path.to_owned(), reply))
+    }
+
+    fn get_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Bytes, Stat, Watcher), StoreError>> {
+        self.ask(|reply| Command::GetAndWatch(path.to_owned(), reply))
+    }
+
+    fn get_many(&self, paths: Vec<String>) -> BoxFuture<'_, Result<Vec<Option<Znode>>, StoreError>> {
+        self.ask(|reply| Command::GetMany(paths, reply))
+    }
+
+    fn exists(&self, path: &str) -> BoxFuture<'_, Result<Option<Stat>, StoreError>> {
+        self.ask(|reply| Command::Exists(path.to_owned(), reply))
+    }
+
+    fn exists_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Option<Stat>, Watcher), StoreError>> {
+        self.ask(|reply| Command::ExistsAndWatch(path.to_owned(), reply))
+    }
+
+    fn children(&self, path: &str) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
+        self.ask(|reply| Command::Children(path.to_owned(), reply))
+    }
+
+    fn children_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Vec<String>, Watcher), StoreError>> {
+        self.ask(|reply| Command::ChildrenAndWatch(path.to_owned(), reply))
+    }
+
+    fn multi(&self, ops: Vec<Op>) -> BoxFuture<'_, Result<Vec<OpResult>, StoreError>> {
+        self.ask(|reply| Command::Multi(ops, reply))
+    }
+
+    fn session_id(&self) -> i64 {
+        self.session_id
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        let closed = self.ask(Command::Close);
+        Box::pin(async move {
+            let closed = closed.await;
+            let thread = self
+                .thread
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner())
+                .take();
+            // Nothing is left for it to do; a panic of it has answered its callers with `Closed` already.
+            drop(thread.map(JoinHandle::join));
+            closed
+        })
+    }
+}
+
+async fn run(
+    ensemble: Ensemble,
+    connected: oneshot::Sender<Result<i64, ConnectError>>,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+) {
+    let session = match Session::open(&ensemble).await {
+        Ok(session) => Arc::new(session),
+        Err(error) => return drop(connected.send(Err(error))),
+    };
+    if connected.send(Ok(session_id(&session.client))).is_err() {
+        return;
+    }
+    while let Some(command) = commands.recv().await {
+        match command {
+            Command::Close(reply) => {
+                // What came before has been sent; what comes later finds nobody.
+                commands.close();
+                let mut state = session.client.state_watcher();
+                drop(session);
+                while !state.peek_state().is_terminated() {
+                    state.changed().await;
+                }
+                return drop(reply.send(Ok(())));
+            }
+            // In the order of this queue: a task of this thread first runs in the order in which it was spawned.
+            command => drop(tokio::spawn(session.clone().carry_out(command))),
+        }
+    }
+}
+
+struct Session {
+    client: zk::Client,
+    set_acl: bool,
+    max_in_flight_requests: usize,
+}
+
+impl Session {
+    async fn open(ensemble: &Ensemble) -> Result<Self, ConnectError> {
+        let (servers, chroot) = match ensemble.connect.find('/') {
+            Some(at) => ensemble.connect.split_at(at),
+            None => (ensemble.connect.as_str(), "/"),
+        };
+        let unreachable = |reason: String| ConnectError::Unreachable {
+            connect: ensemble.connect.clone(),
+            timeout: ensemble.connection_timeout,
+            reason,
+        };
+        let connecting = zk::Client::connector()
+            .with_session_timeout(ensemble.session_timeout)
+            .connect(servers);
+        let client = match tokio::time::timeout(ensemble.connection_timeout, connecting).await {
+            Ok(Ok(client)) => client,
+            Ok(Err(error)) => return Err(unreachable(error.to_string())),
+            Err(_) => return Err(unreachable("timeout".to_owned())),
+        };
+        let mut session = Self {
+            client,
+            set_acl: ensemble.set_acl,
+            max_in_flight_requests: ensemble.max_in_flight_requests,
+        };
+        let chroot = chroot.trim_end_matches('/');
+        if !chroot.is_empty() {
+            let failed = |reason: String| ConnectError::Chroot {
+                path: chroot.to_owned(),
+                reason,
+            };
+            let options = zk::CreateMode::Persistent.with_acls(session.acls("/"));
+            let made = session.client.mkdir(chroot, &options).await;
+            made.map_err(|error| failed(error.to_string()))?;
+            let below = session.client.chroot(chroot.to_owned());
+            session.client = below.map_err(|_| failed("it is not a path".to_owned()))?;
+        }
+        Ok(session)
+    }
+
+    /// As Kafka's `ZkData.defaultAcls`: with `zookeeper.set.acl` the creator alone may change a znode, and everybody may read
+    /// it unless it holds secrets.
+    fn acls(&self, path: &str) -> zk::Acls<'static> {
+        const CREATOR_ALL_AND_WORLD_READ: &[zk::Acl] = &[
+            zk::Acl::new_const(zk::Permission::ALL, "auth", ""),
+            zk::Acl::new_const(zk::Permission::READ, "world", "anyone"),
+        ];
+        match (self.set_acl, is_sensitive(path)) {
+            (false, _) => zk::Acls::anyone_all(),
+            (true, true) => zk::Acls::creator_all(),
+            (true, false) => zk::Acls::new(CREATOR_ALL_AND_WORLD_READ),
+        }
+    }
+
+    async fn carry_out(self: Arc<Self>, command: Command) {
+        match command {
+            Command::Get(path, reply) => give(reply, self.get(&path).await),
+            Command::GetMany(paths, reply) => give(reply, self.get_many(paths).await),
+            Command::Exists(path, reply) => {
+                let found = again(|| self.client.check_stat(&path)).await;
+                give(reply, found.map(|found| found.map(stat)).map_err(|e| error(&path, e)));
+            }
+            Command::Children(path, reply) => {
+                let found = again(|| self.client.list_children(&path)).await;
+                give(reply, found.map(sorted).map_err(|e| error(&path, e)));
+            }
+            Command::GetAndWatch(path, reply) => {
+                let found = again(|| self.client.get_and_watch_data(&path)).await;
+                let found = found.map(|(data, found, watch)| (data.into(), stat(found), watcher(watch)));
+                give(reply, found.map_err(|e| error(&path, e)));
+            }
+            Command::ExistsAndWatch(path, reply) => {
+                let found = again(|| self.client.check_and_watch_stat(&path)).await;
+                let found = found.map(|(found, watch)| (found.map(stat), watcher(watch)));
+                give(reply, found.map_err(|e| error(&path, e)));
+            }
+            Command::ChildrenAndWatch(path, reply) => {
+                let found = again(|| self.client.list_and_watch_children(&path)).await;
+                let found = found.map(|(names, watch)| (sorted(names), watcher(watch)));
+                give(reply, found.map_err(|e| error(&path, e)));
+            }
+            Command::Multi(ops, reply) => give(reply, self.multi(&ops).await),
+            Command::Close(_) => unreachable!("a close is not carried out beside others"),
+        }
+    }
+
+    async fn get(&self, path: &str) -> Result<Znode, StoreError> {
+        let found = again(|| self.client.get_data(path)).await;
+        found
+            .map(|(data, found)| (data.into(), stat(found)))
+            .map_err(|e| error(path, e))
+    }
+
+    async fn get_many(&self, paths: Vec<String>) -> Result<Vec<Option<Znode>>, StoreError> {
+        let found = stream::iter(paths).map(|path| async move {
+            match self.get(&path).await {
+                Ok(znode) => Ok(Some(znode)),
+                Err(StoreError::NoNode { .. }) => Ok(None),
+                Err(error) => Err(error),
+            }
+        });
+        found.buffered(self.max_in_flight_requests).try_collect().await
+    }
+
+    /// One operation goes without a transaction around it, whose answer would not tell the stat of what was created.
+    async fn one(&self, op: &Op) -> Result<OpResult, zk::Error> {
+        match op {
+            Op::Create { path, data, mode } => {
+                let options = create_mode(*mode).with_acls(self.acls(path));
+                let (created, sequence) = self.client.create(path, data, &options).await?;
+                let number = mode.is_sequential().then(|| sequence.to_string());
+                Ok(OpResult::Created {
+                    path: path.clone() + &number.unwrap_or_default(),
+                    stat: Some(stat(created)),
+                })
+            }
+            Op::Set { path, data, version } => {
+                let set = self.client.set_data(path, data, expected(*version)).await?;
+                Ok(OpResult::Set(stat(set)))
+            }
+            Op::Delete { path, version } => {
+                self.client.delete(path, expected(*version)).await?;
+                Ok(OpResult::Deleted)
+            }
+            Op::Check { path, version } => {
+                let mut writer = self.client.new_multi_writer();
+                writer.add_check_version(path, *version)?;
+                writer.commit().await?;
+                Ok(OpResult::Checked)
+            }
+        }
+    }
+
+    async fn multi(&self, ops: &[Op]) -> Result<Vec<OpResult>, StoreError> {
+        if let [op] = ops {
+            return match self.one(op).await {
+                Ok(result) => Ok(vec![result]),
+                Err(found) => Err(of_one(error_of(Some(op), found))),
+            };
+        }
+        let mut writer = self.client.new_multi_writer();
+        for op in ops {
+            self.add(&mut writer, op).map_err(|e| error(op.path(), e))?;
+        }
+        let results = match writer.commit().await {
+            Ok(results) => results,
+            Err(zk::MultiWriteError::OperationFailed { index, source }) => {
+                let error = Box::new(error_of(ops.get(index), source));
+                return Err(StoreError::Multi { index, error });
+            }
+            Err(zk::MultiWriteError::RequestFailed { source }) => {
+                return Err(error(ops.first().map_or("/", Op::path), source));
+            }
+        };
+        Ok(results.into_iter().map(result).collect())
+    }
+
+    fn add(&self, writer: &mut zk::MultiWriter<'_>, op: &Op) -> Result<(), zk::Error> {
+        match op {
+            Op::Create { path, data, mode } => {
+                writer.add_create(path, data, &create_mode(*mode).with_acls(self.acls(path)))
+            }
+            Op::Set { path, data, version } => writer.add_set_data(path, data, expected(*version)),
+            Op::Delete { path, version } => writer.add_delete(path, expected(*version)),
+            Op::Check { path, version } => writer.add_check_version(path, *version),
+        }
+    }
+}
+
+/// Reads again as often as the connection breaks meanwhile: what is asked while there is none is sent when there is one.
+async fn again<T, F: Future<Output = Result<T, zk::Error>>>(read: impl Fn() -> F) -> Result<T, zk::Error> {
+    loop {
+        match read().await {
+            Err(zk::Error::ConnectionLoss) => {}
+            done => return done,
+        }
+    }
+}
+
+/// Where Kafka keeps secrets (`ZkData.SensitiveRootPaths`).
+fn is_sensitive(path: &str) -> bool {
+    ["/config/users", "/config/brokers", "/delegation_token/tokens"]
+        .iter()
+        .any(|root| {
+            path.strip_prefix(root)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+}
+
+fn create_mode(mode: CreateMode) -> zk::CreateMode {
+    match mode {
+        CreateMode::Persistent => zk::CreateMode::Persistent,
+        CreateMode::PersistentSequential => zk::CreateMode::PersistentSequential,
+        CreateMode::Ephemeral => zk::CreateMode::Ephemeral,
+        CreateMode::EphemeralSequential => zk::CreateMode::EphemeralSequential,
+    }
+}
+
+fn expected(version: i32) -> Option<i32> {
+    (version != ANY_VERSION).then_some(version)
+}
+
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort_unstable();
+    names
+}
+
+fn stat(stat: zk::Stat) -> Stat {
+    Stat {
+        czxid: stat.czxid,
+        mzxid: stat.mzxid,
+        pzxid: stat.pzxid,
+        ctime_ms: stat.ctime,
+        mtime_ms: stat.mtime,
+        version: stat.version,
+        cversion: stat.cversion,
+        ephemeral_owner: stat.ephemeral_owner,
+        data_length: stat.data_length,
+        num_children: stat.num_children,
+    }
+}
+
+fn result(result: zk::MultiWriteResult) -> OpResult {
+    match result {
+        zk::MultiWriteResult::Create { path, stat: created } => OpResult::Created {
+            path,
+            stat: (!created.is_invalid()).then(|| stat(created)),
+        },
+        zk::MultiWriteResult::SetData { stat: set } => OpResult::Set(stat(set)),
+        zk::MultiWriteResult::Delete => OpResult::Deleted,
+        zk::MultiWriteResult::Check => OpResult::Checked,
+        other => unreachable!("a write was answered with {other:?}"),
+    }
+}
+
+fn watcher(watch: zk::OneshotWatcher) -> Watcher {
+    Watcher(Box::pin(async move {
+        let event = watch.changed().await;
+        let kind = match event.event_type {
+            zk::EventType::NodeCreated => WatchKind::Created,
+            zk::EventType::NodeDeleted => WatchKind::Deleted,
+            zk::EventType::NodeDataChanged => WatchKind::DataChanged,
+            zk::EventType::NodeChildrenChanged => WatchKind::ChildrenChanged,
+            zk::EventType::Session => WatchKind::SessionEnded,
+        };
+        WatchEvent { kind, path: event.path }
+    }))
+}
+
+/// The error of one operation of a multi.
+fn error_of(op: Option<&Op>, found: zk::Error) -> StoreError {
+    match (op, found) {
+        (
+            Some(Op::Set { path, version, .. } | Op::Delete { path, version } | Op::Check { path, version }),
+            zk::Error::BadVersion,
+        ) => StoreError::BadVersion {
+            path: path.clone(),
+            expected: *version,
+        },
+        (op, found) => error(op.map_or("/", Op::path), found),
+    }
+}
+
+fn error(path: &str, error: zk::Error) -> StoreError {
+    let path = || path.to_owned();
+    match error {
+        zk::Error::NoNode => StoreError::NoNode { path: path() },
+        zk::Error::NodeExists => StoreError::NodeExists { path: path() },
+        zk::Error::NotEmpty => StoreError::NotEmpty { path: path() },
+        zk::Error::NoChildrenForEphemerals => StoreError::NoChildrenForEphemerals { path: path() },
+        zk::Error::BadArguments(_) => StoreError::BadArguments { path: path() },
+        zk::Error::NoAuth | zk::Error::AuthFailed => StoreError::NoAuth { path: path() },
+        zk::Error::ConnectionLoss => StoreError::Unknown,
+        zk::Error::SessionExpired | zk::Error::SessionMoved | zk::Error::ClientClosed => StoreError::SessionEnded,
+        other => StoreError::Failed {
+            reason: other.to_string(),
+        },
+    }
+}
+
+/// As a transaction of this one operation would say it; what is wrong with the session is not wrong with the operation.
+fn of_one(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Unknown | StoreError::SessionEnded | StoreError::Failed { .. } => error,
+        error => StoreError::Multi {
+            index: 0,
+            error: Box::new(error),
+        },
+    }
+}
+
+/// Only its text tells the number: 16 hexadecimal digits of the two's complement.
+fn session_id(client: &zk::Client) -> i64 {
+    let text = client.session_id().to_string();
+    let digits = text.trim_start_matches("0x");
+    u64::from_str_radix(digits, 16).map_or(0, |id| id as i64)
+}
+
+/// Whoever has stopped waiting does not need the answer.
+fn give<T>(reply: Reply<T>, answer: Result<T, StoreError>) {
+    drop(reply.send(answer));
+}

@@ -1,0 +1,3 @@
+//! What tests of this crate and of others share.
+
+pub mod store_contract;
