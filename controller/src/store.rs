@@ -250,8 +250,19 @@ pub enum StoreError {
         path: String,
     },
     /// The connection broke while a write was under way: it may have happened or not. Whoever gets this reads before going on.
-    #[error("the connection to ZooKeeper broke; what was being written may be there or not")]
-    Unknown,
+    #[error("the connection to ZooKeeper broke ({reason}); what was being written may be there or not")]
+    Unknown {
+        /// How it broke.
+        reason: String,
+    },
+    /// ZooKeeper refused it for a reason of its own, a quota for example; nothing happened.
+    #[error("ZooKeeper refuses what concerns znode {path}: {reason}")]
+    Refused {
+        /// Its path.
+        path: String,
+        /// What ZooKeeper said.
+        reason: String,
+    },
     /// The session is over and its ephemeral znodes are gone; this store does nothing any more.
     #[error("the ZooKeeper session is over")]
     SessionEnded,
@@ -272,6 +283,31 @@ impl StoreError {
         match self {
             StoreError::Multi { error, .. } => error.cause(),
             other => other,
+        }
+    }
+}
+
+/// Refuses what is not the path of a znode, by ZooKeeper's rules.
+pub(crate) fn check_path(path: &str) -> Result<(), StoreError> {
+    let parts_are_good = || path[1..].split('/').all(|part| !matches!(part, "" | "." | ".."));
+    let characters_are_good = || !path.chars().any(char::is_control);
+    if path == "/" || (path.starts_with('/') && parts_are_good() && characters_are_good()) {
+        Ok(())
+    } else {
+        Err(StoreError::BadArguments { path: path.to_owned() })
+    }
+}
+
+impl Op {
+    /// Refuses what is not a path. One that gets a number may be empty before it.
+    pub(crate) fn check_path(&self) -> Result<(), StoreError> {
+        match self {
+            Op::Create { path, mode, .. }
+                if mode.is_sequential() && path.len() > 1 && path.ends_with('/') && !path.ends_with("//") =>
+            {
+                check_path(&path[..path.len() - 1])
+            }
+            _ => check_path(self.path()),
         }
     }
 }

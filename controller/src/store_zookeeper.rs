@@ -354,11 +354,17 @@ impl Session {
     }
 
     async fn multi(&self, ops: &[Op]) -> Result<Vec<OpResult>, StoreError> {
+        for (index, op) in ops.iter().enumerate() {
+            op.check_path().map_err(|error| StoreError::Multi {
+                index,
+                error: Box::new(error),
+            })?;
+        }
         if let [op] = ops {
-            return match self.one(op).await {
-                Ok(result) => Ok(vec![result]),
-                Err(found) => Err(of_one(error_of(Some(op), found))),
-            };
+            let result = self.one(op).await;
+            return result
+                .map(|result| vec![result])
+                .map_err(|found| of_one(error_of(Some(op), found)));
         }
         let mut writer = self.client.new_multi_writer();
         for op in ops {
@@ -393,10 +399,18 @@ impl Session {
 async fn again<T, F: Future<Output = Result<T, zk::Error>>>(read: impl Fn() -> F) -> Result<T, zk::Error> {
     loop {
         match read().await {
-            Err(zk::Error::ConnectionLoss) => {}
+            Err(broken) if is_broken(&broken) => {}
             done => return done,
         }
     }
+}
+
+/// Whether the connection broke, and with it what was under way.
+fn is_broken(error: &zk::Error) -> bool {
+    matches!(
+        error,
+        zk::Error::ConnectionLoss | zk::Error::Timeout | zk::Error::Custom(_)
+    )
 }
 
 /// Where Kafka keeps secrets (`ZkData.SensitiveRootPaths`).
@@ -491,10 +505,15 @@ fn error(path: &str, error: zk::Error) -> StoreError {
         zk::Error::NotEmpty => StoreError::NotEmpty { path: path() },
         zk::Error::NoChildrenForEphemerals => StoreError::NoChildrenForEphemerals { path: path() },
         zk::Error::BadArguments(_) => StoreError::BadArguments { path: path() },
-        zk::Error::NoAuth | zk::Error::AuthFailed => StoreError::NoAuth { path: path() },
-        zk::Error::ConnectionLoss => StoreError::Unknown,
-        zk::Error::SessionExpired | zk::Error::SessionMoved | zk::Error::ClientClosed => StoreError::SessionEnded,
-        other => StoreError::Failed {
+        zk::Error::NoAuth | zk::Error::AuthFailed | zk::Error::InvalidAcl => StoreError::NoAuth { path: path() },
+        zk::Error::NoHosts | zk::Error::SessionExpired | zk::Error::SessionMoved | zk::Error::ClientClosed => {
+            StoreError::SessionEnded
+        }
+        broken if is_broken(&broken) => StoreError::Unknown {
+            reason: broken.to_string(),
+        },
+        other => StoreError::Refused {
+            path: path(),
             reason: other.to_string(),
         },
     }
@@ -503,7 +522,7 @@ fn error(path: &str, error: zk::Error) -> StoreError {
 /// As a transaction of this one operation would say it; what is wrong with the session is not wrong with the operation.
 fn of_one(error: StoreError) -> StoreError {
     match error {
-        StoreError::Unknown | StoreError::SessionEnded | StoreError::Failed { .. } => error,
+        StoreError::Unknown { .. } | StoreError::SessionEnded => error,
         error => StoreError::Multi {
             index: 0,
             error: Box::new(error),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use crate::store::{ANY_VERSION, CreateMode, Op, OpResult, Stat, StoreError, WatchEvent, WatchKind};
+use crate::store::{ANY_VERSION, CreateMode, Op, OpResult, Stat, StoreError, WatchEvent, WatchKind, check_path};
 
 /// A znode.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -168,11 +168,7 @@ impl<B: Base> Tree<B> {
         undo: &mut Undo,
         events: &mut Vec<WatchEvent>,
     ) -> Result<OpResult, StoreError> {
-        check_path(if let Op::Create { path, mode, .. } = &op {
-            creation_path(path, *mode)
-        } else {
-            op.path()
-        })?;
+        op.check_path()?;
         match op {
             Op::Create { path, data, mode } => self.create(path, data, mode, transaction, undo, events),
             Op::Set { path, data, version } => {
@@ -334,24 +330,5 @@ fn parent_of(path: &str) -> &str {
     match path.rfind('/') {
         Some(0) | None => "/",
         Some(slash) => &path[..slash],
-    }
-}
-
-/// What of a path to be created must be a path already: a sequential name may be empty before its number.
-fn creation_path(path: &str, mode: CreateMode) -> &str {
-    if mode.is_sequential() && path.ends_with('/') {
-        parent_of(path)
-    } else {
-        path
-    }
-}
-
-fn check_path(path: &str) -> Result<(), StoreError> {
-    let parts_are_good = || path[1..].split('/').all(|part| !matches!(part, "" | "." | ".."));
-    let characters_are_good = || !path.chars().any(char::is_control);
-    if path == "/" || (path.starts_with('/') && parts_are_good() && characters_are_good()) {
-        Ok(())
-    } else {
-        Err(StoreError::BadArguments { path: path.to_owned() })
     }
 }

@@ -12,3 +12,4 @@ pub mod stored;
 pub mod temp_dir;
 pub mod tools;
 pub mod wire;
+pub mod zookeeper;

@@ -1,0 +1,3 @@
+//! Brokers with Apache ZooKeeper.
+
+mod zookeeper_store;
