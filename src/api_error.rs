@@ -68,7 +68,7 @@ impl From<ControllerError> for ApiError {
                 log::error!("a request to the controller failed: {failure}");
                 Self { code, message: None }
             }
-            ControllerError::Stopped => Self { code, message: None },
+            ControllerError::NotController | ControllerError::Stopped => Self { code, message: None },
         }
     }
 }

@@ -2,26 +2,31 @@
 //! about it one by one, writes all of it in one transaction, hands the effects to the broker, and then answers.
 
 mod applying;
+mod member;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
 
-use applying::{Completion, EffectBatch, Finished, apply_effects};
+use applying::{Completion, EffectBatch, Finished};
+pub use member::{Started, start};
 
 use crate::config_changes;
 use crate::core::{self, Event, Response};
-use crate::effects::{self, BrokerRegistration, Effect, EffectSink, FailedReplica, MetadataSnapshot};
-use crate::handle::{ControllerHandle, Reply, Request};
+use crate::effects::{self, Effect, FailedReplica, MetadataSnapshot};
+use crate::handle::{Reply, Request};
 use crate::ids::{BrokerId, TopicId, random_topic_id};
 use crate::limits;
+use crate::membership::Elected;
 use crate::rejection::Rejection;
 use crate::replicas::Start;
 use crate::requests::{Answers, ControllerError, CreatedTopic, NewTopic, ProducerIdBlock, TopicPolicy};
-use crate::startup::{self, Bootstrap, Elected, StartError, random_bytes};
+use crate::sessions::Sessions;
+use crate::startup::{self, StartError, random_bytes};
 use crate::state::{ControllerState, Note, Record};
-use crate::store::{Op, Store, StoreError};
+use crate::store::{Op, OpResult, Store, StoreError};
+use crate::znodes;
 
 /// Requests that wait for the driver; more of them wait with their callers.
 const REQUESTS_WAITING: usize = 1024;
@@ -32,81 +37,6 @@ const REQUESTS_TOGETHER: usize = 1024;
 /// Operations after which a transaction takes no further request.
 const OPS_TOGETHER: usize = 50_000;
 
-/// A controller that runs.
-pub struct Started {
-    /// For the broker's handlers.
-    pub handle: ControllerHandle,
-    /// The metadata right after the start, as the first effects have told it as well.
-    pub snapshot: MetadataSnapshot,
-}
-
-/// Registers this broker, makes it controller, loads the metadata, elects leaders, lets `sink` apply the first effects and
-/// goes on serving requests until [`ControllerHandle::shutdown`] or until every handle is gone.
-pub async fn start(
-    bootstrap: Bootstrap,
-    registration: BrokerRegistration,
-    policy: Arc<dyn TopicPolicy>,
-    sink: Box<dyn EffectSink>,
-) -> Result<Started, StartError> {
-    let (started, answer) = oneshot::channel();
-    let thread_failed = |reason: String| StartError::Thread { reason };
-    std::thread::Builder::new()
-        .name("controller".to_owned())
-        .spawn(move || {
-            let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
-                Ok(runtime) => runtime,
-                Err(error) => {
-                    return give(
-                        started,
-                        Err(StartError::Thread {
-                            reason: error.to_string(),
-                        }),
-                    );
-                }
-            };
-            runtime.block_on(run(bootstrap.store, registration, policy, sink, started));
-        })
-        .map_err(|error| thread_failed(error.to_string()))?;
-    answer
-        .await
-        .unwrap_or_else(|_| Err(thread_failed("it ended while starting".to_owned())))
-}
-
-async fn run(
-    store: Arc<dyn Store>,
-    registration: BrokerRegistration,
-    policy: Arc<dyn TopicPolicy>,
-    sink: Box<dyn EffectSink>,
-    started: oneshot::Sender<Result<Started, StartError>>,
-) {
-    let (batches, effects) = mpsc::unbounded_channel();
-    let (finished, applied) = mpsc::unbounded_channel();
-    let applying = tokio::spawn(apply_effects(sink, effects, finished));
-    match Driver::begin(store.clone(), &registration, policy, batches).await {
-        Ok((mut driver, snapshot, first)) => {
-            // The broker asks from now on, but is told nothing else before the first effects are through.
-            driver
-                .batches
-                .send(first)
-                .unwrap_or_else(|_| unreachable!("the effects' task ends after the driver"));
-            let (handle, requests) = ControllerHandle::channel(REQUESTS_WAITING);
-            driver
-                .serve(requests, applied, (started, Started { handle, snapshot }))
-                .await;
-        }
-        Err(error) => {
-            // Nothing is left registered; that the store fails to close adds nothing to the error.
-            drop(store.close().await);
-            give(started, Err(error));
-        }
-    }
-    if let Err(error) = applying.await
-        && error.is_panic()
-    {
-        std::panic::resume_unwind(error.into_panic());
-    }
-}
-
 /// Decisions that are written together.
 #[derive(Default)]
 struct Transaction {
@@ -116,58 +46,71 @@ struct Transaction {
     after_write: Vec<Completion>,
 }
 
+/// Why a controller is one no longer.
+enum Ended {
+    /// The broker stops: who asked for it waits for the answer.
+    Stopped(Option<Reply<()>>),
+    /// Its session is over, or somebody else has taken its place.
+    Deposed,
+}
+
+/// A controller from its election to its end.
 struct Driver {
-    store: Arc<dyn Store>,
+    sessions: Arc<Sessions>,
     policy: Arc<dyn TopicPolicy>,
     broker: BrokerId,
     elected: Elected,
     state: ControllerState,
     batches: mpsc::UnboundedSender<EffectBatch>,
+    /// The store is broken for good.
     failed: Option<StoreError>,
+    /// What is in the store may be something else than what is known here.
+    is_uncertain: bool,
+    is_deposed: bool,
 }
 
 impl Driver {
+    /// Loads what there is and elects leaders; gives what the broker has to be told first.
     async fn begin(
-        store: Arc<dyn Store>,
-        registration: &BrokerRegistration,
+        sessions: Arc<Sessions>,
+        broker: BrokerId,
+        elected: Elected,
         policy: Arc<dyn TopicPolicy>,
         batches: mpsc::UnboundedSender<EffectBatch>,
-    ) -> Result<(Driver, MetadataSnapshot, EffectBatch), StartError> {
-        let broker = registration.id;
-        let elected = startup::register_and_elect(store.as_ref(), registration, now_ms()).await?;
+    ) -> Result<(Driver, EffectBatch), StartError> {
         let (epoch, version) = (elected.controller_epoch, elected.controller_epoch_version);
-        let state = startup::load(store.as_ref(), broker, epoch, version).await?;
+        let state = startup::load(sessions.as_ref(), broker, epoch, version).await?;
         let mut driver = Driver {
-            store,
+            sessions,
             policy,
             broker,
             elected,
             state,
             batches,
             failed: None,
+            is_uncertain: false,
+            is_deposed: false,
         };
         let mut transaction = Transaction::default();
         // Becoming controller is never refused.
         drop(driver.decide(Event::BecameController, &mut transaction));
-        if !transaction.ops.is_empty() {
-            driver.store.multi(driver.checked(transaction.ops)).await?;
-        }
-        let snapshot = driver.state.snapshot(driver.elected.broker_epoch);
+        driver.write(transaction.ops).await?;
         log::info!(
             "broker {broker} is registered with broker epoch {} and is the controller with epoch {}; {} topics, {} partitions",
             driver.elected.broker_epoch,
             driver.elected.controller_epoch,
-            snapshot.topics.len(),
+            driver.state.topics().count(),
             driver.state.partition_count(),
         );
-        Ok((
-            driver,
-            snapshot,
-            EffectBatch {
-                effects: transaction.effects,
-                completions: Vec::new(),
-            },
-        ))
+        let first = EffectBatch {
+            effects: transaction.effects,
+            completions: Vec::new(),
+        };
+        Ok((driver, first))
+    }
+
+    fn snapshot(&self) -> MetadataSnapshot {
+        self.state.snapshot(self.elected.broker_epoch)
     }
 
     /// Decides, applies, and adds to the transaction.
@@ -182,35 +125,52 @@ impl Driver {
         Ok(decision.response)
     }
 
-    fn checked(&self, ops: Vec<Op>) -> Vec<Op> {
-        std::iter::once(startup::check(self.elected.controller_epoch_version))
-            .chain(ops)
-            .collect()
+    /// Writes in one transaction, or in several one after the other where that would be too large for the store. Each holds by
+    /// itself: a topic comes before its partitions, and what is missing of these is found when the state is loaded.
+    async fn write(&self, ops: Vec<Op>) -> Result<Vec<OpResult>, StoreError> {
+        let limit = self.sessions.max_multi_bytes();
+        let mut results = Vec::new();
+        let mut ops = ops.into_iter().peekable();
+        while ops.peek().is_some() {
+            let mut transaction = vec![startup::check(self.elected.controller_epoch_version)];
+            let mut size = 0;
+            while let Some(op) = ops.next_if(|op| size == 0 || size + op.size() <= limit) {
+                size += op.size();
+                transaction.push(op);
+            }
+            results.append(&mut self.sessions.multi(transaction).await?);
+        }
+        Ok(results)
     }
 
+    /// Goes on until the broker stops or somebody else is controller.
     async fn serve(
         &mut self,
-        mut requests: mpsc::Receiver<Request>,
-        mut applied: mpsc::UnboundedReceiver<Finished>,
-        (started, ready): (oneshot::Sender<Result<Started, StartError>>, Started),
-    ) {
-        let announce: Completion = Box::new(move |_| give(started, Ok(ready)));
-        let first = EffectBatch {
-            effects: Vec::new(),
-            completions: vec![announce],
-        };
-        drop(self.batches.send(first));
+        requests: &mut mpsc::Receiver<Request>,
+        applied: &mut mpsc::UnboundedReceiver<Finished>,
+    ) -> Ended {
         loop {
+            if self.is_deposed {
+                return Ended::Deposed;
+            }
+            if std::mem::take(&mut self.is_uncertain) {
+                self.reload().await;
+                continue;
+            }
             let mut transaction = Transaction::default();
             let mut shutdown = None;
             tokio::select! {
                 biased;
                 Some(finished) = applied.recv() => self.finish(finished, &mut transaction),
+                event = &mut self.elected.deposed => {
+                    log::warn!("this broker is the controller no longer: {} ({:?})", event.path, event.kind);
+                    return Ended::Deposed;
+                }
                 request = requests.recv() => match request {
                     Some(request) => shutdown = self.take(request, &mut transaction),
                     None => {
-                        self.drain(&mut applied).await;
-                        break drop(self.store.close().await);
+                        self.drain(applied).await;
+                        return Ended::Stopped(None);
                     }
                 },
             }
@@ -223,8 +183,8 @@ impl Driver {
             }
             self.commit(transaction).await;
             if let Some(reply) = shutdown {
-                self.drain(&mut applied).await;
-                break give(reply, self.store.close().await.map_err(ControllerError::from));
+                self.drain(applied).await;
+                return Ended::Stopped(Some(reply));
             }
         }
     }
@@ -251,7 +211,7 @@ impl Driver {
     /// Decides about one request; a shutdown is given back.
     fn take(&mut self, request: Request, transaction: &mut Transaction) -> Option<Reply<()>> {
         if let Some(error) = &self.failed {
-            return refuse(request, error);
+            return refuse(request, &ControllerError::Store(error.clone()));
         }
         match request {
             Request::CreateTopics {
@@ -413,18 +373,19 @@ impl Driver {
         let written = match (&self.failed, ops.is_empty()) {
             (Some(error), _) => Err(error.clone()),
             (None, true) => Ok(Vec::new()),
-            (None, false) => self.store.multi(self.checked(ops)).await,
+            (None, false) => self.write(ops).await,
         };
         if let Ok(results) = &written {
             config_changes::written(results, now_ms()).for_each(|record| self.state.apply(record));
         }
         if let Err(error) = written {
-            let failed = ControllerError::Store(error.clone());
-            after_write
-                .into_iter()
-                .chain(after_effects)
-                .for_each(|complete| complete(Err(failed.clone())));
-            self.recover(error).await;
+            self.note_failure(&error);
+            let failed = match self.is_deposed {
+                true => ControllerError::NotController,
+                false => ControllerError::Store(error),
+            };
+            let completions = after_write.into_iter().chain(after_effects);
+            completions.for_each(|complete| complete(Err(failed.clone())));
             return;
         }
         after_write.into_iter().for_each(|complete| complete(Ok(())));
@@ -442,31 +403,44 @@ impl Driver {
         }
     }
 
-    /// What was decided did not come to be: start over from what is written, or give up where that cannot be read.
-    async fn recover(&mut self, error: StoreError) {
+    /// What was decided did not come to be, or not all of it, or nobody knows.
+    fn note_failure(&mut self, error: &StoreError) {
         log::error!("a write to the metadata store failed: {error}");
-        if matches!(error, StoreError::Failed { .. } | StoreError::Closed) {
-            self.failed = Some(error);
-            return;
+        match error.cause() {
+            StoreError::Failed { .. } | StoreError::Closed => self.failed = Some(error.clone()),
+            StoreError::SessionEnded => self.is_deposed = true,
+            StoreError::BadVersion { path, .. } if path == znodes::CONTROLLER_EPOCH => self.is_deposed = true,
+            _ => self.is_uncertain = true,
         }
+    }
+
+    /// Starts over from what is written, and tells the broker all of it, as some of that may be new.
+    async fn reload(&mut self) {
         let (epoch, version) = (self.elected.controller_epoch, self.elected.controller_epoch_version);
-        match startup::load(self.store.as_ref(), self.broker, epoch, version).await {
+        let loaded = startup::load(self.sessions.as_ref(), self.broker, epoch, version).await;
+        let loaded = loaded.map_err(|error| match error {
+            StartError::Store(error) => error,
+            other => StoreError::Failed {
+                reason: other.to_string(),
+            },
+        });
+        match loaded {
             Ok(state) => {
                 let before = std::mem::replace(&mut self.state, state);
                 self.state.keep_notes(before);
+                let mut transaction = Transaction::default();
+                // Never refused.
+                drop(self.decide(Event::BecameController, &mut transaction));
+                self.commit(transaction).await;
             }
-            Err(StartError::Store(error)) => self.failed = Some(error),
-            Err(other) => {
-                self.failed = Some(StoreError::Failed {
-                    reason: other.to_string(),
-                })
-            }
+            Err(error) => self.note_failure(&error),
         }
     }
 }
 
-fn refuse(request: Request, error: &StoreError) -> Option<Reply<()>> {
-    let error = ControllerError::Store(error.clone());
+/// Answers with an error; a shutdown is given back.
+fn refuse(request: Request, error: &ControllerError) -> Option<Reply<()>> {
+    let error = error.clone();
     match request {
         Request::CreateTopics { reply, .. } => give(reply, Err(error)),
         Request::DeleteTopics { reply, .. } => give(reply, Err(error)),

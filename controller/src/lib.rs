@@ -12,11 +12,14 @@ pub mod election;
 pub mod handle;
 pub mod ids;
 pub mod limits;
+mod membership;
 mod metadata_file;
 pub mod partitions;
 pub mod rejection;
 pub mod replicas;
 pub mod requests;
+mod session_file;
+pub mod sessions;
 pub mod startup;
 pub mod state;
 pub mod store;
@@ -41,6 +44,8 @@ pub use requests::{
     Answers, ControllerError, CreatedTopic, DeletedTopic, NewPartitions, NewTopic, ProducerIdBlock, TopicConfigChange,
     TopicPolicy, TopicRef,
 };
+pub use session_file::{SessionFile, SessionFileError};
+pub use sessions::{SessionError, Sessions};
 pub use startup::{Bootstrap, StartError};
 pub use store::{BoxFuture, Store, StoreError};
 pub use store_embedded::EmbeddedStore;

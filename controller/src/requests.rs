@@ -116,6 +116,9 @@ pub enum ControllerError {
     /// The store failed; what was asked may or may not have happened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// This broker is not the controller now.
+    #[error("this broker is not the controller")]
+    NotController,
     /// The controller has stopped.
     #[error("the controller has stopped")]
     Stopped,

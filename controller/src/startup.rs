@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::broker_lifecycle::{election_ops, registration_ops};
-use crate::effects::{BrokerRegistration, ConfigMap, LiveBroker};
+use crate::effects::{ConfigMap, LiveBroker};
 use crate::ids::{BrokerEpoch, BrokerId, ControllerEpoch, random_cluster_id};
+use crate::sessions::{SessionError, Sessions};
 use crate::state::{ControllerState, Record};
-use crate::store::{ANY_VERSION, Op, OpResult, Store, StoreError, Znode};
+use crate::store::{ANY_VERSION, Op, Store, StoreError, Znode};
 use crate::znodes::{self, ZnodeError};
 
 /// Why a broker cannot start.
@@ -42,6 +42,9 @@ pub enum StartError {
         /// Its id.
         id: BrokerId,
     },
+    /// There is no session with ZooKeeper.
+    #[error(transparent)]
+    Session(#[from] SessionError),
     /// The controller's thread could not be started, or ended early.
     #[error("the controller's thread could not be started: {reason}")]
     Thread {
@@ -53,20 +56,31 @@ pub enum StartError {
 /// A store on which a broker is about to start. Steps, in this order: [`cluster_id`](Bootstrap::cluster_id), then a broker id
 /// (configured, or [generated](Bootstrap::generate_broker_id)), listeners bound, [`crate::driver::start`].
 pub struct Bootstrap {
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) sessions: Arc<Sessions>,
     /// Top-level znodes to be created.
     missing: Vec<&'static str>,
 }
 
 impl Bootstrap {
-    /// Looks at what is there; nothing is written yet.
+    /// On a store whose only session ends with the broker.
+    ///
+    /// # Errors
+    /// As [`on`](Bootstrap::on).
     pub async fn new(store: Arc<dyn Store>) -> Result<Bootstrap, StartError> {
+        Bootstrap::on(Sessions::only(store)).await
+    }
+
+    /// Looks at what is there; nothing is written yet.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub async fn on(sessions: Arc<Sessions>) -> Result<Bootstrap, StartError> {
         let paths: Vec<String> = znodes::TOP_LEVEL.iter().map(|&path| path.to_owned()).collect();
-        let found = store.get_many(paths).await?;
+        let found = sessions.get_many(paths).await?;
         let missing = znodes::TOP_LEVEL.iter().zip(found).filter(|(_, znode)| znode.is_none());
         Ok(Bootstrap {
             missing: missing.map(|(&path, _)| path).collect(),
-            store,
+            sessions,
         })
     }
 
@@ -81,18 +95,18 @@ impl Bootstrap {
         let id = Op::create(znodes::CLUSTER_ID, znodes::encode_cluster_id(&proposed));
         let ops: Vec<Op> = top_level.chain([id]).collect();
         let found = self
-            .store
+            .sessions
             .get_many(vec![znodes::CLUSTER_ID.to_owned()])
             .await?
             .pop()
             .flatten();
         // All in one write, unless other brokers are creating the same.
-        if (found.is_none() || !self.missing.is_empty()) && !unless_there(self.store.multi(ops.clone()).await)? {
+        if (found.is_none() || !self.missing.is_empty()) && !unless_there(self.sessions.multi(ops.clone()).await)? {
             for op in ops {
-                unless_there(self.store.multi(vec![op]).await)?;
+                unless_there(self.sessions.multi(vec![op]).await)?;
             }
         }
-        let found = znodes::decode_cluster_id(&self.store.get(znodes::CLUSTER_ID).await?.0)?;
+        let found = znodes::decode_cluster_id(&self.sessions.get(znodes::CLUSTER_ID).await?.0)?;
         match expected {
             Some(expected) if expected != found => Err(StartError::InconsistentClusterId {
                 expected: expected.to_owned(),
@@ -105,7 +119,7 @@ impl Bootstrap {
     /// A broker id that nobody had before, above `reserved.broker.max.id`.
     pub async fn generate_broker_id(&self, reserved_broker_max_id: i32) -> Result<BrokerId, StartError> {
         let stat = self
-            .store
+            .sessions
             .set(znodes::BROKER_SEQUENCE_ID, Bytes::new(), ANY_VERSION)
             .await?;
         Ok(reserved_broker_max_id + stat.version)
@@ -113,10 +127,10 @@ impl Bootstrap {
 
     /// What is set for topics, for a broker that opens its logs before it registers.
     pub async fn topic_configs(&self) -> Result<BTreeMap<String, ConfigMap>, StartError> {
-        let names = self.store.children(znodes::TOPIC_CONFIGS).await?;
+        let names = self.sessions.children(znodes::TOPIC_CONFIGS).await?;
         let paths: Vec<String> = names.iter().map(|name| znodes::topic_config(name)).collect();
         let mut configs = BTreeMap::new();
-        for (name, znode) in names.into_iter().zip(self.store.get_many(paths).await?) {
+        for (name, znode) in names.into_iter().zip(self.sessions.get_many(paths).await?) {
             if let Some((data, _)) = znode {
                 let parsed = znodes::decode_config(&znodes::topic_config(&name), &data)?;
                 configs.insert(name, parsed);
@@ -134,72 +148,11 @@ pub(crate) fn random_bytes() -> [u8; 16] {
 }
 
 /// Whether it was done; `false` where a znode was there already.
-fn unless_there<T>(created: Result<T, StoreError>) -> Result<bool, StoreError> {
+pub(crate) fn unless_there<T>(created: Result<T, StoreError>) -> Result<bool, StoreError> {
     match created {
         Ok(_) => Ok(true),
         Err(error) if matches!(error.cause(), StoreError::NodeExists { .. }) => Ok(false),
         Err(error) => Err(error),
-    }
-}
-
-/// A registered broker that has won the election.
-pub(crate) struct Elected {
-    pub broker_epoch: BrokerEpoch,
-    pub controller_epoch: ControllerEpoch,
-    /// Version of `/controller_epoch`, checked by every later write.
-    pub controller_epoch_version: i32,
-}
-
-/// Registers this broker and makes it controller. The writes are sent without waiting for each other.
-pub(crate) async fn register_and_elect(
-    store: &dyn Store,
-    registration: &BrokerRegistration,
-    now_ms: i64,
-) -> Result<Elected, StartError> {
-    let id = registration.id;
-    let found = store
-        .get_many(vec![znodes::CONTROLLER_EPOCH.to_owned(), znodes::FEATURE.to_owned()])
-        .await?;
-    let path = znodes::CONTROLLER_EPOCH.to_owned();
-    let (data, stat) = found[0].as_ref().ok_or(StoreError::NoNode { path })?;
-    let (epoch, version) = (znodes::decode_controller_epoch(data)?, stat.version);
-    let registered = store.multi(registration_ops(registration, now_ms));
-    let elected = store.multi(election_ops(id, epoch.next(), version, now_ms));
-    // The controller creates /feature if nobody has yet.
-    let features = Op::create(znodes::FEATURE, znodes::encode_features(&BTreeMap::new()));
-    let features = found[1]
-        .is_none()
-        .then(|| store.multi(vec![check(version + 1), features]));
-    let broker_epoch = match registered.await {
-        Ok(results) => created_in(&results),
-        Err(error) if matches!(error.cause(), StoreError::NodeExists { .. }) => {
-            return Err(StartError::BrokerIdInUse { id });
-        }
-        Err(error) => return Err(error.into()),
-    };
-    if let Err(error) = elected.await {
-        if matches!(error.cause(), StoreError::NodeExists { .. }) {
-            let (data, _) = store.get(znodes::CONTROLLER).await?;
-            return Err(StartError::ControllerInUse {
-                id: znodes::decode_controller(&data)?,
-            });
-        }
-        return Err(error.into());
-    }
-    if let Some(features) = features {
-        unless_there(features.await)?;
-    }
-    Ok(Elected {
-        broker_epoch,
-        controller_epoch: epoch.next(),
-        controller_epoch_version: version + 1,
-    })
-}
-
-fn created_in(results: &[OpResult]) -> BrokerEpoch {
-    match results.last() {
-        Some(OpResult::Set(stat)) => BrokerEpoch(stat.czxid),
-        other => unreachable!("a registration ends with a set, not {other:?}"),
     }
 }
 

@@ -133,6 +133,17 @@ impl Op {
         }
     }
 
+    /// About how many bytes it takes on the wire.
+    pub fn size(&self) -> usize {
+        /// Header, lengths, flags and an access control list.
+        const AROUND: usize = 100;
+        let data = match self {
+            Op::Create { data, .. } | Op::Set { data, .. } => data.len(),
+            Op::Delete { .. } | Op::Check { .. } => 0,
+        };
+        AROUND + self.path().len() + data
+    }
+
     /// The path as given.
     pub fn path(&self) -> &str {
         match self {
@@ -315,41 +326,51 @@ impl Op {
 /// A znode's data and stat.
 pub type Znode = (Bytes, Stat);
 
-/// A znode tree. A call takes its place in the order of calls when it is made, not when its future is polled; calls that are made
+/// A znode tree. Its futures need not be polled: a call takes its place in the order of calls when it is made. Calls that are made
 /// without awaiting each other may be answered by one durable write.
 pub trait Store: Send + Sync {
     /// Data and stat of a znode.
-    fn get(&self, path: &str) -> BoxFuture<'_, Result<Znode, StoreError>>;
+    fn get(&self, path: &str) -> BoxFuture<'static, Result<Znode, StoreError>>;
 
     /// As [`get`](Store::get), and a watch for its next change.
-    fn get_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Bytes, Stat, Watcher), StoreError>>;
+    fn get_and_watch(&self, path: &str) -> BoxFuture<'static, Result<(Bytes, Stat, Watcher), StoreError>>;
 
     /// Data and stat of many znodes, `None` where there is none, in the order of the paths.
-    fn get_many(&self, paths: Vec<String>) -> BoxFuture<'_, Result<Vec<Option<Znode>>, StoreError>>;
+    fn get_many(&self, paths: Vec<String>) -> BoxFuture<'static, Result<Vec<Option<Znode>>, StoreError>>;
 
     /// The stat of a znode, if it exists.
-    fn exists(&self, path: &str) -> BoxFuture<'_, Result<Option<Stat>, StoreError>>;
+    fn exists(&self, path: &str) -> BoxFuture<'static, Result<Option<Stat>, StoreError>>;
 
     /// As [`exists`](Store::exists), and a watch for its creation or next change.
-    fn exists_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Option<Stat>, Watcher), StoreError>>;
+    fn exists_and_watch(&self, path: &str) -> BoxFuture<'static, Result<(Option<Stat>, Watcher), StoreError>>;
 
     /// The names (not paths) of a znode's children, sorted.
-    fn children(&self, path: &str) -> BoxFuture<'_, Result<Vec<String>, StoreError>>;
+    fn children(&self, path: &str) -> BoxFuture<'static, Result<Vec<String>, StoreError>>;
 
     /// As [`children`](Store::children), and a watch for the next change of that set.
-    fn children_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Vec<String>, Watcher), StoreError>>;
+    fn children_and_watch(&self, path: &str) -> BoxFuture<'static, Result<(Vec<String>, Watcher), StoreError>>;
 
     /// All of these in one transaction, or none ([`StoreError::Multi`] says which one failed).
-    fn multi(&self, ops: Vec<Op>) -> BoxFuture<'_, Result<Vec<OpResult>, StoreError>>;
+    fn multi(&self, ops: Vec<Op>) -> BoxFuture<'static, Result<Vec<OpResult>, StoreError>>;
+
+    /// How many bytes the operations of one [`multi`](Store::multi) may have together, by [`Op::size`].
+    fn max_multi_bytes(&self) -> usize {
+        usize::MAX
+    }
 
     /// This session's id, the owner of the ephemeral znodes that it creates.
     fn session_id(&self) -> i64;
 
     /// Ends the session: its ephemeral znodes go, pending calls are answered first.
-    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+    fn close(&self) -> BoxFuture<'static, Result<(), StoreError>>;
 
     /// Creates a znode; answers with its full path and stat.
-    fn create(&self, path: &str, data: Bytes, mode: CreateMode) -> BoxFuture<'_, Result<(String, Stat), StoreError>> {
+    fn create(
+        &self,
+        path: &str,
+        data: Bytes,
+        mode: CreateMode,
+    ) -> BoxFuture<'static, Result<(String, Stat), StoreError>> {
         let op = Op::Create {
             path: path.to_owned(),
             data,
@@ -365,7 +386,7 @@ pub trait Store: Send + Sync {
     }
 
     /// Replaces a znode's data if it has this version (or [`ANY_VERSION`]).
-    fn set(&self, path: &str, data: Bytes, version: i32) -> BoxFuture<'_, Result<Stat, StoreError>> {
+    fn set(&self, path: &str, data: Bytes, version: i32) -> BoxFuture<'static, Result<Stat, StoreError>> {
         let op = Op::Set {
             path: path.to_owned(),
             data,
@@ -381,7 +402,7 @@ pub trait Store: Send + Sync {
     }
 
     /// Deletes a znode if it has this version (or [`ANY_VERSION`]).
-    fn delete(&self, path: &str, version: i32) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn delete(&self, path: &str, version: i32) -> BoxFuture<'static, Result<(), StoreError>> {
         let op = Op::Delete {
             path: path.to_owned(),
             version,

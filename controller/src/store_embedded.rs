@@ -77,7 +77,7 @@ impl EmbeddedStore {
     fn ask<T: Send + 'static>(
         &self,
         command: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Command,
-    ) -> BoxFuture<'_, Result<T, StoreError>> {
+    ) -> BoxFuture<'static, Result<T, StoreError>> {
         let (reply, answer) = oneshot::channel();
         let sent = self
             .commands
@@ -109,35 +109,35 @@ impl Drop for EmbeddedStore {
 }
 
 impl Store for EmbeddedStore {
-    fn get(&self, path: &str) -> BoxFuture<'_, Result<Znode, StoreError>> {
+    fn get(&self, path: &str) -> BoxFuture<'static, Result<Znode, StoreError>> {
         self.ask(|reply| Command::Read(Read::Get(path.to_owned(), reply)))
     }
 
-    fn get_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Bytes, Stat, Watcher), StoreError>> {
+    fn get_and_watch(&self, path: &str) -> BoxFuture<'static, Result<(Bytes, Stat, Watcher), StoreError>> {
         self.ask(|reply| Command::Read(Read::GetAndWatch(path.to_owned(), reply)))
     }
 
-    fn get_many(&self, paths: Vec<String>) -> BoxFuture<'_, Result<Vec<Option<Znode>>, StoreError>> {
+    fn get_many(&self, paths: Vec<String>) -> BoxFuture<'static, Result<Vec<Option<Znode>>, StoreError>> {
         self.ask(|reply| Command::Read(Read::GetMany(paths, reply)))
     }
 
-    fn exists(&self, path: &str) -> BoxFuture<'_, Result<Option<Stat>, StoreError>> {
+    fn exists(&self, path: &str) -> BoxFuture<'static, Result<Option<Stat>, StoreError>> {
         self.ask(|reply| Command::Read(Read::Exists(path.to_owned(), reply)))
     }
 
-    fn exists_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Option<Stat>, Watcher), StoreError>> {
+    fn exists_and_watch(&self, path: &str) -> BoxFuture<'static, Result<(Option<Stat>, Watcher), StoreError>> {
         self.ask(|reply| Command::Read(Read::ExistsAndWatch(path.to_owned(), reply)))
     }
 
-    fn children(&self, path: &str) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
+    fn children(&self, path: &str) -> BoxFuture<'static, Result<Vec<String>, StoreError>> {
         self.ask(|reply| Command::Read(Read::Children(path.to_owned(), reply)))
     }
 
-    fn children_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Vec<String>, Watcher), StoreError>> {
+    fn children_and_watch(&self, path: &str) -> BoxFuture<'static, Result<(Vec<String>, Watcher), StoreError>> {
         self.ask(|reply| Command::Read(Read::ChildrenAndWatch(path.to_owned(), reply)))
     }
 
-    fn multi(&self, ops: Vec<Op>) -> BoxFuture<'_, Result<Vec<OpResult>, StoreError>> {
+    fn multi(&self, ops: Vec<Op>) -> BoxFuture<'static, Result<Vec<OpResult>, StoreError>> {
         self.ask(|reply| Command::Multi(ops, reply))
     }
 
@@ -145,7 +145,7 @@ impl Store for EmbeddedStore {
         self.session_id
     }
 
-    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn close(&self) -> BoxFuture<'static, Result<(), StoreError>> {
         self.ask(Command::Close)
     }
 }

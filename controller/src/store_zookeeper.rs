@@ -58,6 +58,9 @@ pub enum ConnectError {
         /// Why.
         reason: String,
     },
+    /// There is no ensemble to open another session with.
+    #[error("the metadata store has one session only, and it is over")]
+    Over,
     /// No thread could be started.
     #[error("no thread for the ZooKeeper session: {reason}")]
     Thread {
@@ -65,6 +68,9 @@ pub enum ConnectError {
         reason: String,
     },
 }
+
+/// Half of what a server takes as one request by default (`jute.maxbuffer`, 1 MiB less a byte): sizes are estimated.
+const MAX_MULTI_BYTES: usize = 512 * 1024;
 
 enum Command {
     Get(String, Reply<Znode>),
@@ -84,7 +90,7 @@ type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 pub struct ZookeeperStore {
     commands: mpsc::UnboundedSender<Command>,
     session_id: i64,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
 impl ZookeeperStore {
@@ -112,7 +118,7 @@ impl ZookeeperStore {
         Ok(Self {
             commands,
             session_id,
-            thread: Mutex::new(Some(thread)),
+            thread: Arc::new(Mutex::new(Some(thread))),
         })
     }
 
@@ -120,7 +126,7 @@ impl ZookeeperStore {
     fn ask<T: Send + 'static>(
         &self,
         command: impl FnOnce(Reply<T>) -> Command,
-    ) -> BoxFuture<'_, Result<T, StoreError>> {
+    ) -> BoxFuture<'static, Result<T, StoreError>> {
         let (reply, answer) = oneshot::channel();
         let sent = self.commands.send(command(reply)).is_ok();
         Box::pin(async move {
@@ -133,51 +139,52 @@ impl ZookeeperStore {
 }
 
 impl Store for ZookeeperStore {
-    fn get(&self, path: &str) -> BoxFuture<'_, Result<Znode, StoreError>> {
+    fn get(&self, path: &str) -> BoxFuture<'static, Result<Znode, StoreError>> {
         self.ask(|reply| Command::Get(path.to_owned(), reply))
     }
 
-    fn get_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Bytes, Stat, Watcher), StoreError>> {
+    fn get_and_watch(&self, path: &str) -> BoxFuture<'static, Result<(Bytes, Stat, Watcher), StoreError>> {
         self.ask(|reply| Command::GetAndWatch(path.to_owned(), reply))
     }
 
-    fn get_many(&self, paths: Vec<String>) -> BoxFuture<'_, Result<Vec<Option<Znode>>, StoreError>> {
+    fn get_many(&self, paths: Vec<String>) -> BoxFuture<'static, Result<Vec<Option<Znode>>, StoreError>> {
         self.ask(|reply| Command::GetMany(paths, reply))
     }
 
-    fn exists(&self, path: &str) -> BoxFuture<'_, Result<Option<Stat>, StoreError>> {
+    fn exists(&self, path: &str) -> BoxFuture<'static, Result<Option<Stat>, StoreError>> {
         self.ask(|reply| Command::Exists(path.to_owned(), reply))
     }
 
-    fn exists_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Option<Stat>, Watcher), StoreError>> {
+    fn exists_and_watch(&self, path: &str) -> BoxFuture<'static, Result<(Option<Stat>, Watcher), StoreError>> {
         self.ask(|reply| Command::ExistsAndWatch(path.to_owned(), reply))
     }
 
-    fn children(&self, path: &str) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
+    fn children(&self, path: &str) -> BoxFuture<'static, Result<Vec<String>, StoreError>> {
         self.ask(|reply| Command::Children(path.to_owned(), reply))
     }
 
-    fn children_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Vec<String>, Watcher), StoreError>> {
+    fn children_and_watch(&self, path: &str) -> BoxFuture<'static, Result<(Vec<String>, Watcher), StoreError>> {
         self.ask(|reply| Command::ChildrenAndWatch(path.to_owned(), reply))
     }
 
-    fn multi(&self, ops: Vec<Op>) -> BoxFuture<'_, Result<Vec<OpResult>, StoreError>> {
+    fn multi(&self, ops: Vec<Op>) -> BoxFuture<'static, Result<Vec<OpResult>, StoreError>> {
         self.ask(|reply| Command::Multi(ops, reply))
+    }
+
+    fn max_multi_bytes(&self) -> usize {
+        MAX_MULTI_BYTES
     }
 
     fn session_id(&self) -> i64 {
         self.session_id
     }
 
-    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn close(&self) -> BoxFuture<'static, Result<(), StoreError>> {
         let closed = self.ask(Command::Close);
+        let thread = self.thread.clone();
         Box::pin(async move {
             let closed = closed.await;
-            let thread = self
-                .thread
-                .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner())
-                .take();
+            let thread = thread.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
             // Nothing is left for it to do; a panic of it has answered its callers with `Closed` already.
             drop(thread.map(JoinHandle::join));
             closed

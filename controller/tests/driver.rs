@@ -174,7 +174,10 @@ async fn start_on(store: Arc<dyn Store>, recorder: &Recorder) -> Result<Started,
 
 async fn create(handle: &ControllerHandle, name: &str) -> Result<controller::CreatedTopic, Rejection> {
     let created = handle.create_topics(vec![NewTopic::with_defaults(name)], false).await;
-    created.expect("the controller answers").pop().expect("one answer")
+    match created {
+        Err(ControllerError::NotController) => Err(Rejection::NotController),
+        created => created.expect("the controller answers").pop().expect("one answer"),
+    }
 }
 
 #[test]
@@ -515,20 +518,20 @@ fn a_write_that_fails_changes_nothing_and_a_broken_store_ends_it() {
         recorder.take();
 
         let lost = StoreError::BadVersion {
-            path: "/controller_epoch".into(),
+            path: "/brokers/topics/t".into(),
             expected: 1,
         };
         store.fail_next(lost.clone());
         let ask = |name: &str| handle.create_topics(vec![NewTopic::with_defaults(name)], false);
         assert_eq!(ask("t").await, Err(ControllerError::Store(lost)));
-        assert_eq!(
-            recorder.words(),
-            [""; 0],
-            "the broker is told what was written, nothing else"
-        );
         create(&handle, "t")
             .await
             .expect("the state was loaded anew, without the topic");
+        assert_eq!(
+            recorder.words(),
+            ["show ", "lead t×2", "show t×2"],
+            "the broker is told what is written, all of it, and nothing else"
+        );
 
         let broken = StoreError::Failed {
             reason: "no space left".into(),
@@ -543,6 +546,39 @@ fn a_write_that_fails_changes_nothing_and_a_broken_store_ends_it() {
             snapshot.topics.iter().map(|topic| &*topic.topic).collect::<Vec<_>>(),
             ["t"]
         );
+    });
+}
+
+#[test]
+fn a_controller_that_is_deposed_stands_for_election_again() {
+    let directory = tempfile::tempdir().expect("a directory");
+    wait(async {
+        let store = Arc::new(AlteredStore::open(directory.path()));
+        let recorder = Recorder::default();
+        let handle = start_on(store.clone(), &recorder).await.expect("started").handle;
+        create(&handle, "t").await.expect("created");
+        recorder.take();
+        let epoch = || async { store.get("/controller_epoch").await.expect("read").0 };
+        assert_eq!(epoch().await, "1");
+
+        // As people do who want another controller.
+        store.delete("/controller", 0).await.expect("deleted");
+        let mut created = create(&handle, "u").await;
+        while created == Err(Rejection::NotController) {
+            created = create(&handle, "u").await;
+        }
+        created.expect("there is a controller again");
+        assert_eq!(epoch().await, "2");
+        assert_eq!(recorder.words(), ["lead t×2", "show t×2", "lead u×2", "show u×2"]);
+
+        let stale = StoreError::BadVersion {
+            path: "/controller_epoch".into(),
+            expected: 1,
+        };
+        store.fail_next(stale);
+        let refused = handle.create_topics(vec![NewTopic::with_defaults("v")], false).await;
+        assert_eq!(refused, Err(ControllerError::NotController));
+        handle.shutdown().await.expect("stopped");
     });
 }
 

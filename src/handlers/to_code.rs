@@ -100,7 +100,7 @@ impl ToCode for ControllerError {
         match self {
             ControllerError::Rejected(rejection) => rejection.to_code(),
             ControllerError::Store(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
-            ControllerError::Stopped => ErrorCode::NOT_CONTROLLER,
+            ControllerError::NotController | ControllerError::Stopped => ErrorCode::NOT_CONTROLLER,
         }
     }
 }
@@ -108,7 +108,7 @@ impl ToCode for ControllerError {
 /// What a producer that asks for its id is told: of a broker that stops it asks again, here or elsewhere, by this code alone.
 pub fn for_producer(error: &ControllerError) -> ErrorCode {
     match error {
-        ControllerError::Stopped => ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
+        ControllerError::NotController | ControllerError::Stopped => ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
         ControllerError::Rejected(_) | ControllerError::Store(_) => error.to_code(),
     }
 }

@@ -35,55 +35,54 @@ impl AlteredStore {
     pub fn fail_next(&self, error: StoreError) {
         *self.next_failure.lock().expect("nobody panicked") = Some(error);
     }
-
-    fn make_older(&self, stat: &mut Stat) {
-        stat.ctime_ms -= self.older_by_ms.load(Ordering::Relaxed);
-    }
 }
 
 impl Store for AlteredStore {
-    fn get(&self, path: &str) -> BoxFuture<'_, Result<Znode, StoreError>> {
+    fn get(&self, path: &str) -> BoxFuture<'static, Result<Znode, StoreError>> {
         self.inner.get(path)
     }
 
-    fn get_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Bytes, Stat, Watcher), StoreError>> {
+    fn get_and_watch(&self, path: &str) -> BoxFuture<'static, Result<(Bytes, Stat, Watcher), StoreError>> {
         self.inner.get_and_watch(path)
     }
 
-    fn get_many(&self, paths: Vec<String>) -> BoxFuture<'_, Result<Vec<Option<Znode>>, StoreError>> {
+    fn get_many(&self, paths: Vec<String>) -> BoxFuture<'static, Result<Vec<Option<Znode>>, StoreError>> {
+        let (found, by_ms) = (self.inner.get_many(paths), self.older_by_ms.load(Ordering::Relaxed));
         Box::pin(async move {
-            let mut found = self.inner.get_many(paths).await?;
-            found.iter_mut().flatten().for_each(|(_, stat)| self.make_older(stat));
+            let mut found = found.await?;
+            let stats = found.iter_mut().flatten().map(|(_, stat)| stat);
+            stats.for_each(|stat| stat.ctime_ms -= by_ms);
             Ok(found)
         })
     }
 
-    fn exists(&self, path: &str) -> BoxFuture<'_, Result<Option<Stat>, StoreError>> {
+    fn exists(&self, path: &str) -> BoxFuture<'static, Result<Option<Stat>, StoreError>> {
         self.inner.exists(path)
     }
 
-    fn exists_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Option<Stat>, Watcher), StoreError>> {
+    fn exists_and_watch(&self, path: &str) -> BoxFuture<'static, Result<(Option<Stat>, Watcher), StoreError>> {
         self.inner.exists_and_watch(path)
     }
 
-    fn children(&self, path: &str) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
+    fn children(&self, path: &str) -> BoxFuture<'static, Result<Vec<String>, StoreError>> {
         self.inner.children(path)
     }
 
-    fn children_and_watch(&self, path: &str) -> BoxFuture<'_, Result<(Vec<String>, Watcher), StoreError>> {
+    fn children_and_watch(&self, path: &str) -> BoxFuture<'static, Result<(Vec<String>, Watcher), StoreError>> {
         self.inner.children_and_watch(path)
     }
 
-    fn multi(&self, ops: Vec<Op>) -> BoxFuture<'_, Result<Vec<OpResult>, StoreError>> {
+    fn multi(&self, ops: Vec<Op>) -> BoxFuture<'static, Result<Vec<OpResult>, StoreError>> {
         let failure = self.next_failure.lock().expect("nobody panicked").take();
+        if let Some(error) = failure {
+            return Box::pin(std::future::ready(Err(error)));
+        }
+        let (results, by_ms) = (self.inner.multi(ops), self.older_by_ms.load(Ordering::Relaxed));
         Box::pin(async move {
-            if let Some(error) = failure {
-                return Err(error);
-            }
-            let mut results = self.inner.multi(ops).await?;
+            let mut results = results.await?;
             for result in &mut results {
                 if let OpResult::Created { stat: Some(stat), .. } = result {
-                    self.make_older(stat);
+                    stat.ctime_ms -= by_ms;
                 }
             }
             Ok(results)
@@ -94,7 +93,7 @@ impl Store for AlteredStore {
         self.inner.session_id()
     }
 
-    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn close(&self) -> BoxFuture<'static, Result<(), StoreError>> {
         self.inner.close()
     }
 }

@@ -1,0 +1,158 @@
+//! How a broker becomes and stays a member of its cluster: it registers in each session, and stands for election as controller.
+
+use crate::broker_lifecycle::{election_ops, registration_ops};
+use crate::effects::BrokerRegistration;
+use crate::ids::{BrokerEpoch, ControllerEpoch};
+use crate::sessions::Sessions;
+use crate::startup::{StartError, check, unless_there};
+use crate::store::{BoxFuture, Op, OpResult, Store, StoreError, Watcher, Znode};
+use crate::znodes;
+
+/// How often a write is tried anew whose outcome a broken connection has hidden, or that another broker has got in the way of.
+const ATTEMPTS: usize = 10;
+
+/// A registered broker that has won the election.
+pub(crate) struct Elected {
+    pub broker_epoch: BrokerEpoch,
+    pub controller_epoch: ControllerEpoch,
+    /// Version of `/controller_epoch`, checked by every later write.
+    pub controller_epoch_version: i32,
+    /// Fires when somebody takes `/controller` away, or the session is over.
+    pub deposed: Watcher,
+}
+
+/// What there is before a broker joins.
+struct Before {
+    controller: Option<Znode>,
+    controller_epoch: ControllerEpoch,
+    controller_epoch_version: i32,
+    has_features: bool,
+}
+
+impl Before {
+    async fn read(sessions: &Sessions) -> Result<Before, StartError> {
+        let paths = [znodes::CONTROLLER, znodes::CONTROLLER_EPOCH, znodes::FEATURE].map(str::to_owned);
+        let mut found = sessions.get_many(paths.to_vec()).await?;
+        let path = znodes::CONTROLLER_EPOCH.to_owned();
+        let (data, stat) = found[1].take().ok_or(StoreError::NoNode { path })?;
+        Ok(Before {
+            controller: found[0].take(),
+            controller_epoch: znodes::decode_controller_epoch(&data)?,
+            controller_epoch_version: stat.version,
+            has_features: found[2].is_some(),
+        })
+    }
+
+    /// What is left of a controller that this broker was in an earlier session goes; anybody else's stays.
+    fn obsolete_controller(&self, sessions: &Sessions) -> Result<Option<Op>, StartError> {
+        match &self.controller {
+            None => Ok(None),
+            Some((_, stat)) if sessions.is_ours(stat.ephemeral_owner) => {
+                Ok(Some(Op::delete(znodes::CONTROLLER, stat.version)))
+            }
+            Some((data, _)) => Err(StartError::ControllerInUse {
+                id: znodes::decode_controller(data)?,
+            }),
+        }
+    }
+}
+
+/// Registers this broker and makes it controller. The writes are sent without waiting for each other.
+///
+/// # Errors
+/// Where another broker has this id or is the controller, or the store fails.
+pub(crate) async fn register_and_elect(
+    sessions: &Sessions,
+    registration: &BrokerRegistration,
+    now_ms: i64,
+) -> Result<Elected, StartError> {
+    let id = registration.id;
+    let mut attempts = 1..;
+    loop {
+        let before = Before::read(sessions).await?;
+        let obsolete = before.obsolete_controller(sessions)?;
+        let (epoch, version) = (before.controller_epoch.next(), before.controller_epoch_version);
+        let registered = sessions.multi(registration_ops(registration, now_ms));
+        let election = obsolete.into_iter().chain(election_ops(id, epoch, version, now_ms));
+        let elected = sessions.multi(election.collect());
+        // The controller creates /feature if nobody has yet.
+        let features = (!before.has_features).then(|| create_features(sessions, version + 1));
+        let deposed = sessions.get_and_watch(znodes::CONTROLLER);
+        let broker_epoch = register_again_unless(registered.await, sessions, registration, now_ms).await?;
+        match elected.await {
+            Ok(_) => {
+                if let Some(features) = features {
+                    unless_there(features.await)?;
+                }
+                let (_, _, deposed) = deposed.await?;
+                return Ok(Elected {
+                    broker_epoch,
+                    controller_epoch: epoch,
+                    controller_epoch_version: version + 1,
+                    deposed,
+                });
+            }
+            // What is there now says who has won: perhaps this broker, if only the answer was lost.
+            Err(error) if is_contended(&error) && attempts.next() < Some(ATTEMPTS) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn create_features(sessions: &Sessions, version: i32) -> BoxFuture<'static, Result<Vec<OpResult>, StoreError>> {
+    let none = znodes::encode_features(&Default::default());
+    sessions.multi(vec![check(version), Op::create(znodes::FEATURE, none)])
+}
+
+/// The broker's epoch where `registered` went well or is this broker's own doing: of this session, if an answer was lost, or of an
+/// earlier one, which is replaced.
+async fn register_again_unless(
+    registered: Result<Vec<OpResult>, StoreError>,
+    sessions: &Sessions,
+    registration: &BrokerRegistration,
+    now_ms: i64,
+) -> Result<BrokerEpoch, StartError> {
+    let id = registration.id;
+    let path = znodes::broker(id);
+    let mut registered = registered;
+    for _ in 0..ATTEMPTS {
+        match &registered {
+            Ok(results) => return Ok(created_in(results)),
+            Err(error) if !is_contended(error) => return Err(error.clone().into()),
+            Err(_) => {}
+        }
+        let mut ops = registration_ops(registration, now_ms);
+        match sessions.exists(&path).await? {
+            None => {}
+            Some(stat) if stat.ephemeral_owner == sessions.session_id() => return Ok(BrokerEpoch(stat.czxid)),
+            Some(stat) if sessions.is_ours(stat.ephemeral_owner) => {
+                log::info!(
+                    "the registration of broker {id} is of session {:#x}, which this broker has held before: it is replaced",
+                    stat.ephemeral_owner
+                );
+                ops.insert(0, Op::delete(path.clone(), stat.version));
+            }
+            Some(_) => return Err(StartError::BrokerIdInUse { id }),
+        }
+        registered = sessions.multi(ops).await;
+    }
+    Err(registered.map(drop).expect_err("what went well was given back").into())
+}
+
+/// Whether looking again tells more: somebody was faster, or nobody knows what happened.
+fn is_contended(error: &StoreError) -> bool {
+    matches!(
+        error.cause(),
+        StoreError::NodeExists { .. }
+            | StoreError::NoNode { .. }
+            | StoreError::BadVersion { .. }
+            | StoreError::Unknown { .. }
+    )
+}
+
+fn created_in(results: &[OpResult]) -> BrokerEpoch {
+    match results.last() {
+        Some(OpResult::Set(stat)) => BrokerEpoch(stat.czxid),
+        other => unreachable!("a registration ends with a set, not {other:?}"),
+    }
+}
