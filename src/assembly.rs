@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use anyhow::Context;
 use config::{BrokerConfig, TopicConfig};
 use controller::driver;
 use controller::startup::Bootstrap;
-use controller::store_embedded::{self, EmbeddedStore};
 use controller::{BrokerRegistration, ConfigMap, Endpoint, TopicPolicy};
 use storage::LogDirFailure;
 use tokio::runtime::Handle;
@@ -24,6 +24,7 @@ use crate::group::{CoordinatorConfig, GroupCoordinator, ZookeeperOffsets};
 use crate::log_dirs::LogDirs;
 use crate::logs::Logs;
 use crate::metadata_cache::MetadataCache;
+use crate::metadata_store;
 use crate::network::{BoundListener, Connections};
 use crate::offsets_topic::OffsetsTopic;
 use crate::open_files::OpenFileLimit;
@@ -32,6 +33,9 @@ use crate::random;
 use crate::ready_file::ReadyFile;
 use crate::replicas::{ApplyEffects, Replicas, report_offline};
 use crate::start;
+
+/// How long a stop waits for the metadata store to take the registration back.
+const DEREGISTER: Duration = Duration::from_secs(5);
 
 /// A broker that serves as soon as its listeners accept.
 pub struct Assembled {
@@ -65,12 +69,13 @@ impl Stopper {
     /// Whatever kept the stop from being clean.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.background.stop().await;
-        let deregistered = self
-            .broker
-            .controller
-            .shutdown()
-            .await
-            .context("taking the registration back");
+        let deregistered = match tokio::time::timeout(DEREGISTER, self.broker.controller.shutdown()).await {
+            Ok(deregistered) => deregistered.context("taking the registration back"),
+            Err(_) => {
+                log::warn!("ZooKeeper does not answer: the registration goes when its session times out");
+                Ok(())
+            }
+        };
         let (logs, replicas) = (self.logs, self.broker.replicas.clone());
         tokio::task::spawn_blocking(move || logs.close(&replicas.all()))
             .await
@@ -96,11 +101,8 @@ pub async fn assemble(
     if let Some(file) = ready_file {
         file.remove_stale().context("removing the ready file that is there")?;
     }
-    dirs.require_metadata_store(&config.metadata_log_dir.join(store_embedded::FILE_NAME))?;
-    create_metadata_log_dir(&config)?;
-    let store = EmbeddedStore::open(&config.metadata_log_dir).context("the metadata store")?;
-    let store = Arc::new(store);
-    let bootstrap = Bootstrap::new(store.clone()).await?;
+    let sessions = metadata_store::open(&config, &dirs).await?;
+    let bootstrap = Bootstrap::on(sessions.clone()).await?;
     let cluster_id = bootstrap.cluster_id(dirs.cluster_id().as_deref()).await?;
     let id = match config.broker_id.or(dirs.broker_id()) {
         Some(id) => id,
@@ -138,7 +140,7 @@ pub async fn assemble(
         replicas,
         controller: started.handle,
         groups,
-        zookeeper_offsets: ZookeeperOffsets::new(store),
+        zookeeper_offsets: ZookeeperOffsets::new(sessions),
         producer_ids: ProducerIds::default(),
         heavy_validations: Arc::new(Semaphore::new(available_parallelism().map_or(2, usize::from))),
         config_changes: tokio::sync::Mutex::default(),
@@ -156,16 +158,6 @@ pub async fn assemble(
         addresses,
         stopper,
     })
-}
-
-/// As a directory of `log.dirs` is created.
-fn create_metadata_log_dir(config: &BrokerConfig) -> anyhow::Result<()> {
-    let dir = &config.metadata_log_dir;
-    match dir.exists() {
-        true => Ok(()),
-        false => storage::create_dir_durably(&storage::RealDisk, dir)
-            .with_context(|| format!("metadata.log.dir {}", dir.display())),
-    }
 }
 
 fn group_coordinator(

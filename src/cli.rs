@@ -12,6 +12,7 @@ use config::{ConfigError, Definition, Loaded, Strictness, keys, sources};
 use log::LevelFilter;
 
 use crate::logging::{Format, LogOptions};
+use crate::metadata_command::Direction;
 use crate::start::StartOptions;
 
 /// What the command line asks for.
@@ -21,6 +22,8 @@ pub enum Command {
     Run(Args),
     /// Print every key of the configuration.
     Keys(KeysFormat),
+    /// Copy the metadata of a broker that does not run.
+    Metadata(Direction, Args),
 }
 
 /// The arguments of a broker.
@@ -63,6 +66,18 @@ pub fn parse_from<I: IntoIterator<Item = OsString>>(arguments: I) -> Result<Comm
             .is_some_and(|format| format == "json");
         return Ok(Command::Keys(if json { KeysFormat::Json } else { KeysFormat::Text }));
     }
+    if let Some(("metadata", matches)) = matches.subcommand() {
+        let direction = |name: &str| {
+            if name == "export" {
+                Direction::Export
+            } else {
+                Direction::Import
+            }
+        };
+        if let Some((name, matches)) = matches.subcommand() {
+            return Ok(Command::Metadata(direction(name), Args::from(matches)));
+        }
+    }
     Ok(Command::Run(Args::from(&matches)))
 }
 
@@ -81,12 +96,34 @@ fn command() -> clap::Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("A Kafka-wire-compatible partitioned log broker. Without arguments it serves on port 9092 by Kafka's defaults.")
         .subcommand(keys)
+        .subcommand(metadata())
         .args_conflicts_with_subcommands(true)
         .args(configuration_args())
+        .args(running_args())
         .args(logging_args())
 }
 
-fn configuration_args() -> [Arg; 5] {
+fn metadata() -> clap::Command {
+    let direction = |name: &'static str, about: &'static str| {
+        clap::Command::new(name)
+            .about(about)
+            .args(configuration_args())
+            .args(logging_args())
+    };
+    clap::Command::new("metadata")
+        .about("Copy the metadata of a broker that does not run between its embedded store and ZooKeeper")
+        .subcommand_required(true)
+        .subcommand(direction(
+            "export",
+            "From the embedded store in metadata.log.dir to the ensemble of zookeeper.connect",
+        ))
+        .subcommand(direction(
+            "import",
+            "From the ensemble of zookeeper.connect to the embedded store in metadata.log.dir",
+        ))
+}
+
+fn configuration_args() -> [Arg; 3] {
     [
         Arg::new("config")
             .long("config")
@@ -102,6 +139,11 @@ fn configuration_args() -> [Arg; 5] {
             .long("strict")
             .help("Treat warnings about the configuration as errors")
             .action(ArgAction::SetTrue),
+    ]
+}
+
+fn running_args() -> [Arg; 2] {
+    [
         Arg::new("ephemeral")
             .long("ephemeral")
             .help("Keep everything in a temporary directory and remove it at the end")
@@ -143,8 +185,13 @@ impl From<&ArgMatches> for Args {
                 .cloned()
                 .collect(),
             strict: matches.get_flag("strict"),
-            ephemeral: matches.get_flag("ephemeral"),
-            ready_file: matches.get_one::<PathBuf>("ready-file").cloned(),
+            ephemeral: matches
+                .try_get_one("ephemeral")
+                .ok()
+                .flatten()
+                .copied()
+                .unwrap_or_default(),
+            ready_file: matches.try_get_one("ready-file").ok().flatten().cloned(),
             log: LogOptions {
                 level: matches
                     .get_one::<LevelFilter>("log-level")

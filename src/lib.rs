@@ -24,6 +24,8 @@ pub mod log_dirs;
 pub mod logging;
 pub mod logs;
 pub mod metadata_cache;
+pub mod metadata_command;
+pub mod metadata_store;
 pub mod network;
 pub mod offsets_topic;
 pub mod open_files;

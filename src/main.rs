@@ -5,13 +5,17 @@ use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use config::BrokerConfig;
 use sordini::cli::{self, Args, Command};
-use sordini::{logging, start};
+use sordini::{logging, metadata_command, start};
 
 fn main() -> ExitCode {
     let started = Instant::now();
     match cli::parse() {
-        Command::Run(args) => run(&args, started),
+        Command::Run(args) => run(&args, |config| start::run(config, args.start_options(started))),
+        Command::Metadata(direction, args) => run(&args, |config| {
+            metadata_command::run(&config, direction).and_then(|line| Ok(writeln!(io::stdout(), "{line}")?))
+        }),
         Command::Keys(format) => match cli::print_keys(format, &mut io::stdout().lock()) {
             Ok(()) => ExitCode::SUCCESS,
             // Whoever reads may stop when they have seen enough.
@@ -21,7 +25,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: &Args, started: Instant) -> ExitCode {
+/// Does `what` with the configuration that the arguments name.
+fn run(args: &Args, what: impl FnOnce(BrokerConfig) -> anyhow::Result<()>) -> ExitCode {
     // Held to the end, so that the last lines are written.
     let _guard = match logging::start(args.log) {
         Ok(guard) => guard,
@@ -42,7 +47,7 @@ fn run(args: &Args, started: Instant) -> ExitCode {
     for warning in &loaded.warnings {
         log::warn!("{warning}");
     }
-    match start::run(loaded.config, args.start_options(started)) {
+    match what(loaded.config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure(format!("{error:#}")),
     }

@@ -17,6 +17,7 @@ mod topic;
 mod typed;
 mod validate;
 mod value;
+mod zookeeper;
 
 pub use broker::{BrokerConfig, ConfigSource, ConfigValue};
 pub use definition::{Applies, Definition, Importance, UpdateMode, Valid, ValueType};

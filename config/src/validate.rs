@@ -8,6 +8,7 @@ use crate::listener::{self, AdvertisedListener, EndPoint, Listener, SecurityProt
 use crate::load::Loading;
 use crate::metadata_version;
 use crate::value::{FromValue, Value};
+use crate::zookeeper;
 
 /// Checks everything and works out what the typed configuration holds beside plain keys; `None` where that fails, with the
 /// errors recorded.
@@ -67,18 +68,40 @@ fn check_modes(loading: &mut Loading) {
             "a controller without a broker does not exist here: the controller is part of every broker",
         );
     }
-    // Set to nothing it asks for none.
-    let zookeeper: Option<String> = loading.get("zookeeper.connect");
-    if zookeeper.is_some_and(|servers| !servers.is_empty()) {
-        let reason = "this version does not join a ZooKeeper ensemble; leave the key out to run one broker on its embedded \
-                      metadata store";
-        loading.error("zookeeper.connect", reason);
-    }
+    check_zookeeper(loading, &roles);
     let authorizer: String = loading.get("authorizer.class.name");
     if !authorizer.is_empty() {
         let reason =
             "this version has no authorisation and would let everybody do everything; leave the key out to accept that";
         loading.error("authorizer.class.name", reason);
+    }
+}
+
+fn check_zookeeper(loading: &mut Loading, roles: &[String]) {
+    // Set to nothing it asks for none.
+    let connect: Option<String> = loading.get("zookeeper.connect");
+    let Some(connect) = connect.filter(|servers| !servers.is_empty()) else {
+        return;
+    };
+    if let Err(reason) = zookeeper::check_connect(&connect) {
+        loading.error("zookeeper.connect", reason);
+    }
+    if !roles.is_empty() {
+        let reason = format!(
+            "contradicts process.roles = {}, which asks for a broker without ZooKeeper: leave out one of them",
+            roles.join(",")
+        );
+        loading.error("zookeeper.connect", reason);
+    }
+    if loading.get("zookeeper.ssl.client.enable") {
+        loading.error(
+            "zookeeper.ssl.client.enable",
+            "this version speaks to ZooKeeper without TLS only",
+        );
+    }
+    for key in ["zookeeper.session.timeout.ms", "zookeeper.connection.timeout.ms"] {
+        let positive = |loading: &Loading| loading.get::<Option<i32>>(key).is_none_or(|ms| ms > 0);
+        loading.require(&[key], positive, "must be greater than 0");
     }
 }
 

@@ -192,7 +192,7 @@ fn ours(case: &Pairs) -> Result<BrokerConfig, String> {
 /// Keys that we judge otherwise than Kafka, and why.
 const DELIBERATE: &[(&str, &str)] = &[
     ("control.plane.listener.name", "a warning: there is no such listener"),
-    ("zookeeper.connect", "refused until there are clusters"),
+    ("zookeeper.connect", "what names no server is refused at once"),
     ("authorizer.class.name", "refused until there is authorisation"),
     (
         "zookeeper.metadata.migration.enable",

@@ -461,13 +461,40 @@ fn a_key_without_effect_is_a_warning_only_if_it_is_changed() {
 }
 
 #[test]
+fn zookeeper_is_where_the_key_says() {
+    loaded(&[("zookeeper.connect", "")]);
+    loaded(&[("zookeeper.connect", "one:2181,two:2181/kafka")]);
+    assert_refused(
+        &[("zookeeper.connect", "one:2181:x")],
+        "zookeeper.connect",
+        "\"one:2181:x\" is not host:port",
+    );
+    assert_refused(
+        &[
+            ("zookeeper.connect", "one:2181"),
+            ("process.roles", "broker"),
+            ("node.id", "1"),
+        ],
+        "zookeeper.connect",
+        "contradicts process.roles = broker",
+    );
+    assert_refused(
+        &[("zookeeper.connect", "one:2181"), ("zookeeper.session.timeout.ms", "0")],
+        "zookeeper.session.timeout.ms",
+        "greater than 0",
+    );
+}
+
+#[test]
 fn what_this_version_cannot_do_safely_is_refused() {
     assert_refused(
-        &[("zookeeper.connect", "localhost:2181")],
-        "zookeeper.connect",
-        "embedded metadata store",
+        &[
+            ("zookeeper.connect", "localhost:2181"),
+            ("zookeeper.ssl.client.enable", "true"),
+        ],
+        "zookeeper.ssl.client.enable",
+        "without TLS",
     );
-    loaded(&[("zookeeper.connect", "")]);
     assert_refused(
         &[("authorizer.class.name", "kafka.security.authorizer.AclAuthorizer")],
         "authorizer.class.name",

@@ -13,6 +13,7 @@ pub mod handle;
 pub mod ids;
 pub mod limits;
 mod membership;
+pub mod metadata_copy;
 mod metadata_file;
 pub mod partitions;
 pub mod rejection;
