@@ -34,6 +34,7 @@ pub mod producer_ids;
 pub mod random;
 pub mod ready_file;
 pub mod replicas;
+pub mod replication;
 pub mod signals;
 pub mod start;
 pub mod topics;

@@ -1,0 +1,3 @@
+//! Replication: what a leader knows of its followers, and what a follower does. Pure cores; who drives them is elsewhere.
+
+pub mod leader;
