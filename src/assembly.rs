@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::available_parallelism;
-use std::time::Duration;
 
 use anyhow::Context;
 use config::{BrokerConfig, TopicConfig};
@@ -33,9 +32,6 @@ use crate::random;
 use crate::ready_file::ReadyFile;
 use crate::replicas::{ApplyEffects, Replicas, report_offline};
 use crate::start;
-
-/// How long a stop waits for the metadata store to take the registration back.
-const DEREGISTER: Duration = Duration::from_secs(5);
 
 /// A broker that serves as soon as its listeners accept.
 pub struct Assembled {
@@ -69,13 +65,12 @@ impl Stopper {
     /// Whatever kept the stop from being clean.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.background.stop().await;
-        let deregistered = match tokio::time::timeout(DEREGISTER, self.broker.controller.shutdown()).await {
-            Ok(deregistered) => deregistered.context("taking the registration back"),
-            Err(_) => {
-                log::warn!("ZooKeeper does not answer: the registration goes when its session times out");
-                Ok(())
-            }
-        };
+        let deregistered = self
+            .broker
+            .controller
+            .shutdown()
+            .await
+            .context("taking the registration back");
         let (logs, replicas) = (self.logs, self.broker.replicas.clone());
         tokio::task::spawn_blocking(move || logs.close(&replicas.all()))
             .await

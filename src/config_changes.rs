@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use controller::{ConfigMap, TopicConfigChange};
+use controller::{ConfigMap, ControllerError, TopicConfigChange};
 use protocol::ErrorCode;
 use protocol::wire::Utf8Bytes;
 
@@ -133,7 +133,12 @@ pub async fn change_topic(
     let answers = broker
         .controller
         .alter_topic_configs(vec![change], validate_only)
-        .await?;
+        .await
+        .map_err(|error| match error {
+            // Any broker answers this key, so no client looks for another one.
+            ControllerError::NotController => ApiError::timed_out(),
+            error => error.into(),
+        })?;
     for answer in answers {
         answer?;
     }

@@ -1,7 +1,10 @@
 //! `sordini metadata export` and `import`: the metadata of a broker from its embedded store to ZooKeeper, and back.
+//!
+//! Afterwards only one of the two is used: what was exported is put aside under another name, as a broker that went on with it would
+//! give out producer ids and leader epochs a second time. What is imported gets its name when it is complete.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use config::BrokerConfig;
@@ -37,12 +40,24 @@ async fn copy(config: &BrokerConfig, direction: Direction) -> anyhow::Result<Str
     let ensemble = metadata_store::ensemble(config)
         .ok_or_else(|| anyhow!("zookeeper.connect names the ensemble to copy to or from: set it"))?;
     let file = config.metadata_log_dir.join(store_embedded::FILE_NAME);
-    if direction == Direction::Export && !file.try_exists().with_context(|| file.display().to_string())? {
-        bail!("{} is not there: nothing to copy", file.display());
+    let is_there = file.try_exists().with_context(|| file.display().to_string())?;
+    match (direction, is_there) {
+        (Direction::Export, false) => bail!("{} is not there: nothing to copy", file.display()),
+        (Direction::Import, true) => bail!("{} is there already: it is not replaced", file.display()),
+        (Direction::Export, true) | (Direction::Import, false) => {}
+    }
+    if !config.metadata_log_dir.is_dir() {
+        bail!(
+            "metadata.log.dir {} is not a directory",
+            config.metadata_log_dir.display()
+        );
     }
     let connect = ensemble.connect.clone();
-    let ensemble: Arc<dyn Store> = Arc::new(ZookeeperStore::connect(ensemble).await?);
-    let copied = between(config, direction, ensemble.as_ref()).await;
+    let ensemble = ZookeeperStore::connect(ensemble).await?;
+    let copied = match direction {
+        Direction::Export => export(&file, &ensemble).await,
+        Direction::Import => import(&ensemble, &file).await,
+    };
     // Its session has no znodes of its own, so that it fails to end changes nothing.
     drop(ensemble.close().await);
     let Copied {
@@ -50,38 +65,58 @@ async fn copy(config: &BrokerConfig, direction: Direction) -> anyhow::Result<Str
         znodes,
         topics,
     } = copied?;
-    let (from, to) = match direction {
-        Direction::Export => (file.display().to_string(), connect),
-        Direction::Import => (connect, file.display().to_string()),
-    };
-    Ok(format!(
-        "copied the metadata of cluster {cluster_id} from {from} to {to}: {topics} topics, {znodes} znodes"
-    ))
+    let shown = file.display();
+    let about = format!("the metadata of cluster {cluster_id}, {topics} topics in {znodes} znodes,");
+    Ok(match direction {
+        Direction::Export => format!(
+            "copied {about} from {shown} to {connect}; the file is called {} now",
+            exported(&file).display()
+        ),
+        Direction::Import => format!("copied {about} from {connect} to {shown}; start no broker on {connect} any more"),
+    })
 }
 
-async fn between(config: &BrokerConfig, direction: Direction, ensemble: &dyn Store) -> anyhow::Result<Copied> {
-    let shown = || {
-        config
-            .metadata_log_dir
-            .join(store_embedded::FILE_NAME)
-            .display()
-            .to_string()
-    };
-    if direction == Direction::Import {
-        require_directory(&config.metadata_log_dir)?;
-    }
-    let embedded = EmbeddedStore::open(&config.metadata_log_dir).with_context(shown)?;
-    let copied = match direction {
-        Direction::Export => metadata_copy::copy(&embedded, ensemble).await,
-        Direction::Import => metadata_copy::copy(ensemble, &embedded).await,
-    };
-    embedded.close().await.with_context(shown)?;
-    Ok(copied?)
+async fn export(file: &Path, ensemble: &ZookeeperStore) -> anyhow::Result<Copied> {
+    let copied = with(file, async |embedded| metadata_copy::copy(embedded, ensemble).await).await?;
+    rename(file, &exported(file))?;
+    Ok(copied)
 }
 
-fn require_directory(directory: &Path) -> anyhow::Result<()> {
-    if !directory.is_dir() {
-        bail!("metadata.log.dir {} is not a directory", directory.display());
-    }
-    Ok(())
+async fn import(ensemble: &ZookeeperStore, file: &Path) -> anyhow::Result<Copied> {
+    let unfinished = named(file, "importing");
+    let copied = with(&unfinished, async |embedded| {
+        metadata_copy::copy(ensemble, embedded).await
+    })
+    .await?;
+    rename(&unfinished, file)?;
+    Ok(copied)
+}
+
+/// Does something with the store in a file, which is closed afterwards.
+async fn with(
+    file: &Path,
+    what: impl AsyncFnOnce(&EmbeddedStore) -> Result<Copied, metadata_copy::CopyError>,
+) -> anyhow::Result<Copied> {
+    let shown = || file.display().to_string();
+    let embedded = EmbeddedStore::open_file(file.to_owned()).with_context(shown)?;
+    let copied = what(&embedded).await;
+    let closed = embedded.close().await.with_context(shown);
+    let copied = copied?;
+    closed.map(|()| copied)
+}
+
+fn exported(file: &Path) -> PathBuf {
+    named(file, "exported")
+}
+
+fn named(file: &Path, ending: &str) -> PathBuf {
+    file.with_extension(format!("metadata.{ending}"))
+}
+
+fn rename(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let renamed = std::fs::rename(from, to).and_then(|()| match to.parent() {
+        Some(directory) => File::open(directory)?.sync_all(),
+        None => Ok(()),
+    });
+    renamed.with_context(|| format!("calling {} {}", from.display(), to.display()))
 }

@@ -39,7 +39,7 @@ pub async fn open(config: &BrokerConfig, dirs: &LogDirs) -> anyhow::Result<Arc<S
     create_metadata_log_dir(config)?;
     let connect = ensemble.connect.clone();
     let sessions = Sessions::connect(ensemble, SessionFile::open(&config.metadata_log_dir)?).await?;
-    match require_what_the_file_had(&file, &connect, &sessions).await {
+    match require_own_cluster(&file, dirs, &connect, &sessions).await {
         Ok(()) => Ok(sessions),
         Err(error) => {
             // Nothing was written in it.
@@ -49,17 +49,25 @@ pub async fn open(config: &BrokerConfig, dirs: &LogDirs) -> anyhow::Result<Arc<S
     }
 }
 
-/// Who has stood alone takes the metadata along: without them the ensemble would know no topic of those whose logs are here.
-async fn require_what_the_file_had(file: &Path, connect: &str, sessions: &Sessions) -> anyhow::Result<()> {
-    let is_there = file.try_exists().with_context(|| file.display().to_string())?;
-    if is_there && sessions.exists(znodes::CLUSTER_ID).await?.is_none() {
+/// A broker that has been in a cluster does not begin in an ensemble that knows none: its topics would be gone, and their logs strays.
+async fn require_own_cluster(file: &Path, dirs: &LogDirs, connect: &str, sessions: &Sessions) -> anyhow::Result<()> {
+    let is_alone = file.try_exists().with_context(|| file.display().to_string())?;
+    let cluster_id = dirs.cluster_id();
+    if (!is_alone && cluster_id.is_none()) || sessions.exists(znodes::CLUSTER_ID).await?.is_some() {
+        return Ok(());
+    }
+    if is_alone {
         bail!(
             "the metadata of this broker are in {}, and there are none at zookeeper.connect {connect}: copy them with \
              sordini metadata export, or remove the file to begin without them",
             file.display()
         );
     }
-    Ok(())
+    bail!(
+        "the log directories belong to cluster {} (meta.properties), and there is no cluster at zookeeper.connect {connect}: is \
+         that the right path?",
+        cluster_id.unwrap_or_default()
+    );
 }
 
 /// As a directory of `log.dirs` is created.

@@ -158,6 +158,8 @@ impl Replicas {
         config: &PartitionConfig,
     ) -> Result<(), crate::logs::LogsError> {
         if let Some(partition) = self.get(&topic.topic, state.partition) {
+            // Of a change whose notice was lost this tells, too.
+            partition.set_config(config.clone());
             partition.set_state(state.clone())?;
             return Ok(());
         }

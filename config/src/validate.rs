@@ -99,6 +99,10 @@ fn check_zookeeper(loading: &mut Loading, roles: &[String]) {
             "this version speaks to ZooKeeper without TLS only",
         );
     }
+    if loading.get("zookeeper.set.acl") {
+        let reason = "asks for an identity towards ZooKeeper, and this version has none: nobody could read the znodes";
+        loading.error("zookeeper.set.acl", reason);
+    }
     for key in ["zookeeper.session.timeout.ms", "zookeeper.connection.timeout.ms"] {
         let positive = |loading: &Loading| loading.get::<Option<i32>>(key).is_none_or(|ms| ms > 0);
         loading.require(&[key], positive, "must be greater than 0");

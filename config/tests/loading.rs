@@ -496,6 +496,11 @@ fn what_this_version_cannot_do_safely_is_refused() {
         "without TLS",
     );
     assert_refused(
+        &[("zookeeper.connect", "localhost:2181"), ("zookeeper.set.acl", "true")],
+        "zookeeper.set.acl",
+        "identity",
+    );
+    assert_refused(
         &[("authorizer.class.name", "kafka.security.authorizer.AclAuthorizer")],
         "authorizer.class.name",
         "everybody",

@@ -5,7 +5,7 @@ mod applying;
 mod member;
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -33,6 +33,9 @@ const REQUESTS_WAITING: usize = 1024;
 
 /// Requests that go into one transaction at most.
 const REQUESTS_TOGETHER: usize = 1024;
+
+/// Who has to load everything more often than that goes back to joining, which pauses between its attempts.
+const RELOADS_APART: Duration = Duration::from_secs(5);
 
 /// Operations after which a transaction takes no further request.
 const OPS_TOGETHER: usize = 50_000;
@@ -67,6 +70,7 @@ struct Driver {
     /// What is in the store may be something else than what is known here.
     is_uncertain: bool,
     is_deposed: bool,
+    loaded_at: Option<Instant>,
 }
 
 impl Driver {
@@ -79,6 +83,7 @@ impl Driver {
         batches: mpsc::UnboundedSender<EffectBatch>,
     ) -> Result<(Driver, EffectBatch), StartError> {
         let (epoch, version) = (elected.controller_epoch, elected.controller_epoch_version);
+        sessions.sync().await?;
         let state = startup::load(sessions.as_ref(), broker, epoch, version).await?;
         let mut driver = Driver {
             sessions,
@@ -90,6 +95,7 @@ impl Driver {
             failed: None,
             is_uncertain: false,
             is_deposed: false,
+            loaded_at: None,
         };
         let mut transaction = Transaction::default();
         // Becoming controller is never refused.
@@ -153,9 +159,8 @@ impl Driver {
             if self.is_deposed {
                 return Ended::Deposed;
             }
-            if std::mem::take(&mut self.is_uncertain) {
-                self.reload().await;
-                continue;
+            if self.is_uncertain && !self.reload().await {
+                return Ended::Deposed;
             }
             let mut transaction = Transaction::default();
             let mut shutdown = None;
@@ -414,27 +419,39 @@ impl Driver {
         }
     }
 
-    /// Starts over from what is written, and tells the broker all of it, as some of that may be new.
-    async fn reload(&mut self) {
-        let (epoch, version) = (self.elected.controller_epoch, self.elected.controller_epoch_version);
-        let loaded = startup::load(self.sessions.as_ref(), self.broker, epoch, version).await;
-        let loaded = loaded.map_err(|error| match error {
-            StartError::Store(error) => error,
-            other => StoreError::Failed {
-                reason: other.to_string(),
-            },
-        });
-        match loaded {
-            Ok(state) => {
-                let before = std::mem::replace(&mut self.state, state);
-                self.state.keep_notes(before);
-                let mut transaction = Transaction::default();
-                // Never refused.
-                drop(self.decide(Event::BecameController, &mut transaction));
-                self.commit(transaction).await;
-            }
-            Err(error) => self.note_failure(&error),
+    /// Starts over from what is written, and tells the broker all of it, as some of that may be new. `false` where that does not help.
+    async fn reload(&mut self) -> bool {
+        if self
+            .loaded_at
+            .is_some_and(|loaded_at| loaded_at.elapsed() < RELOADS_APART)
+        {
+            return false;
         }
+        self.loaded_at = Some(Instant::now());
+        self.is_uncertain = false;
+        let state = match self.load().await {
+            Ok(state) => state,
+            Err(error) => {
+                log::error!("the metadata could not be loaded: {error}");
+                return false;
+            }
+        };
+        let before = std::mem::replace(&mut self.state, state);
+        self.state.keep_notes(before);
+        let partitions = self.state.offline_replicas_of(self.broker);
+        let mut transaction = Transaction::default();
+        for event in [Event::BecameController, Event::ReplicasOffline { partitions }] {
+            // Never refused.
+            drop(self.decide(event, &mut transaction));
+        }
+        self.commit(transaction).await;
+        true
+    }
+
+    async fn load(&self) -> Result<ControllerState, StartError> {
+        let (epoch, version) = (self.elected.controller_epoch, self.elected.controller_epoch_version);
+        self.sessions.sync().await?;
+        startup::load(self.sessions.as_ref(), self.broker, epoch, version).await
     }
 }
 

@@ -1,6 +1,8 @@
 //! The broker's end of the controller: each call is a message to the [`crate::driver`]'s thread and its answer.
 
-use tokio::sync::{mpsc, oneshot};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::effects::FailedReplica;
 use crate::requests::{
@@ -48,13 +50,28 @@ pub(crate) enum Request {
 #[derive(Clone)]
 pub struct ControllerHandle {
     requests: mpsc::Sender<Request>,
+    /// Whether it shall stop, told apart from the requests, which may have to wait for the store.
+    stopping: Arc<watch::Sender<bool>>,
+}
+
+/// The driver's end of the handles.
+pub(crate) struct Asked {
+    /// What is asked, in its order.
+    pub requests: mpsc::Receiver<Request>,
+    /// Becomes true when a shutdown is on its way.
+    pub stopping: watch::Receiver<bool>,
 }
 
 impl ControllerHandle {
     /// A handle, and the end that the driver reads. Requests beyond `capacity` wait.
-    pub(crate) fn channel(capacity: usize) -> (ControllerHandle, mpsc::Receiver<Request>) {
-        let (requests, receiver) = mpsc::channel(capacity);
-        (ControllerHandle { requests }, receiver)
+    pub(crate) fn channel(capacity: usize) -> (ControllerHandle, Asked) {
+        let (sender, requests) = mpsc::channel(capacity);
+        let (stop, stopping) = watch::channel(false);
+        let handle = ControllerHandle {
+            requests: sender,
+            stopping: Arc::new(stop),
+        };
+        (handle, Asked { requests, stopping })
     }
 
     /// Creates topics; answers in the order of `topics`, once the broker leads their partitions and its metadata cache
@@ -119,7 +136,12 @@ impl ControllerHandle {
 
     /// Answers what was asked before, takes the broker's registration back, closes the store and ends the thread.
     pub async fn shutdown(&self) -> Result<(), ControllerError> {
-        self.ask(|reply| Request::Shutdown { reply }).await
+        self.stopping.send_replace(true);
+        match self.ask(|reply| Request::Shutdown { reply }).await {
+            // It was given up while it waited for the store: what was asked for all the same.
+            Err(ControllerError::Stopped) => Ok(()),
+            stopped => stopped,
+        }
     }
 
     async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, ControllerError> {

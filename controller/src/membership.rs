@@ -57,7 +57,7 @@ impl Before {
     }
 }
 
-/// Registers this broker and makes it controller. The writes are sent without waiting for each other.
+/// Registers this broker and makes it controller.
 ///
 /// # Errors
 /// Where another broker has this id or is the controller, or the store fails.
@@ -66,25 +66,41 @@ pub(crate) async fn register_and_elect(
     registration: &BrokerRegistration,
     now_ms: i64,
 ) -> Result<Elected, StartError> {
-    let id = registration.id;
-    let mut attempts = 1..;
-    loop {
+    let mut contended = None;
+    for _ in 0..ATTEMPTS {
         let before = Before::read(sessions).await?;
         let obsolete = before.obsolete_controller(sessions)?;
         let (epoch, version) = (before.controller_epoch.next(), before.controller_epoch_version);
-        let registered = sessions.multi(registration_ops(registration, now_ms));
-        let election = obsolete.into_iter().chain(election_ops(id, epoch, version, now_ms));
-        let elected = sessions.multi(election.collect());
+        let registering = sessions.multi(registration_ops(registration, now_ms));
+        let mut registering = Box::pin(own_registration(registering, sessions, registration, now_ms));
+        // Nobody stands for election under an id that is somebody else's. Alone, both writes share a commit.
+        let registered = match sessions.is_ensemble() {
+            true => Some(registering.as_mut().await?),
+            false => None,
+        };
+        let election = election_ops(registration.id, epoch, version, now_ms);
+        let elected = sessions.multi(obsolete.into_iter().chain(election).collect());
         // The controller creates /feature if nobody has yet.
         let features = (!before.has_features).then(|| create_features(sessions, version + 1));
-        let deposed = sessions.get_and_watch(znodes::CONTROLLER);
-        let broker_epoch = register_again_unless(registered.await, sessions, registration, now_ms).await?;
+        let watched = sessions.get_and_watch(znodes::CONTROLLER);
+        let broker_epoch = match registered {
+            Some(broker_epoch) => broker_epoch,
+            None => registering.await?,
+        };
         match elected.await {
-            Ok(_) => {
-                if let Some(features) = features {
-                    unless_there(features.await)?;
-                }
-                let (_, _, deposed) = deposed.await?;
+            Ok(_) => {}
+            // What is there now says who has won: perhaps this broker, if only the answer was lost.
+            Err(error) if is_contended(&error) => {
+                contended = Some(error);
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if let Some(features) = features {
+            unless_there(features.await)?;
+        }
+        match watched.await {
+            Ok((_, stat, deposed)) if stat.ephemeral_owner == sessions.session_id() => {
                 return Ok(Elected {
                     broker_epoch,
                     controller_epoch: epoch,
@@ -92,11 +108,13 @@ pub(crate) async fn register_and_elect(
                     deposed,
                 });
             }
-            // What is there now says who has won: perhaps this broker, if only the answer was lost.
-            Err(error) if is_contended(&error) && attempts.next() < Some(ATTEMPTS) => {}
+            // Somebody has taken it away again.
+            Ok(_) | Err(StoreError::NoNode { .. }) => {}
             Err(error) => return Err(error.into()),
         }
     }
+    let path = znodes::CONTROLLER.to_owned();
+    Err(contended.unwrap_or(StoreError::NodeExists { path }).into())
 }
 
 fn create_features(sessions: &Sessions, version: i32) -> BoxFuture<'static, Result<Vec<OpResult>, StoreError>> {
@@ -104,22 +122,23 @@ fn create_features(sessions: &Sessions, version: i32) -> BoxFuture<'static, Resu
     sessions.multi(vec![check(version), Op::create(znodes::FEATURE, none)])
 }
 
-/// The broker's epoch where `registered` went well or is this broker's own doing: of this session, if an answer was lost, or of an
+/// The broker's epoch where `registering` goes well or is this broker's own doing: of this session, if an answer was lost, or of an
 /// earlier one, which is replaced.
-async fn register_again_unless(
-    registered: Result<Vec<OpResult>, StoreError>,
+async fn own_registration(
+    registering: BoxFuture<'static, Result<Vec<OpResult>, StoreError>>,
     sessions: &Sessions,
     registration: &BrokerRegistration,
     now_ms: i64,
 ) -> Result<BrokerEpoch, StartError> {
     let id = registration.id;
     let path = znodes::broker(id);
-    let mut registered = registered;
-    for _ in 0..ATTEMPTS {
-        match &registered {
-            Ok(results) => return Ok(created_in(results)),
-            Err(error) if !is_contended(error) => return Err(error.clone().into()),
-            Err(_) => {}
+    let mut attempts = 1..=ATTEMPTS;
+    let mut registered = registering.await;
+    loop {
+        match registered {
+            Ok(results) => return Ok(created_in(&results)),
+            Err(error) if is_contended(&error) && attempts.next().is_some() => {}
+            Err(error) => return Err(error.into()),
         }
         let mut ops = registration_ops(registration, now_ms);
         match sessions.exists(&path).await? {
@@ -136,7 +155,6 @@ async fn register_again_unless(
         }
         registered = sessions.multi(ops).await;
     }
-    Err(registered.map(drop).expect_err("what went well was given back").into())
 }
 
 /// Whether looking again tells more: somebody was faster, or nobody knows what happened.

@@ -1,6 +1,7 @@
 //! Which ZooKeeper sessions this broker has held: an ephemeral znode of one of them is its own, left over from a process that ended
 //! without closing its session, and may be replaced at once (KAFKA-7165 does so for the sessions of one process).
 
+use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
@@ -13,11 +14,12 @@ const FORMAT_VERSION: u64 = 1;
 /// Older ones are long over.
 const KEPT: usize = 16;
 
-/// The file, and what is in it.
+/// The file, and what is in it. No other process has it open meanwhile: whose sessions would they be?
 #[derive(Debug)]
 pub struct SessionFile {
     path: PathBuf,
     sessions: Vec<i64>,
+    _lock: File,
 }
 
 /// Why the file cannot be used.
@@ -30,6 +32,12 @@ pub enum SessionFileError {
         path: PathBuf,
         /// What the system said.
         reason: String,
+    },
+    /// Another broker keeps its sessions there.
+    #[error("{} is locked: another broker uses this metadata.log.dir", path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
     },
     /// It holds something else.
     #[error("{} does not hold the sessions of a broker; delete it once no broker runs on this directory", path.display())]
@@ -54,26 +62,17 @@ impl SessionFile {
     /// Where it cannot be read or understood.
     pub fn open(directory: &Path) -> Result<SessionFile, SessionFileError> {
         let path = directory.join(FILE_NAME);
-        let text = match std::fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Ok(SessionFile {
-                    path,
-                    sessions: Vec::new(),
-                });
-            }
+        let lock = lock(&path)?;
+        let sessions = match std::fs::read(&path) {
+            Ok(text) => parse(&path, &text)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(io_error(&path, &error)),
         };
-        let corrupted = || SessionFileError::Corrupted { path: path.clone() };
-        let value: serde_json::Value = serde_json::from_slice(&text).map_err(|_| corrupted())?;
-        let version = value["version"].as_u64().ok_or_else(corrupted)?;
-        if version > FORMAT_VERSION {
-            return Err(SessionFileError::NewerFormat { path, found: version });
-        }
-        let sessions = value["sessions"].as_array().ok_or_else(corrupted)?;
-        let sessions: Option<Vec<i64>> = sessions.iter().map(serde_json::Value::as_i64).collect();
-        let sessions = sessions.ok_or_else(corrupted)?;
-        Ok(SessionFile { path, sessions })
+        Ok(SessionFile {
+            path,
+            sessions,
+            _lock: lock,
+        })
     }
 
     /// Whether this broker has held a session of this id.
@@ -86,21 +85,54 @@ impl SessionFile {
     /// # Errors
     /// Where the file cannot be written.
     pub fn note(&mut self, session: i64) -> Result<(), SessionFileError> {
-        self.sessions.push(session);
-        let surplus = self.sessions.len().saturating_sub(KEPT);
-        self.sessions.drain(..surplus);
-        let text = json!({"version": FORMAT_VERSION, "sessions": self.sessions}).to_string();
-        replace(&self.path, text.as_bytes()).map_err(|error| io_error(&self.path, &error))
+        let mut sessions = self.sessions.clone();
+        sessions.push(session);
+        let surplus = sessions.len().saturating_sub(KEPT);
+        sessions.drain(..surplus);
+        let text = json!({"version": FORMAT_VERSION, "sessions": sessions}).to_string();
+        replace(&self.path, text.as_bytes()).map_err(|error| io_error(&self.path, &error))?;
+        self.sessions = sessions;
+        Ok(())
     }
+}
+
+/// A file of its own is locked, as the other one is replaced again and again.
+fn lock(path: &Path) -> Result<File, SessionFileError> {
+    let lock = path.with_extension("sessions.lock");
+    let file = File::create(&lock).map_err(|error| io_error(&lock, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(SessionFileError::Locked { path: path.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(io_error(&lock, &error)),
+    }
+}
+
+fn parse(path: &Path, text: &[u8]) -> Result<Vec<i64>, SessionFileError> {
+    let corrupted = || SessionFileError::Corrupted { path: path.to_owned() };
+    let value: serde_json::Value = serde_json::from_slice(text).map_err(|_| corrupted())?;
+    let version = value["version"].as_u64().ok_or_else(corrupted)?;
+    if version > FORMAT_VERSION {
+        return Err(SessionFileError::NewerFormat {
+            path: path.to_owned(),
+            found: version,
+        });
+    }
+    let sessions = value["sessions"].as_array().ok_or_else(corrupted)?;
+    let sessions: Option<Vec<i64>> = sessions.iter().map(serde_json::Value::as_i64).collect();
+    sessions.ok_or_else(corrupted)
 }
 
 /// After a crash the old contents are there or the new ones.
 fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     let new = path.with_extension("sessions.tmp");
-    let mut file = std::fs::File::create(&new)?;
+    let mut file = File::create(&new)?;
     file.write_all(contents)?;
     file.sync_all()?;
-    std::fs::rename(&new, path)
+    std::fs::rename(&new, path)?;
+    match path.parent() {
+        Some(directory) => File::open(directory)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 fn io_error(path: &Path, error: &io::Error) -> SessionFileError {
@@ -121,6 +153,10 @@ mod tests {
         for session in 0..20 {
             file.note(session - 2).expect("written");
         }
+        let path = directory.path().join(FILE_NAME);
+        let locked = SessionFile::open(directory.path()).expect_err("another broker's");
+        assert_eq!(locked, SessionFileError::Locked { path });
+        drop(file);
         let again = SessionFile::open(directory.path()).expect("read");
         assert!(again.contains(17) && again.contains(2));
         assert!(!again.contains(1), "the oldest are forgotten");

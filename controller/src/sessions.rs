@@ -66,6 +66,11 @@ impl Sessions {
         Ok(())
     }
 
+    /// Whether the store is shared with other brokers, and its servers may be away.
+    pub(crate) fn is_ensemble(&self) -> bool {
+        self.next.is_some()
+    }
+
     /// Whether this broker holds this session, or has held it.
     pub(crate) fn is_ours(&self, session: i64) -> bool {
         self.session_id() == session || self.next.as_ref().is_some_and(|next| next.file().contains(session))
@@ -79,7 +84,12 @@ impl Sessions {
 impl Next {
     async fn open(&self) -> Result<Arc<dyn Store>, SessionError> {
         let store = ZookeeperStore::connect(self.ensemble.clone()).await?;
-        self.file().note(store.session_id())?;
+        let noted = self.file().note(store.session_id());
+        if let Err(error) = noted {
+            // Nothing has been done in it.
+            drop(store.close().await);
+            return Err(error.into());
+        }
         Ok(Arc::new(store))
     }
 
@@ -119,6 +129,10 @@ impl Store for Sessions {
 
     fn multi(&self, ops: Vec<Op>) -> BoxFuture<'static, Result<Vec<OpResult>, StoreError>> {
         self.current().multi(ops)
+    }
+
+    fn sync(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.current().sync()
     }
 
     fn max_multi_bytes(&self) -> usize {

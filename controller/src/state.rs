@@ -341,7 +341,10 @@ impl ControllerState {
             Record::TopicRemoved { topic } => self.removal_ops(topic),
             Record::ProducerIdBlock { broker, block, version } => block
                 .map(|block| znodes::encode_producer_id_block(*broker, block))
-                .map(|data| Op::set(znodes::PRODUCER_ID_BLOCK, data, version - 1))
+                .map(|data| match version {
+                    0 => Op::create(znodes::PRODUCER_ID_BLOCK, data),
+                    _ => Op::set(znodes::PRODUCER_ID_BLOCK, data, version - 1),
+                })
                 .into_iter()
                 .collect(),
             Record::BrokerRegistered(_)
@@ -428,6 +431,14 @@ impl ControllerState {
     /// Every live broker, by id.
     pub fn brokers(&self) -> impl Iterator<Item = &LiveBroker> {
         self.brokers.values()
+    }
+
+    /// The partitions of which this broker's replicas are offline.
+    pub(crate) fn offline_replicas_of(&self, broker: BrokerId) -> Vec<(Arc<str>, i32)> {
+        let of_broker = self.offline_replicas.iter().filter(|(holder, _, _)| *holder == broker);
+        of_broker
+            .map(|(_, topic, partition)| (topic.clone(), *partition))
+            .collect()
     }
 
     /// Whether a broker is registered.

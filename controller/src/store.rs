@@ -76,7 +76,7 @@ pub enum Op {
     Create {
         /// Absolute path; with a sequential mode, the start of it.
         path: String,
-        /// Its data; empty stands for ZooKeeper's null as well.
+        /// Its data. ZooKeeper's null reads as empty, and is never written.
         data: Bytes,
         /// Kind of znode.
         mode: CreateMode,
@@ -326,8 +326,10 @@ impl Op {
 /// A znode's data and stat.
 pub type Znode = (Bytes, Stat);
 
-/// A znode tree. Its futures need not be polled: a call takes its place in the order of calls when it is made. Calls that are made
-/// without awaiting each other may be answered by one durable write.
+/// A znode tree. Its futures need not be polled: a call takes its place in the order of calls when it is made, but for reads of an
+/// ensemble that are repeated after the connection broke and all but the first reads of [`get_many`](Store::get_many), which may
+/// show later writes as well. Calls that are made without awaiting each other may be answered by one durable write; where the
+/// connection breaks, a later one of them may happen although an earlier one did not.
 pub trait Store: Send + Sync {
     /// Data and stat of a znode.
     fn get(&self, path: &str) -> BoxFuture<'static, Result<Znode, StoreError>>;
@@ -352,6 +354,11 @@ pub trait Store: Send + Sync {
 
     /// All of these in one transaction, or none ([`StoreError::Multi`] says which one failed).
     fn multi(&self, ops: Vec<Op>) -> BoxFuture<'static, Result<Vec<OpResult>, StoreError>>;
+
+    /// Sees to it that later reads show what every session has written up to now.
+    fn sync(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// How many bytes the operations of one [`multi`](Store::multi) may have together, by [`Op::size`].
     fn max_multi_bytes(&self) -> usize {

@@ -4,7 +4,7 @@
 //! with one commit, and only then answers; so calls that meet share an fsync, and no async worker waits for a disk.
 //! A commit that fails is not tried again: from then on every call fails, as what is on disk is no longer known.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -47,10 +47,17 @@ pub struct EmbeddedStore {
 impl EmbeddedStore {
     /// Opens or creates [`FILE_NAME`] in `directory`, which must exist. Ephemeral znodes of an earlier process are gone.
     pub fn open(directory: &Path) -> Result<EmbeddedStore, OpenError> {
-        let path = directory.join(FILE_NAME);
+        EmbeddedStore::open_file(directory.join(FILE_NAME))
+    }
+
+    /// Opens or creates a file of another name.
+    ///
+    /// # Errors
+    /// As [`open`](EmbeddedStore::open).
+    pub fn open_file(path: PathBuf) -> Result<EmbeddedStore, OpenError> {
         let is_new = !path.exists();
         let owner = Owner::open(&path)?;
-        if is_new {
+        if is_new && let Some(directory) = path.parent() {
             let synced = std::fs::File::open(directory).and_then(|directory| directory.sync_all());
             synced.map_err(|error| OpenError::Io {
                 path: path.clone(),

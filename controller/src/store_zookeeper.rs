@@ -6,6 +6,8 @@
 //! is there before going on. A session that has ended does not come back; the store says [`StoreError::SessionEnded`] from
 //! then on, and a new one is needed.
 
+mod translate;
+
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,9 +17,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{mpsc, oneshot};
 use zookeeper_client as zk;
 
-use crate::store::{
-    ANY_VERSION, BoxFuture, CreateMode, Op, OpResult, Stat, Store, StoreError, WatchEvent, WatchKind, Watcher, Znode,
-};
+use crate::store::{BoxFuture, Op, OpResult, Stat, Store, StoreError, WatchEvent, WatchKind, Watcher, Znode};
+use translate::{create_mode, error, error_of, expected, is_uncertain, of_one, result, session_id, sorted, stat};
 
 /// How to reach an ensemble, as Kafka's `zookeeper.*` keys say it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub struct Ensemble {
     pub connection_timeout: Duration,
     /// `zookeeper.set.acl`: whether only who has created a znode may change it.
     pub set_acl: bool,
-    /// `zookeeper.max.in.flight.requests`, at least 1: reads of one call that are under way at once.
+    /// `zookeeper.max.in.flight.requests`, at least 1: reads of one [`Store::get_many`] that are under way at once.
     pub max_in_flight_requests: usize,
 }
 
@@ -48,6 +49,14 @@ pub enum ConnectError {
         /// How long.
         timeout: Duration,
         /// What the last one said.
+        reason: String,
+    },
+    /// A server answered, and refused.
+    #[error("zookeeper.connect {connect}: {reason}")]
+    Refused {
+        /// Who was asked.
+        connect: String,
+        /// What it said.
         reason: String,
     },
     /// The path of `zookeeper.connect` is not there and cannot be made.
@@ -72,6 +81,9 @@ pub enum ConnectError {
 /// Half of what a server takes as one request by default (`jute.maxbuffer`, 1 MiB less a byte): sizes are estimated.
 const MAX_MULTI_BYTES: usize = 512 * 1024;
 
+/// Between two attempts to reach a server.
+const PAUSE: Duration = Duration::from_millis(100);
+
 enum Command {
     Get(String, Reply<Znode>),
     GetMany(Vec<String>, Reply<Vec<Option<Znode>>>),
@@ -81,6 +93,7 @@ enum Command {
     ExistsAndWatch(String, Reply<(Option<Stat>, Watcher)>),
     ChildrenAndWatch(String, Reply<(Vec<String>, Watcher)>),
     Multi(Vec<Op>, Reply<Vec<OpResult>>),
+    Sync(Reply<()>),
     Close(Reply<()>),
 }
 
@@ -171,6 +184,10 @@ impl Store for ZookeeperStore {
         self.ask(|reply| Command::Multi(ops, reply))
     }
 
+    fn sync(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.ask(Command::Sync)
+    }
+
     fn max_multi_bytes(&self) -> usize {
         MAX_MULTI_BYTES
     }
@@ -234,19 +251,7 @@ impl Session {
             Some(at) => ensemble.connect.split_at(at),
             None => (ensemble.connect.as_str(), "/"),
         };
-        let unreachable = |reason: String| ConnectError::Unreachable {
-            connect: ensemble.connect.clone(),
-            timeout: ensemble.connection_timeout,
-            reason,
-        };
-        let connecting = zk::Client::connector()
-            .with_session_timeout(ensemble.session_timeout)
-            .connect(servers);
-        let client = match tokio::time::timeout(ensemble.connection_timeout, connecting).await {
-            Ok(Ok(client)) => client,
-            Ok(Err(error)) => return Err(unreachable(error.to_string())),
-            Err(_) => return Err(unreachable("timeout".to_owned())),
-        };
+        let client = connect(ensemble, servers).await?;
         let mut session = Self {
             client,
             set_acl: ensemble.set_acl,
@@ -254,31 +259,28 @@ impl Session {
         };
         let chroot = chroot.trim_end_matches('/');
         if !chroot.is_empty() {
-            let failed = |reason: String| ConnectError::Chroot {
+            session.go_below(chroot).await.map_err(|error| ConnectError::Chroot {
                 path: chroot.to_owned(),
-                reason,
-            };
-            let options = zk::CreateMode::Persistent.with_acls(session.acls("/"));
-            let made = session.client.mkdir(chroot, &options).await;
-            made.map_err(|error| failed(error.to_string()))?;
-            let below = session.client.chroot(chroot.to_owned());
-            session.client = below.map_err(|_| failed("it is not a path".to_owned()))?;
+                reason: error.to_string(),
+            })?;
         }
         Ok(session)
     }
 
-    /// As Kafka's `ZkData.defaultAcls`: with `zookeeper.set.acl` the creator alone may change a znode, and everybody may read
-    /// it unless it holds secrets.
-    fn acls(&self, path: &str) -> zk::Acls<'static> {
-        const CREATOR_ALL_AND_WORLD_READ: &[zk::Acl] = &[
-            zk::Acl::new_const(zk::Permission::ALL, "auth", ""),
-            zk::Acl::new_const(zk::Permission::READ, "world", "anyone"),
-        ];
-        match (self.set_acl, is_sensitive(path)) {
-            (false, _) => zk::Acls::anyone_all(),
-            (true, true) => zk::Acls::creator_all(),
-            (true, false) => zk::Acls::new(CREATOR_ALL_AND_WORLD_READ),
+    /// Has everything lie below a path, which is made if need be. Who may not make it can use one that is there.
+    async fn go_below(&mut self, chroot: &str) -> Result<(), zk::Error> {
+        let options = zk::CreateMode::Persistent.with_acls(acls(self.set_acl, "/"));
+        while again(|| self.client.check_stat(chroot)).await?.is_none() {
+            match self.client.mkdir(chroot, &options).await {
+                Err(error) if is_uncertain(&error) => {}
+                made => made?,
+            }
         }
+        match self.client.clone().chroot(chroot.to_owned()) {
+            Ok(client) => self.client = client,
+            Err(_) => return Err(zk::Error::BadArguments(&"not a path")),
+        }
+        Ok(())
     }
 
     async fn carry_out(self: Arc<Self>, command: Command) {
@@ -295,20 +297,24 @@ impl Session {
             }
             Command::GetAndWatch(path, reply) => {
                 let found = again(|| self.client.get_and_watch_data(&path)).await;
-                let found = found.map(|(data, found, watch)| (data.into(), stat(found), watcher(watch)));
+                let found = found.map(|(data, found, watch)| (data.into(), stat(found), watcher(&path, watch)));
                 give(reply, found.map_err(|e| error(&path, e)));
             }
             Command::ExistsAndWatch(path, reply) => {
                 let found = again(|| self.client.check_and_watch_stat(&path)).await;
-                let found = found.map(|(found, watch)| (found.map(stat), watcher(watch)));
+                let found = found.map(|(found, watch)| (found.map(stat), watcher(&path, watch)));
                 give(reply, found.map_err(|e| error(&path, e)));
             }
             Command::ChildrenAndWatch(path, reply) => {
                 let found = again(|| self.client.list_and_watch_children(&path)).await;
-                let found = found.map(|(names, watch)| (sorted(names), watcher(watch)));
+                let found = found.map(|(names, watch)| (sorted(names), watcher(&path, watch)));
                 give(reply, found.map_err(|e| error(&path, e)));
             }
             Command::Multi(ops, reply) => give(reply, self.multi(&ops).await),
+            Command::Sync(reply) => {
+                let synced = again(|| self.client.sync("/")).await;
+                give(reply, synced.map_err(|e| error("/", e)));
+            }
             Command::Close(_) => unreachable!("a close is not carried out beside others"),
         }
     }
@@ -335,7 +341,7 @@ impl Session {
     async fn one(&self, op: &Op) -> Result<OpResult, zk::Error> {
         match op {
             Op::Create { path, data, mode } => {
-                let options = create_mode(*mode).with_acls(self.acls(path));
+                let options = create_mode(*mode).with_acls(acls(self.set_acl, path));
                 let (created, sequence) = self.client.create(path, data, &options).await?;
                 let number = mode.is_sequential().then(|| sequence.to_string());
                 Ok(OpResult::Created {
@@ -393,7 +399,7 @@ impl Session {
     fn add(&self, writer: &mut zk::MultiWriter<'_>, op: &Op) -> Result<(), zk::Error> {
         match op {
             Op::Create { path, data, mode } => {
-                writer.add_create(path, data, &create_mode(*mode).with_acls(self.acls(path)))
+                writer.add_create(path, data, &create_mode(*mode).with_acls(acls(self.set_acl, path)))
             }
             Op::Set { path, data, version } => writer.add_set_data(path, data, expected(*version)),
             Op::Delete { path, version } => writer.add_delete(path, expected(*version)),
@@ -402,83 +408,83 @@ impl Session {
     }
 }
 
+/// A session with one of the servers. The crate gives up after the session's timeout; how long the first connection may take is
+/// another matter.
+async fn connect(ensemble: &Ensemble, servers: &str) -> Result<zk::Client, ConnectError> {
+    let failed = |reason: String| ConnectError::Unreachable {
+        connect: ensemble.connect.clone(),
+        timeout: ensemble.connection_timeout,
+        reason,
+    };
+    // Spaces after commas are allowed, as in Kafka.
+    let servers: Vec<&str> = servers.split(',').map(str::trim).collect();
+    let servers = servers.join(",");
+    let mut reason = "timeout".to_owned();
+    let connecting = async {
+        loop {
+            let connector = zk::Client::connector().with_session_timeout(ensemble.session_timeout);
+            match connector.connect(&servers).await {
+                Ok(client) => return Ok(client),
+                Err(error @ (zk::Error::AuthFailed | zk::Error::BadArguments(_))) => return Err(error),
+                Err(error) => reason = error.to_string(),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    match tokio::time::timeout(ensemble.connection_timeout, connecting).await {
+        Ok(Ok(client)) => Ok(client),
+        Ok(Err(error)) => Err(ConnectError::Refused {
+            connect: ensemble.connect.clone(),
+            reason: error.to_string(),
+        }),
+        Err(_) => Err(failed(reason)),
+    }
+}
+
+/// As Kafka's `ZkData.defaultAcls`: with `zookeeper.set.acl` the creator alone may change a znode, and everybody may read it unless it
+/// holds secrets. `/consumers` belongs to consumers of old, which have no identity.
+fn acls(set_acl: bool, path: &str) -> zk::Acls<'static> {
+    const CREATOR_ALL_AND_WORLD_READ: &[zk::Acl] = &[
+        zk::Acl::new_const(zk::Permission::ALL, "auth", ""),
+        zk::Acl::new_const(zk::Permission::READ, "world", "anyone"),
+    ];
+    match (set_acl && path != "/consumers", is_sensitive(path)) {
+        (false, _) => zk::Acls::anyone_all(),
+        (true, true) => zk::Acls::creator_all(),
+        (true, false) => zk::Acls::new(CREATOR_ALL_AND_WORLD_READ),
+    }
+}
+
+/// Where Kafka keeps secrets (`ZkData.SensitiveRootPaths`).
+fn is_sensitive(path: &str) -> bool {
+    let is_below = |root: &&str| {
+        let rest = path.strip_prefix(root);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    ["/config/users", "/config/brokers", "/delegation_token/tokens"]
+        .iter()
+        .any(|root| is_below(root))
+}
+
 /// Reads again as often as the connection breaks meanwhile: what is asked while there is none is sent when there is one.
 async fn again<T, F: Future<Output = Result<T, zk::Error>>>(read: impl Fn() -> F) -> Result<T, zk::Error> {
     loop {
         match read().await {
-            Err(broken) if is_broken(&broken) => {}
+            Err(broken) if is_uncertain(&broken) => tokio::time::sleep(Duration::from_millis(10)).await,
             done => return done,
         }
     }
 }
 
-/// Whether the connection broke, and with it what was under way.
-fn is_broken(error: &zk::Error) -> bool {
-    matches!(
-        error,
-        zk::Error::ConnectionLoss | zk::Error::Timeout | zk::Error::Custom(_)
-    )
-}
-
-/// Where Kafka keeps secrets (`ZkData.SensitiveRootPaths`).
-fn is_sensitive(path: &str) -> bool {
-    ["/config/users", "/config/brokers", "/delegation_token/tokens"]
-        .iter()
-        .any(|root| {
-            path.strip_prefix(root)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        })
-}
-
-fn create_mode(mode: CreateMode) -> zk::CreateMode {
-    match mode {
-        CreateMode::Persistent => zk::CreateMode::Persistent,
-        CreateMode::PersistentSequential => zk::CreateMode::PersistentSequential,
-        CreateMode::Ephemeral => zk::CreateMode::Ephemeral,
-        CreateMode::EphemeralSequential => zk::CreateMode::EphemeralSequential,
-    }
-}
-
-fn expected(version: i32) -> Option<i32> {
-    (version != ANY_VERSION).then_some(version)
-}
-
-fn sorted(mut names: Vec<String>) -> Vec<String> {
-    names.sort_unstable();
-    names
-}
-
-fn stat(stat: zk::Stat) -> Stat {
-    Stat {
-        czxid: stat.czxid,
-        mzxid: stat.mzxid,
-        pzxid: stat.pzxid,
-        ctime_ms: stat.ctime,
-        mtime_ms: stat.mtime,
-        version: stat.version,
-        cversion: stat.cversion,
-        ephemeral_owner: stat.ephemeral_owner,
-        data_length: stat.data_length,
-        num_children: stat.num_children,
-    }
-}
-
-fn result(result: zk::MultiWriteResult) -> OpResult {
-    match result {
-        zk::MultiWriteResult::Create { path, stat: created } => OpResult::Created {
-            path,
-            stat: (!created.is_invalid()).then(|| stat(created)),
-        },
-        zk::MultiWriteResult::SetData { stat: set } => OpResult::Set(stat(set)),
-        zk::MultiWriteResult::Delete => OpResult::Deleted,
-        zk::MultiWriteResult::Check => OpResult::Checked,
-        other => unreachable!("a write was answered with {other:?}"),
-    }
-}
-
-fn watcher(watch: zk::OneshotWatcher) -> Watcher {
-    Watcher(Box::pin(async move {
-        let event = watch.changed().await;
+/// A watch's event on its way to whoever waits. A task of this thread waits for it, as the crate's own future panics where its
+/// session's task is gone; it ends when nobody waits any more.
+fn watcher(path: &str, watch: zk::OneshotWatcher) -> Watcher {
+    let (mut sender, receiver) = oneshot::channel();
+    tokio::spawn(async move {
+        let event = tokio::select! {
+            event = watch.changed() => event,
+            () = sender.closed() => return,
+        };
         let kind = match event.event_type {
             zk::EventType::NodeCreated => WatchKind::Created,
             zk::EventType::NodeDeleted => WatchKind::Deleted,
@@ -486,65 +492,46 @@ fn watcher(watch: zk::OneshotWatcher) -> Watcher {
             zk::EventType::NodeChildrenChanged => WatchKind::ChildrenChanged,
             zk::EventType::Session => WatchKind::SessionEnded,
         };
-        WatchEvent { kind, path: event.path }
+        // Whoever waited may be gone.
+        let _ = sender.send(kind);
+    });
+    let path = path.to_owned();
+    Watcher(Box::pin(async move {
+        let kind = receiver.await.unwrap_or(WatchKind::SessionEnded);
+        WatchEvent { kind, path }
     }))
-}
-
-/// The error of one operation of a multi.
-fn error_of(op: Option<&Op>, found: zk::Error) -> StoreError {
-    match (op, found) {
-        (
-            Some(Op::Set { path, version, .. } | Op::Delete { path, version } | Op::Check { path, version }),
-            zk::Error::BadVersion,
-        ) => StoreError::BadVersion {
-            path: path.clone(),
-            expected: *version,
-        },
-        (op, found) => error(op.map_or("/", Op::path), found),
-    }
-}
-
-fn error(path: &str, error: zk::Error) -> StoreError {
-    let path = || path.to_owned();
-    match error {
-        zk::Error::NoNode => StoreError::NoNode { path: path() },
-        zk::Error::NodeExists => StoreError::NodeExists { path: path() },
-        zk::Error::NotEmpty => StoreError::NotEmpty { path: path() },
-        zk::Error::NoChildrenForEphemerals => StoreError::NoChildrenForEphemerals { path: path() },
-        zk::Error::BadArguments(_) => StoreError::BadArguments { path: path() },
-        zk::Error::NoAuth | zk::Error::AuthFailed | zk::Error::InvalidAcl => StoreError::NoAuth { path: path() },
-        zk::Error::NoHosts | zk::Error::SessionExpired | zk::Error::SessionMoved | zk::Error::ClientClosed => {
-            StoreError::SessionEnded
-        }
-        broken if is_broken(&broken) => StoreError::Unknown {
-            reason: broken.to_string(),
-        },
-        other => StoreError::Refused {
-            path: path(),
-            reason: other.to_string(),
-        },
-    }
-}
-
-/// As a transaction of this one operation would say it; what is wrong with the session is not wrong with the operation.
-fn of_one(error: StoreError) -> StoreError {
-    match error {
-        StoreError::Unknown { .. } | StoreError::SessionEnded => error,
-        error => StoreError::Multi {
-            index: 0,
-            error: Box::new(error),
-        },
-    }
-}
-
-/// Only its text tells the number: 16 hexadecimal digits of the two's complement.
-fn session_id(client: &zk::Client) -> i64 {
-    let text = client.session_id().to_string();
-    let digits = text.trim_start_matches("0x");
-    u64::from_str_radix(digits, 16).map_or(0, |id| id as i64)
 }
 
 /// Whoever has stopped waiting does not need the answer.
 fn give<T>(reply: Reply<T>, answer: Result<T, StoreError>) {
     drop(reply.send(answer));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_do_what_is_as_kafka_has_it() {
+        let kind = |set_acl, path| {
+            let acls = acls(set_acl, path);
+            match () {
+                () if acls == zk::Acls::anyone_all() => "open",
+                () if acls == zk::Acls::creator_all() => "creator",
+                () => "creator, and everybody reads",
+            }
+        };
+        assert_eq!(kind(false, "/config/users/alice"), "open");
+        assert_eq!(kind(true, "/brokers/ids/1"), "creator, and everybody reads");
+        for secret in [
+            "/config/users",
+            "/config/users/alice",
+            "/config/brokers/1",
+            "/delegation_token/tokens/x",
+        ] {
+            assert_eq!(kind(true, secret), "creator", "{secret}");
+        }
+        assert_eq!(kind(true, "/config/usersettings"), "creator, and everybody reads");
+        assert_eq!(kind(true, "/consumers"), "open");
+    }
 }

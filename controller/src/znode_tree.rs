@@ -229,7 +229,16 @@ impl<B: Base> Tree<B> {
         if mode.is_sequential() {
             // ZooKeeper counts creations alone for this, and shows creations and deletions together as `cversion`.
             let created = (parent.stat.cversion + parent.stat.num_children) / 2;
-            path.push_str(&format!("{created:010}"));
+            // A file of an earlier version may hold names that were counted otherwise.
+            let is_free = |name: &String| Ok(self.node(&Key::of(name)?)?.is_none());
+            let mut names = (created..).map(|number| format!("{path}{number:010}"));
+            path = loop {
+                match names.next() {
+                    Some(name) if is_free(&name)? => break name,
+                    Some(_) => {}
+                    None => return Err(StoreError::NodeExists { path }),
+                }
+            };
         }
         let key = Key::of(&path)?;
         if self.node(&key)?.is_some() {

@@ -43,8 +43,9 @@ pub const PRODUCER_ID_BLOCK: &str = "/latest_producer_id_block";
 /// `/feature`
 pub const FEATURE: &str = "/feature";
 
-/// Persistent znodes that every broker makes sure of when it starts, parents first.
-pub const TOP_LEVEL: [&str; 19] = [
+/// Persistent znodes that every broker makes sure of when it starts, parents first. Kafka makes `/latest_producer_id_block` as well, of
+/// null data, which we do not write: it comes with the first block, as Kafka cannot read it empty.
+pub const TOP_LEVEL: [&str; 18] = [
     "/consumers",
     "/brokers",
     BROKER_IDS,
@@ -55,7 +56,6 @@ pub const TOP_LEVEL: [&str; 19] = [
     DELETE_TOPICS,
     BROKER_SEQUENCE_ID,
     "/isr_change_notification",
-    PRODUCER_ID_BLOCK,
     "/log_dir_event_notification",
     TOPIC_CONFIGS,
     "/config/clients",

@@ -269,7 +269,7 @@ fn the_znodes_are_those_of_kafka() {
         has("/config/topics/t1 v0 => {\"config\":{\"retention.ms\":\"3600000\"},\"version\":1}");
         has("/controller_epoch v1 => 1");
         has("/feature v0 => {\"features\":{},\"status\":1,\"version\":2}");
-        has("/latest_producer_id_block v1 => {\"block_end\":\"999\",\"block_start\":\"0\",\"broker\":1,\"version\":1}");
+        has("/latest_producer_id_block v0 => {\"block_end\":\"999\",\"block_start\":\"0\",\"broker\":1,\"version\":1}");
         has(&format!(
             "/brokers/topics/t1 v0 => {{\"version\":3,\"partitions\":{{\"0\":[1],\"1\":[1]}},\"adding_replicas\":{{}},\"removing_replicas\":{{}},\"topic_id\":\"{topic_id}\"}}"
         ));
@@ -546,6 +546,90 @@ fn a_write_that_fails_changes_nothing_and_a_broken_store_ends_it() {
             snapshot.topics.iter().map(|topic| &*topic.topic).collect::<Vec<_>>(),
             ["t"]
         );
+    });
+}
+
+#[test]
+fn what_was_written_and_not_answered_is_found_and_told() {
+    let directory = tempfile::tempdir().expect("a directory");
+    wait(async {
+        let store = Arc::new(AlteredStore::open(directory.path()));
+        let recorder = Recorder::default();
+        let bootstrap = Bootstrap::new(store.clone()).await.expect("top-level znodes");
+        bootstrap.cluster_id(None).await.expect("an id");
+        store.lose_next_answer();
+        let sink = Box::new(recorder.clone());
+        let started = controller::driver::start(bootstrap, registration(), Arc::new(Policy), sink).await;
+        let handle = started.expect("its registration was there").handle;
+        recorder.take();
+
+        store.lose_next_answer();
+        let lost = handle.create_topics(vec![NewTopic::with_defaults("t")], false).await;
+        assert!(
+            matches!(lost, Err(ControllerError::Store(StoreError::Unknown { .. }))),
+            "{lost:?}"
+        );
+        assert_eq!(
+            create(&handle, "t").await.map(drop),
+            Err(Rejection::TopicExists { topic: "t".into() })
+        );
+        create(&handle, "u").await.expect("created");
+        assert_eq!(recorder.words(), ["lead t×2", "show t×2", "lead u×2", "show u×2"]);
+        handle.shutdown().await.expect("stopped");
+    });
+}
+
+#[test]
+fn a_configuration_that_was_written_and_not_answered_is_told_as_well() {
+    let directory = tempfile::tempdir().expect("a directory");
+    wait(async {
+        let store = Arc::new(AlteredStore::open(directory.path()));
+        let recorder = Recorder::default();
+        let handle = start_on(store.clone(), &recorder).await.expect("started").handle;
+        create(&handle, "t").await.expect("created");
+        recorder.take();
+        store.lose_next_answer();
+        let change = TopicConfigChange {
+            topic: "t".into(),
+            configs: [("retention.ms".to_owned(), "7".to_owned())].into(),
+        };
+        let lost = handle.alter_topic_configs(vec![change], false).await;
+        assert!(
+            matches!(lost, Err(ControllerError::Store(StoreError::Unknown { .. }))),
+            "{lost:?}"
+        );
+        handle
+            .allocate_producer_id_block()
+            .await
+            .expect("it goes on after that");
+        let told = recorder.take().into_iter().find_map(|effect| match effect {
+            Effect::LeaderAndIsr { topics, .. } => topics[0].configs.get("retention.ms").cloned(),
+            _ => None,
+        });
+        assert_eq!(told.as_deref(), Some("7"));
+        handle.shutdown().await.expect("stopped");
+    });
+}
+
+#[test]
+fn what_is_too_large_for_one_transaction_is_written_in_several() {
+    let directory = tempfile::tempdir().expect("a directory");
+    wait(async {
+        let store = Arc::new(AlteredStore::open(directory.path()));
+        let recorder = Recorder::default();
+        let handle = start_on(store.clone(), &recorder).await.expect("started").handle;
+        store.limit_multis_to(4_000);
+        let before = store.multis();
+        let mut large = NewTopic::with_defaults("large");
+        large.num_partitions = 200;
+        let created = handle.create_topics(vec![large], false).await.expect("answered");
+        created.into_iter().for_each(|topic| drop(topic.expect("created")));
+        assert!(store.multis() - before > 10, "{}", store.multis() - before);
+        let states = store.children("/brokers/topics/large/partitions").await.expect("read");
+        assert_eq!(states.len(), 200);
+        handle.shutdown().await.expect("stopped");
+        let snapshot = start(directory.path(), &recorder).await.snapshot;
+        assert_eq!(snapshot.topics[0].partitions.len(), 200);
     });
 }
 

@@ -3,7 +3,7 @@
 use protocol::ErrorCode;
 use storage::{AppendError, LogStartOffsetError, ReadError, ValidateError};
 
-use controller::{ControllerError, Rejection};
+use controller::{ControllerError, Rejection, StoreError};
 
 use super::find_coordinator::NoCoordinator;
 use crate::group::{Rejection as GroupRejection, ZookeeperOffsetsError};
@@ -99,8 +99,29 @@ impl ToCode for ControllerError {
     fn to_code(&self) -> ErrorCode {
         match self {
             ControllerError::Rejected(rejection) => rejection.to_code(),
-            ControllerError::Store(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
+            ControllerError::Store(error) => error.to_code(),
             ControllerError::NotController | ControllerError::Stopped => ErrorCode::NOT_CONTROLLER,
+        }
+    }
+}
+
+impl ToCode for StoreError {
+    fn to_code(&self) -> ErrorCode {
+        match self {
+            // It may have been done, or not.
+            StoreError::Unknown { .. } => ErrorCode::REQUEST_TIMED_OUT,
+            StoreError::SessionEnded => ErrorCode::NOT_CONTROLLER,
+            StoreError::Multi { error, .. } => error.to_code(),
+            StoreError::NoNode { .. }
+            | StoreError::NodeExists { .. }
+            | StoreError::BadVersion { .. }
+            | StoreError::NotEmpty { .. }
+            | StoreError::NoChildrenForEphemerals { .. }
+            | StoreError::BadArguments { .. }
+            | StoreError::NoAuth { .. }
+            | StoreError::Refused { .. }
+            | StoreError::Failed { .. }
+            | StoreError::Closed => ErrorCode::UNKNOWN_SERVER_ERROR,
         }
     }
 }
@@ -108,6 +129,10 @@ impl ToCode for ControllerError {
 /// What a producer that asks for its id is told: of a broker that stops it asks again, here or elsewhere, by this code alone.
 pub fn for_producer(error: &ControllerError) -> ErrorCode {
     match error {
+        // Ids that were perhaps given out are left unused.
+        ControllerError::Store(StoreError::Unknown { .. } | StoreError::SessionEnded) => {
+            ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
+        }
         ControllerError::NotController | ControllerError::Stopped => ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
         ControllerError::Rejected(_) | ControllerError::Store(_) => error.to_code(),
     }

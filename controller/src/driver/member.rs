@@ -2,9 +2,9 @@
 //! session has ended or its place was taken.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::applying::{EffectBatch, Finished, apply_effects};
 use super::{Driver, Ended, REQUESTS_WAITING, give, now_ms};
@@ -18,6 +18,12 @@ use crate::store::{Store, StoreError};
 
 /// Between two attempts to join again.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// How often the first attempt to join is made anew when a connection breaks meanwhile.
+const ATTEMPTS: usize = 5;
+
+/// How long a stop waits for an ensemble that does not answer.
+const STOP_WAIT: Duration = Duration::from_secs(5);
 
 /// A controller that runs.
 pub struct Started {
@@ -79,11 +85,15 @@ async fn run(
         batches,
         applied,
     };
-    member.run(started).await;
+    let stopped = member.run(started).await;
     if let Err(error) = applying.await
         && error.is_panic()
     {
         std::panic::resume_unwind(error.into_panic());
+    }
+    // Nothing is told to the broker any more.
+    if let Some((reply, closed)) = stopped {
+        give(reply, closed.map_err(ControllerError::from));
     }
 }
 
@@ -96,36 +106,58 @@ struct Member {
 }
 
 impl Member {
-    async fn run(mut self, started: oneshot::Sender<Result<Started, StartError>>) {
-        let (mut driver, mut first) = match self.join().await {
+    /// Gives who has asked for the end, and how that went.
+    async fn run(
+        mut self,
+        started: oneshot::Sender<Result<Started, StartError>>,
+    ) -> Option<(Reply<()>, Result<(), StoreError>)> {
+        let (mut driver, mut first) = match self.join_first().await {
             Ok(joined) => joined,
             Err(error) => {
                 // Nothing is left registered; that the store fails to close adds nothing to the error.
-                drop(self.sessions.close().await);
-                return give(started, Err(error));
+                drop(self.close().await);
+                give(started, Err(error));
+                return None;
             }
         };
-        let (handle, mut requests) = ControllerHandle::channel(REQUESTS_WAITING);
+        let (handle, mut asked) = ControllerHandle::channel(REQUESTS_WAITING);
         let snapshot = driver.snapshot();
         // The broker asks from now on, but is told nothing else before the first effects are through.
         let announce = move |_| give(started, Ok(Started { handle, snapshot }));
         first.completions.push(Box::new(announce));
         let reply = loop {
             self.tell(first);
-            match driver.serve(&mut requests, &mut self.applied).await {
+            let joined_at = Instant::now();
+            let ended = tokio::select! {
+                biased;
+                ended = driver.serve(&mut asked.requests, &mut self.applied) => ended,
+                () = store_is_away(&self.sessions, &mut asked.stopping) => {
+                    break shutdown_among(&mut asked.requests);
+                }
+            };
+            match ended {
                 Ended::Stopped(reply) => break reply,
-                Ended::Deposed => match self.rejoin(&mut requests).await {
+                Ended::Deposed => match self.rejoin(joined_at, &mut asked.requests).await {
                     Ok(joined) => (driver, first) = joined,
                     Err(reply) => break reply,
                 },
             }
         };
-        let closed = self.sessions.close().await;
-        match reply {
-            Some(reply) => give(reply, closed.map_err(ControllerError::from)),
-            // Every handle is gone: nobody wants to know.
-            None => drop(closed),
+        let closed = self.close().await;
+        // Without a reply every handle is gone: nobody wants to know.
+        reply.map(|reply| (reply, closed))
+    }
+
+    /// Ends the session. Where no server answers it ends by itself.
+    async fn close(&self) -> Result<(), StoreError> {
+        let closing = self.sessions.close();
+        if !self.sessions.is_ensemble() {
+            return closing.await;
         }
+        tokio::time::timeout(STOP_WAIT, closing).await.unwrap_or_else(|_| {
+            log::warn!("ZooKeeper does not answer: the registration goes when its session times out");
+            Ok(())
+        })
     }
 
     fn tell(&self, batch: EffectBatch) {
@@ -140,10 +172,28 @@ impl Member {
         Driver::begin(sessions, self.registration.id, elected, policy, self.batches.clone()).await
     }
 
+    /// The first time everything but what passes is final.
+    async fn join_first(&self) -> Result<(Driver, EffectBatch), StartError> {
+        for _ in 1..ATTEMPTS {
+            match self.join().await {
+                Err(StartError::Store(StoreError::Unknown { .. })) => {}
+                Err(StartError::Store(StoreError::SessionEnded)) if self.sessions.is_ensemble() => {
+                    self.sessions.renew().await?;
+                }
+                joined => return joined,
+            }
+        }
+        self.join().await
+    }
+
     /// Joins anew, in a new session where the old one is over, as often as it takes. Meanwhile whoever asks is told that nobody is
     /// controller here. `Err` when the broker stops before it is back.
-    async fn rejoin(&self, requests: &mut mpsc::Receiver<Request>) -> Result<(Driver, EffectBatch), Option<Reply<()>>> {
-        let mut joining = Box::pin(self.join_at_last());
+    async fn rejoin(
+        &self,
+        joined_at: Instant,
+        requests: &mut mpsc::Receiver<Request>,
+    ) -> Result<(Driver, EffectBatch), Option<Reply<()>>> {
+        let mut joining = Box::pin(self.join_at_last(joined_at));
         loop {
             tokio::select! {
                 biased;
@@ -160,14 +210,18 @@ impl Member {
         }
     }
 
-    async fn join_at_last(&self) -> (Driver, EffectBatch) {
+    async fn join_at_last(&self, joined_at: Instant) -> (Driver, EffectBatch) {
+        // Who was not controller for long is not in a hurry: whatever ended that may end it again.
+        if joined_at.elapsed() < PAUSE {
+            tokio::time::sleep(PAUSE).await;
+        }
         let mut said = None;
         loop {
             let error = match self.join().await {
                 Ok(joined) => return joined,
                 Err(error) => error,
             };
-            let is_over = matches!(error, StartError::Store(StoreError::SessionEnded));
+            let is_over = matches!(error, StartError::Store(StoreError::SessionEnded | StoreError::Closed));
             let renewed = if is_over { self.sessions.renew().await } else { Ok(()) };
             match renewed {
                 // In the new session it is tried at once.
@@ -177,7 +231,7 @@ impl Member {
                         .err()
                         .map_or_else(|| error.to_string(), |error| error.to_string());
                     if said.as_ref() != Some(&reason) {
-                        log::warn!("this broker is not registered: {reason}; it goes on trying");
+                        log::warn!("this broker is not the controller: {reason}; it goes on trying");
                         said = Some(reason);
                     }
                     tokio::time::sleep(PAUSE).await;
@@ -185,4 +239,20 @@ impl Member {
             }
         }
     }
+}
+
+/// Resolves when the broker shall stop and has waited long enough for an ensemble that does not answer.
+async fn store_is_away(sessions: &Sessions, stopping: &mut watch::Receiver<bool>) {
+    if !sessions.is_ensemble() || stopping.wait_for(|stopping| *stopping).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    tokio::time::sleep(STOP_WAIT).await;
+}
+
+/// Who has asked for the end; whoever asked for anything else is refused.
+fn shutdown_among(requests: &mut mpsc::Receiver<Request>) -> Option<Reply<()>> {
+    requests.close();
+    std::iter::from_fn(|| requests.try_recv().ok())
+        .filter_map(|request| super::refuse(request, &ControllerError::NotController))
+        .last()
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use controller::store::{Op, OpResult, Stat, Store, StoreError, Watcher, Znode};
@@ -14,6 +14,9 @@ pub struct AlteredStore {
     inner: EmbeddedStore,
     older_by_ms: AtomicI64,
     next_failure: Mutex<Option<StoreError>>,
+    loses_next_answer: AtomicBool,
+    max_multi_bytes: AtomicUsize,
+    multis: AtomicUsize,
 }
 
 impl AlteredStore {
@@ -23,12 +26,30 @@ impl AlteredStore {
             inner: EmbeddedStore::open(directory).expect("the store opens"),
             older_by_ms: AtomicI64::new(0),
             next_failure: Mutex::default(),
+            loses_next_answer: AtomicBool::new(false),
+            max_multi_bytes: AtomicUsize::new(usize::MAX),
+            multis: AtomicUsize::new(0),
         }
     }
 
     /// From now on what was created seems to be older by this.
     pub fn age(&self, by_ms: i64) {
         self.older_by_ms.store(by_ms, Ordering::Relaxed);
+    }
+
+    /// The next write happens, and nobody hears of it.
+    pub fn lose_next_answer(&self) {
+        self.loses_next_answer.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes no larger transactions from now on.
+    pub fn limit_multis_to(&self, bytes: usize) {
+        self.max_multi_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// How many transactions there have been.
+    pub fn multis(&self) -> usize {
+        self.multis.load(Ordering::Relaxed)
     }
 
     /// The next write fails with this.
@@ -77,9 +98,15 @@ impl Store for AlteredStore {
         if let Some(error) = failure {
             return Box::pin(std::future::ready(Err(error)));
         }
+        self.multis.fetch_add(1, Ordering::Relaxed);
+        let is_lost = self.loses_next_answer.swap(false, Ordering::Relaxed);
         let (results, by_ms) = (self.inner.multi(ops), self.older_by_ms.load(Ordering::Relaxed));
         Box::pin(async move {
             let mut results = results.await?;
+            if is_lost {
+                let reason = "connection to server has lost".to_owned();
+                return Err(StoreError::Unknown { reason });
+            }
             for result in &mut results {
                 if let OpResult::Created { stat: Some(stat), .. } = result {
                     stat.ctime_ms -= by_ms;
@@ -87,6 +114,10 @@ impl Store for AlteredStore {
             }
             Ok(results)
         })
+    }
+
+    fn max_multi_bytes(&self) -> usize {
+        self.max_multi_bytes.load(Ordering::Relaxed)
     }
 
     fn session_id(&self) -> i64 {

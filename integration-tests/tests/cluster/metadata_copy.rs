@@ -1,6 +1,5 @@
 //! `sordini metadata export` and `import`: a broker that has stood alone goes to ZooKeeper and back with all that it has.
 
-use std::path::Path;
 use std::time::Duration;
 
 use integration_tests::batch::Batch;
@@ -46,6 +45,12 @@ impl Home {
         let mut child = Child::start(command);
         let address = await_ready_file(&mut child, &ready);
         (child, Connection::open(address).expect("connect"))
+    }
+
+    fn cluster_id(&self) -> String {
+        let properties = std::fs::read_to_string(self.data().join("meta.properties")).expect("meta.properties");
+        let id = properties.lines().find_map(|line| line.strip_prefix("cluster.id="));
+        id.expect("a cluster id").to_owned()
     }
 
     fn copy(&self, direction: &str) -> Finished {
@@ -120,11 +125,56 @@ fn metadata_go_to_zookeeper_and_back() {
         "{}",
         refused.stderr
     );
+
+    // An earlier attempt has come half way, and since then the broker has deleted a topic.
+    let tree = Tree::open(&home.connect);
+    for path in [
+        "/brokers",
+        "/brokers/topics",
+        "/brokers/topics/gone",
+        "/config",
+        "/config/topics",
+        "/config/topics/gone",
+    ] {
+        tree.create(path, "");
+    }
+    tree.create("/application", "of somebody else");
+    let refused = home.refused("export");
+    assert!(
+        refused.contains("there are 1 topics already, of a cluster without an id"),
+        "{refused}"
+    );
+    tree.create("/sordini.copy", "of-another-cluster");
+    let refused = home.refused("export");
+    assert!(
+        refused.contains("of cluster of-another-cluster are half copied"),
+        "{refused}"
+    );
+    tree.set("/sordini.copy", &home.cluster_id());
     let said = home.copy("export").expect_success("sordini metadata export");
     assert!(said.starts_with("copied the metadata of cluster "), "{said}");
-    assert!(said.contains(": 2 topics, "), "{said}");
+    assert!(said.contains(", 2 topics in "), "{said}");
+    assert!(!tree.exists("/brokers/topics/gone") && !tree.exists("/config/topics/gone"));
+    assert!(tree.exists("/application") && !tree.exists("/sordini.copy"));
+
+    // The file is put aside, and nothing is replaced by it.
+    let refused = home.refused("export");
+    assert!(refused.contains("sordini.metadata is not there"), "{refused}");
+    let refused = run(sordini_command(&home.overrides(false)), LIMIT);
+    assert_eq!(
+        refused.status.and_then(|status| status.code()),
+        Some(1),
+        "{}",
+        refused.stderr
+    );
+    let (file, aside) = (
+        home.data().join("sordini.metadata"),
+        home.data().join("sordini.metadata.exported"),
+    );
+    std::fs::copy(&aside, &file).expect("a copy");
     let refused = home.refused("export");
     assert!(refused.contains("already, with 2 topics"), "{refused}");
+    std::fs::remove_file(&file).expect("removed");
 
     let (mut broker, mut connection) = home.start(true);
     assert_eq!(connection.brokers()[0].0, id);
@@ -133,7 +183,6 @@ fn metadata_go_to_zookeeper_and_back() {
     write(&mut connection, 4);
     connection.create_topic("u", 1, &[]);
     commit(&mut connection, 7);
-    let tree = Tree::open(&home.connect);
     assert_eq!(tree.json("/config/topics/t")["config"]["retention.ms"], "-1");
     assert_eq!(
         tree.stat("/brokers/seqid").version,
@@ -144,15 +193,34 @@ fn metadata_go_to_zookeeper_and_back() {
     assert!(refused.contains(&format!("brokers are registered ({id})")), "{refused}");
     stop(&mut broker);
 
-    let refused = home.refused("import");
-    assert!(refused.contains("they are not replaced"), "{refused}");
-    std::fs::remove_file(home.data().join("sordini.metadata")).expect("the file of old");
     let said = home.copy("import").expect_success("sordini metadata import");
-    assert!(said.contains(": 3 topics, "), "{said}");
+    assert!(said.contains(", 3 topics in "), "{said}");
+    let refused = home.refused("import");
+    assert!(refused.contains("is there already"), "{refused}");
     let (mut broker, mut connection) = home.start(false);
     assert_eq!(connection.read_all("t", 0).len(), 7);
     assert_eq!(connection.committed_offset("g", "t", 0), 7);
     assert_eq!(connection.partitions("u"), 1);
     stop(&mut broker);
-    assert!(Path::new(&home.data().join("sordini.metadata")).exists());
+}
+
+#[test]
+fn a_broker_does_not_start_where_its_cluster_is_not() {
+    let server = ZooKeeper::start();
+    let mut home = Home {
+        dir: TempDir::new("metadata"),
+        connect: format!("{}/kafka", server.connect()),
+    };
+    let (mut broker, mut connection) = home.start(true);
+    connection.create_topic("t", 1, &[]);
+    stop(&mut broker);
+    home.connect = format!("{}/kafak", server.connect());
+    let refused = run(sordini_command(&home.overrides(true)), LIMIT);
+    assert!(
+        refused.stderr.contains("there is no cluster at zookeeper.connect"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
+    assert!(!Tree::open(&home.connect).exists("/cluster/id"));
 }

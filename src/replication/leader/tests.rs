@@ -72,11 +72,19 @@ fn the_high_watermark_is_what_all_in_sync_replicas_have() {
     let (everybody, mut leader) = (everybody(), leader(&[1, 2, 3]));
     assert_eq!(leader.advance_high_watermark(&around(&everybody, 110, 1_000)), None);
     fetch(&mut leader, 2, 110, 110, 1_001);
-    assert_eq!(leader.advance_high_watermark(&around(&everybody, 110, 1_001)), None, "3 has not fetched");
+    assert_eq!(
+        leader.advance_high_watermark(&around(&everybody, 110, 1_001)),
+        None,
+        "3 has not fetched"
+    );
     fetch(&mut leader, 3, 90, 110, 1_002);
     assert_eq!(leader.advance_high_watermark(&around(&everybody, 110, 1_002)), Some(90));
     fetch(&mut leader, 3, 60, 110, 1_003);
-    assert_eq!(leader.advance_high_watermark(&around(&everybody, 110, 1_003)), None, "it never goes back");
+    assert_eq!(
+        leader.advance_high_watermark(&around(&everybody, 110, 1_003)),
+        None,
+        "it never goes back"
+    );
     assert_eq!(leader.high_watermark(), 90);
 }
 
@@ -96,7 +104,10 @@ fn it_waits_for_who_is_about_to_join_and_may() {
     fetch(&mut leader, 2, 110, 110, 1_000);
     // 3 had all that there was a moment ago, and lacks the newest records.
     fetch(&mut leader, 3, 105, 105, 1_000);
-    assert_eq!(leader.advance_high_watermark(&around(&everybody, 110, 1_001)), Some(105));
+    assert_eq!(
+        leader.advance_high_watermark(&around(&everybody, 110, 1_001)),
+        Some(105)
+    );
     let gone = Registered([(1, 10), (2, 20)].into());
     assert_eq!(leader.advance_high_watermark(&around(&gone, 110, 1_001)), Some(110));
 }
@@ -105,11 +116,18 @@ fn it_waits_for_who_is_about_to_join_and_may() {
 fn a_follower_joins_that_has_all_that_was_committed_in_any_epoch() {
     let (everybody, mut leader) = (everybody(), leader(&[1, 2]));
     fetch(&mut leader, 3, 99, 100, 1_000);
-    assert_eq!(leader.expand(3, &everybody), None, "above the high watermark, but the epoch began at 100");
+    assert_eq!(
+        leader.expand(3, &everybody),
+        None,
+        "above the high watermark, but the epoch began at 100"
+    );
     fetch(&mut leader, 3, 100, 120, 1_001);
     let proposal = leader.expand(3, &everybody).expect("it has").clone();
     assert_eq!(proposal.isr, [(1, None), (2, None), (3, Some(BrokerEpoch(30)))]);
-    assert_eq!((proposal.leader_epoch, proposal.partition_epoch), (LeaderEpoch(4), PartitionEpoch(7)));
+    assert_eq!(
+        (proposal.leader_epoch, proposal.partition_epoch),
+        (LeaderEpoch(4), PartitionEpoch(7))
+    );
     assert_eq!(leader.expand(3, &everybody), None, "one proposal at a time");
     assert_eq!(leader.shrink(&around(&everybody, 120, 90_000)), None, "of any kind");
 }
@@ -130,8 +148,15 @@ fn nobody_joins_who_is_gone_or_another_than_it_was() {
         now_ms: 1_000,
     };
     leader.note_fetch(&silent, 100).expect("a replica");
-    assert_eq!(ids(leader.expand(3, &bounced)), Some(vec![1, 2, 3]), "who does not say it cannot be told");
-    assert_eq!(leader.note_fetch(&Fetched { replica: 9, ..silent }, 100), Err(NotAReplica { replica: 9 }));
+    assert_eq!(
+        ids(leader.expand(3, &bounced)),
+        Some(vec![1, 2, 3]),
+        "who does not say it cannot be told"
+    );
+    assert_eq!(
+        leader.note_fetch(&Fetched { replica: 9, ..silent }, 100),
+        Err(NotAReplica { replica: 9 })
+    );
 }
 
 #[test]
@@ -139,13 +164,23 @@ fn the_proposed_isr_counts_for_the_high_watermark_before_it_is_committed() {
     let (everybody, mut leader) = (everybody(), leader(&[1, 2]));
     fetch(&mut leader, 2, 130, 130, 1_000);
     fetch(&mut leader, 3, 100, 100, 1_000);
-    let proposal = leader.expand(3, &everybody).expect("it has all that is committed").clone();
+    let proposal = leader
+        .expand(3, &everybody)
+        .expect("it has all that is committed")
+        .clone();
     // Long after, so that 3 has not caught up by time.
     fetch(&mut leader, 2, 130, 130, 60_000);
-    assert_eq!(leader.advance_high_watermark(&around(&everybody, 130, 60_000)), Some(100));
+    assert_eq!(
+        leader.advance_high_watermark(&around(&everybody, 130, 60_000)),
+        Some(100)
+    );
     leader.note_answer(&proposal, &Answer::Refused);
     assert_eq!(leader.isr(), [1, 2]);
-    assert_eq!(leader.advance_high_watermark(&around(&everybody, 130, 60_000)), Some(130), "it is not about to join");
+    assert_eq!(
+        leader.advance_high_watermark(&around(&everybody, 130, 60_000)),
+        Some(130),
+        "it is not about to join"
+    );
 }
 
 #[test]
@@ -155,7 +190,11 @@ fn a_smaller_isr_counts_only_once_it_is_committed() {
     let later = around(&everybody, 120, 30_000);
     let proposal = leader.shrink(&later).expect("3 has not fetched").clone();
     assert_eq!(ids(Some(&proposal)), Some(vec![1, 2]));
-    assert_eq!(leader.advance_high_watermark(&later), None, "3 counts as long as it is in the ISR");
+    assert_eq!(
+        leader.advance_high_watermark(&later),
+        None,
+        "3 counts as long as it is in the ISR"
+    );
     let altered = Answer::Altered {
         leader_epoch: LeaderEpoch(4),
         partition_epoch: PartitionEpoch(8),
@@ -169,7 +208,11 @@ fn a_smaller_isr_counts_only_once_it_is_committed() {
 #[test]
 fn the_leader_itself_never_leaves_and_who_keeps_up_stays() {
     let (everybody, mut leader) = (everybody(), leader(&[1, 2, 3]));
-    assert_eq!(leader.shrink(&around(&everybody, 100, 1_000 + LAG_MS)), None, "they have time to begin");
+    assert_eq!(
+        leader.shrink(&around(&everybody, 100, 1_000 + LAG_MS)),
+        None,
+        "they have time to begin"
+    );
     // 2 is always a little behind, but never for long; 3 stands still.
     for second in 1..60 {
         let now_ms = second * 1_000;
@@ -184,9 +227,17 @@ fn answers_that_are_out_of_date_change_nothing() {
     let (everybody, mut leader) = (everybody(), leader(&[1, 2]));
     fetch(&mut leader, 3, 100, 100, 1_000);
     let proposal = leader.expand(3, &everybody).expect("it has").clone();
-    assert_eq!(leader.note_answer(&proposal, &Answer::Unanswered), Some(&proposal), "it is sent again");
+    assert_eq!(
+        leader.note_answer(&proposal, &Answer::Unanswered),
+        Some(&proposal),
+        "it is sent again"
+    );
     assert_eq!(leader.note_answer(&proposal, &Answer::Outdated), None);
-    assert_eq!(leader.proposed(), Some(&proposal), "nothing else is proposed before the controller has spoken");
+    assert_eq!(
+        leader.proposed(),
+        Some(&proposal),
+        "nothing else is proposed before the controller has spoken"
+    );
     let stale = Answer::Altered {
         leader_epoch: LeaderEpoch(4),
         partition_epoch: PartitionEpoch(6),
@@ -205,5 +256,9 @@ fn answers_that_are_out_of_date_change_nothing() {
     };
     assert_eq!(leader.note_answer(&proposal, &altered), None);
     assert_eq!(leader.isr(), [1, 2], "it answers what was asked before the last state");
-    assert_eq!(leader.follower(3).map(|follower| follower.log_end_offset), Some(100), "fetches are not forgotten");
+    assert_eq!(
+        leader.follower(3).map(|follower| follower.log_end_offset),
+        Some(100),
+        "fetches are not forgotten"
+    );
 }
