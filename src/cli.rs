@@ -67,16 +67,12 @@ pub fn parse_from<I: IntoIterator<Item = OsString>>(arguments: I) -> Result<Comm
         return Ok(Command::Keys(if json { KeysFormat::Json } else { KeysFormat::Text }));
     }
     if let Some(("metadata", matches)) = matches.subcommand() {
-        let direction = |name: &str| {
-            if name == "export" {
-                Direction::Export
-            } else {
-                Direction::Import
-            }
+        let (direction, matches) = match matches.subcommand() {
+            Some(("export", matches)) => (Direction::Export, matches),
+            Some(("import", matches)) => (Direction::Import, matches),
+            other => unreachable!("clap asks for one of the two, and gave {other:?}"),
         };
-        if let Some((name, matches)) = matches.subcommand() {
-            return Ok(Command::Metadata(direction(name), Args::from(matches)));
-        }
+        return Ok(Command::Metadata(direction, Args::from(matches)));
     }
     Ok(Command::Run(Args::from(&matches)))
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, anyhow, bail};
 use config::BrokerConfig;
 use controller::metadata_copy::{self, Copied};
 use controller::store_embedded::{self, EmbeddedStore};
-use controller::{Store, ZookeeperStore};
+use controller::{SessionFile, Store, ZookeeperStore};
 
 use crate::metadata_store;
 
@@ -52,6 +52,8 @@ async fn copy(config: &BrokerConfig, direction: Direction) -> anyhow::Result<Str
             config.metadata_log_dir.display()
         );
     }
+    // A broker that runs on ZooKeeper holds it, also while it has no session.
+    let _alone = SessionFile::open(&config.metadata_log_dir)?;
     let connect = ensemble.connect.clone();
     let ensemble = ZookeeperStore::connect(ensemble).await?;
     let copied = match direction {

@@ -325,10 +325,7 @@ async fn tidy_unwritten(
     unwritten: Vec<(Arc<str>, i32)>,
     controller_epoch_version: i32,
 ) -> Result<(), StoreError> {
-    let check = || Op::Check {
-        path: znodes::CONTROLLER_EPOCH.to_owned(),
-        version: controller_epoch_version,
-    };
+    let check = || check(controller_epoch_version);
     for (topic, partition) in unwritten {
         unless_there(
             store

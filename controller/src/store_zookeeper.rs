@@ -463,7 +463,7 @@ fn is_sensitive(path: &str) -> bool {
     };
     ["/config/users", "/config/brokers", "/delegation_token/tokens"]
         .iter()
-        .any(|root| is_below(root))
+        .any(is_below)
 }
 
 /// Reads again as often as the connection breaks meanwhile: what is asked while there is none is sent when there is one.

@@ -6,8 +6,8 @@ use tokio::sync::oneshot;
 
 use crate::store::{WatchEvent, WatchKind, Watcher};
 
-#[derive(Default)]
 /// The watches of one session.
+#[derive(Default)]
 pub(crate) struct Watches {
     data: HashMap<String, Vec<oneshot::Sender<WatchEvent>>>,
     children: HashMap<String, Vec<oneshot::Sender<WatchEvent>>>,

@@ -128,12 +128,14 @@ impl<S: Service> Connection<S> {
             }
             let patience = self.patience();
             let alone = self.in_flight.is_empty();
+            let answers = &self.admitted.state.answers;
             tokio::select! {
                 biased;
                 () = self.in_flight.progress(&self.admitted.state), if !alone => {}
-                () = self.admitted.state.closed() => return self.finish().await,
-                e = patience.ended(), if patience.is_limited() => return End::Frame(e),
-                () = self.admitted.state.answers.wait_for_room(Order::Overlaps), if waits_for_room => {}
+                // What few connections need, and seldom, gets its memory when it is needed: an idle one has it not.
+                () = self.admitted.state.closed() => return Box::pin(self.finish()).await,
+                e = async { Box::pin(patience.ended()).await }, if patience.is_limited() => return End::Frame(e),
+                () = async { Box::pin(answers.wait_for_room(Order::Overlaps)).await }, if waits_for_room => {}
                 read = self.reader.fill(&mut self.socket, alone), if self.ending.is_none() && self.may_read() => {
                     if let Err(e) = read {
                         self.ending = Some(End::Frame(e));
@@ -172,18 +174,27 @@ impl<S: Service> Connection<S> {
     async fn write_all(&mut self) -> Result<(), End> {
         self.admitted.touch(false);
         let mut taken_bytes = 0;
-        let mut taken = |bytes| {
-            self.admitted.touch(false);
-            taken_bytes += bytes;
-            if taken_bytes >= TAKEN_BYTES {
-                taken_bytes = 0;
-                self.admitted.state.note_taken();
-            }
-        };
-        if write_now(&self.socket, &mut self.out, &mut taken).map_err(End::Write)? {
+        if self.write_some(&mut taken_bytes)? {
             return Ok(());
         }
         self.reader.leave_the_line();
+        Box::pin(self.write_the_rest(taken_bytes)).await
+    }
+
+    /// What the socket takes now; whether that was all.
+    fn write_some(&mut self, taken_bytes: &mut usize) -> Result<bool, End> {
+        let mut taken = |bytes| {
+            self.admitted.touch(false);
+            *taken_bytes += bytes;
+            if *taken_bytes >= TAKEN_BYTES {
+                *taken_bytes = 0;
+                self.admitted.state.note_taken();
+            }
+        };
+        write_now(&self.socket, &mut self.out, &mut taken).map_err(End::Write)
+    }
+
+    async fn write_the_rest(&mut self, mut taken_bytes: usize) -> Result<(), End> {
         loop {
             // Ranges of files are left: they hold no memory, however long the client takes them.
             if self.out.iter().all(|chunk| chunk.as_memory().is_none()) {
@@ -197,7 +208,7 @@ impl<S: Service> Connection<S> {
                 e = patience.ended(), if patience.is_limited() => return Err(End::Frame(e)),
                 writable = stream.writable() => writable.map_err(End::Write)?,
             }
-            if write_now(&self.socket, &mut self.out, &mut taken).map_err(End::Write)? {
+            if self.write_some(&mut taken_bytes)? {
                 return Ok(());
             }
         }

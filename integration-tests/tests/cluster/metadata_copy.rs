@@ -190,8 +190,15 @@ fn metadata_go_to_zookeeper_and_back() {
         "the next broker gets another id"
     );
     let refused = home.refused("import");
-    assert!(refused.contains(&format!("brokers are registered ({id})")), "{refused}");
+    assert!(
+        refused.contains("another broker uses this metadata.log.dir"),
+        "{refused}"
+    );
     stop(&mut broker);
+    tree.create_ephemeral(&format!("/brokers/ids/{id}"));
+    let refused = home.refused("import");
+    assert!(refused.contains(&format!("brokers are registered ({id})")), "{refused}");
+    tree.delete(&format!("/brokers/ids/{id}"));
 
     let said = home.copy("import").expect_success("sordini metadata import");
     assert!(said.contains(", 3 topics in "), "{said}");

@@ -204,6 +204,17 @@ fn what_cannot_be_is_refused_with_one_line() {
     client(&broker).create_topic("t", 1, &[]);
     write(&broker, "t", 1);
 
+    // Somebody else has the id, though nobody is controller.
+    let taken = format!("{connect}/taken");
+    let tree = Tree::open(&taken);
+    for path in ["/brokers", "/brokers/ids"] {
+        tree.create(path, "");
+    }
+    tree.create_ephemeral("/brokers/ids/7");
+    let said = refusal(&[("zookeeper.connect", &taken), ("broker.id", "7")]);
+    assert!(said.contains("a broker with the id 7 is registered already"), "{said}");
+    assert!(!tree.exists("/controller"), "it has not stood for election");
+
     let tree = Tree::open(&format!("{connect}/garbage"));
     tree.create("/cluster", "");
     tree.create("/cluster/id", "not JSON");

@@ -59,6 +59,11 @@ impl Tree {
         self.runtime.block_on(created).expect("created");
     }
 
+    pub fn create_ephemeral(&self, path: &str) {
+        let created = self.store.create(path, "{}".into(), CreateMode::Ephemeral);
+        self.runtime.block_on(created).expect("created");
+    }
+
     pub fn set(&self, path: &str, data: &str) {
         let set = self.store.set(path, data.to_owned().into(), ANY_VERSION);
         self.runtime.block_on(set).expect("set");
