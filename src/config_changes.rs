@@ -129,6 +129,7 @@ pub async fn change_topic(
     let change = TopicConfigChange {
         topic: topic.to_owned(),
         configs,
+        expected: None,
     };
     let answers = broker
         .controller

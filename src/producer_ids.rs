@@ -62,7 +62,7 @@ impl Blocks {
         if self.left.lock().count() >= enough {
             return Ok(());
         }
-        let block = controller.allocate_producer_id_block().await?;
+        let block = controller.allocate_producer_id_block(-1, None).await?;
         log::info!("producer ids {} to {} are this broker's now", block.first, block.last);
         self.left.lock().add(block);
         Ok(())

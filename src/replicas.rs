@@ -246,7 +246,7 @@ impl Replicas {
             self.logs.checkpoint_log_start_offsets(&remaining);
             self.logs.checkpoint_recovery_points(&remaining);
         }
-        Applied { failed }
+        Applied { failed, is_stale: false }
     }
 }
 

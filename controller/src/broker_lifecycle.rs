@@ -220,6 +220,7 @@ impl ControllerState {
         if !held.is_empty() {
             effects.push(Effect::LeaderAndIsr {
                 controller_epoch: self.controller_epoch(),
+                is_full: false,
                 topics: held,
             });
         }

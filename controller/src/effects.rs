@@ -124,6 +124,8 @@ pub enum Effect {
     LeaderAndIsr {
         /// Epoch of the controller that says so.
         controller_epoch: ControllerEpoch,
+        /// Whether these are all partitions that have a replica here, as a broker hears that has come.
+        is_full: bool,
         /// The partitions that have a replica here.
         topics: Vec<TopicState>,
     },
@@ -233,6 +235,8 @@ pub struct Applied {
     /// Replicas whose `LeaderAndIsr` or `StopReplica` failed because of their log directory. A deletion that failed is
     /// tried again when the broker starts the next time.
     pub failed: Vec<FailedReplica>,
+    /// Nothing was applied: the broker has heard of a later controller.
+    pub is_stale: bool,
 }
 
 /// The broker, as the controller sees it. `apply` runs on the controller's thread: what blocks belongs elsewhere.

@@ -5,10 +5,16 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::effects::FailedReplica;
+use crate::effects::ConfigMap;
+use crate::ids::{BrokerEpoch, BrokerId};
+use crate::rejection::Rejection;
 use crate::requests::{
-    Answers, ControllerError, CreatedTopic, DeletedTopic, NewPartitions, NewTopic, ProducerIdBlock, TopicConfigChange,
-    TopicRef,
+    AlterPartitions, AlteredPartition, Answers, ControllerError, CreatedTopic, DeletedTopic, ElectLeaders,
+    NewPartitions, NewTopic, OngoingReassignment, ProducerIdBlock, Reassignment, TopicConfigChange, TopicRef,
 };
+
+/// What became of the election of one partition.
+pub type ElectionOutcome = ((Arc<str>, i32), Result<(), Rejection>);
 
 /// Where the answer to a request goes.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, ControllerError>>;
@@ -123,9 +129,73 @@ impl ControllerHandle {
         .await
     }
 
-    /// The next 1,000 producer ids, for this broker alone.
-    pub async fn allocate_producer_id_block(&self) -> Result<ProducerIdBlock, ControllerError> {
+    /// The next 1,000 producer ids, for one broker alone, whose epoch this must be if it is given.
+    pub async fn allocate_producer_id_block(
+        &self,
+        _broker: BrokerId,
+        _broker_epoch: Option<BrokerEpoch>,
+    ) -> Result<ProducerIdBlock, ControllerError> {
         self.ask(|reply| Request::AllocateProducerIdBlock { reply }).await
+    }
+
+    /// Changes ISRs as the leaders on one broker want it.
+    pub async fn alter_partitions(
+        &self,
+        _asked: AlterPartitions,
+    ) -> Result<Answers<AlteredPartition>, ControllerError> {
+        Err(ControllerError::NotController)
+    }
+
+    /// Moves leadership away from a broker that is about to stop; gives what it still leads.
+    pub async fn controlled_shutdown(
+        &self,
+        _broker: BrokerId,
+        _broker_epoch: Option<BrokerEpoch>,
+    ) -> Result<Vec<(Arc<str>, i32)>, ControllerError> {
+        Err(ControllerError::NotController)
+    }
+
+    /// Elects leaders; gives the outcome of each partition, without those that needed none where all were asked for.
+    pub async fn elect_leaders(&self, _asked: ElectLeaders) -> Result<Vec<ElectionOutcome>, ControllerError> {
+        Err(ControllerError::NotController)
+    }
+
+    /// Gives partitions other replicas, or takes that back.
+    pub async fn alter_reassignments(&self, _asked: Vec<Reassignment>) -> Result<Answers<()>, ControllerError> {
+        Err(ControllerError::NotController)
+    }
+
+    /// The reassignments that are going on, of these partitions or of all.
+    pub async fn list_reassignments(
+        &self,
+        _of: Option<Vec<(Arc<str>, i32)>>,
+    ) -> Result<Vec<OngoingReassignment>, ControllerError> {
+        Err(ControllerError::NotController)
+    }
+
+    /// What is set for a topic now, as the store has it.
+    pub async fn topic_configs(&self, _topic: &str) -> Result<ConfigMap, ControllerError> {
+        Err(ControllerError::NotController)
+    }
+
+    /// Whether this broker is the controller.
+    pub fn is_controller(&self) -> bool {
+        true
+    }
+
+    /// Who is the controller, as far as this broker has heard.
+    pub fn controller(&self) -> Option<BrokerId> {
+        None
+    }
+
+    /// The epoch of this broker's present registration.
+    pub fn broker_epoch(&self) -> BrokerEpoch {
+        BrokerEpoch(-1)
+    }
+
+    /// Whether the store is an ensemble, which other brokers use as well.
+    pub fn is_cluster(&self) -> bool {
+        false
     }
 
     /// Tells that this broker's replicas of these partitions went offline with their log directory: others lead, or nobody,

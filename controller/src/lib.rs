@@ -16,6 +16,7 @@ mod membership;
 pub mod metadata_copy;
 mod metadata_file;
 pub mod partitions;
+pub mod peers;
 pub mod rejection;
 pub mod replicas;
 pub mod requests;
@@ -40,10 +41,11 @@ pub use effects::{
 };
 pub use handle::ControllerHandle;
 pub use ids::{BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, PartitionEpoch, TopicId};
+pub use peers::{Controller, NoPeers, PeerError, Peers};
 pub use rejection::Rejection;
 pub use requests::{
-    Answers, ControllerError, CreatedTopic, DeletedTopic, NewPartitions, NewTopic, ProducerIdBlock, TopicConfigChange,
-    TopicPolicy, TopicRef,
+    AlterPartitions, AlteredPartition, Answers, ControllerError, CreatedTopic, DeletedTopic, ElectLeaders, IsrChange,
+    NewPartitions, NewTopic, OngoingReassignment, ProducerIdBlock, Reassignment, TopicConfigChange, TopicPolicy, TopicRef,
 };
 pub use session_file::{SessionFile, SessionFileError};
 pub use sessions::{SessionError, Sessions};

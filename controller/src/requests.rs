@@ -1,7 +1,9 @@
 //! What brokers' handlers ask of the controller, and its answers.
 
-use crate::effects::ConfigMap;
-use crate::ids::{BrokerId, TopicId};
+use std::sync::Arc;
+
+use crate::effects::{ConfigMap, LeaderRecoveryState};
+use crate::ids::{BrokerEpoch, BrokerId, LeaderEpoch, PartitionEpoch, TopicId};
 use crate::rejection::Rejection;
 use crate::store::StoreError;
 
@@ -93,6 +95,86 @@ pub struct TopicConfigChange {
     pub topic: String,
     /// All that shall be set for it from now on.
     pub configs: ConfigMap,
+    /// What must be set for it now, where the change was made of that.
+    pub expected: Option<ConfigMap>,
+}
+
+/// What the leaders on one broker ask the controller for (KIP-497).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlterPartitions {
+    /// The broker.
+    pub broker: BrokerId,
+    /// The epoch of its registration.
+    pub broker_epoch: BrokerEpoch,
+    /// One for each partition.
+    pub changes: Vec<IsrChange>,
+}
+
+/// Another ISR, as the leader of a partition wants it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IsrChange {
+    /// The topic.
+    pub topic: TopicRef,
+    /// The partition.
+    pub partition: i32,
+    /// The leader's epoch.
+    pub leader_epoch: LeaderEpoch,
+    /// The state that is changed.
+    pub partition_epoch: PartitionEpoch,
+    /// The new ISR, each with the broker epoch that the leader has seen, where it has (KIP-903).
+    pub isr: Vec<(BrokerId, Option<BrokerEpoch>)>,
+    /// Whether the leader has recovered from an unclean election (KIP-704).
+    pub leader_recovery_state: LeaderRecoveryState,
+}
+
+/// What a partition's state is after an [`IsrChange`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlteredPartition {
+    /// Who leads.
+    pub leader: BrokerId,
+    /// In which epoch.
+    pub leader_epoch: LeaderEpoch,
+    /// The state's version.
+    pub partition_epoch: PartitionEpoch,
+    /// In-sync replicas.
+    pub isr: Vec<BrokerId>,
+    /// Whether the leader has recovered.
+    pub leader_recovery_state: LeaderRecoveryState,
+}
+
+/// An election that somebody asks for (KIP-183, KIP-460).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ElectLeaders {
+    /// Whether a replica that is not in sync may be elected where no other is online; otherwise the preferred leader is.
+    pub unclean: bool,
+    /// Which partitions; `None` for all.
+    pub partitions: Option<Vec<(Arc<str>, i32)>>,
+}
+
+/// Other replicas for a partition (KIP-455).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reassignment {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// Its replicas, the preferred leader first; `None` takes back what is going on.
+    pub replicas: Option<Vec<BrokerId>>,
+}
+
+/// A reassignment that is going on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OngoingReassignment {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: i32,
+    /// All replicas, those included that come and that go.
+    pub replicas: Vec<BrokerId>,
+    /// Those that come.
+    pub adding: Vec<BrokerId>,
+    /// Those that go.
+    pub removing: Vec<BrokerId>,
 }
 
 /// Producer ids that are this broker's alone.

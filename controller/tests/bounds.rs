@@ -41,7 +41,7 @@ struct Deaf;
 
 impl EffectSink for Deaf {
     fn apply(&mut self, _: Vec<Effect>) -> BoxFuture<'_, Applied> {
-        Box::pin(async { Applied { failed: Vec::new() } })
+        Box::pin(async { Applied::default() })
     }
 }
 

@@ -113,7 +113,7 @@ impl EffectSink for Recorder {
             }
         }
         self.0.lock().expect("nobody panicked").extend(effects);
-        Box::pin(async move { Applied { failed } })
+        Box::pin(async move { Applied { failed, is_stale: false } })
     }
 }
 
