@@ -10,7 +10,7 @@ use anyhow::Context;
 use config::{BrokerConfig, TopicConfig};
 use controller::driver;
 use controller::startup::Bootstrap;
-use controller::{BrokerRegistration, ConfigMap, Endpoint, TopicPolicy};
+use controller::{BrokerRegistration, ConfigMap, ControllerHandle, Endpoint, NoPeers, Peers, TopicPolicy};
 use storage::LogDirFailure;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -20,6 +20,8 @@ use crate::broker::Broker;
 use crate::control::ControlThread;
 use crate::fetch_session::FetchSessionCache;
 use crate::group::{CoordinatorConfig, GroupCoordinator, ZookeeperOffsets};
+use crate::heed::{Heed, OwnEffects};
+use crate::inter_broker::{InterBrokerPeers, ToController};
 use crate::log_dirs::LogDirs;
 use crate::logs::Logs;
 use crate::metadata_cache::MetadataCache;
@@ -30,7 +32,9 @@ use crate::open_files::OpenFileLimit;
 use crate::producer_ids::ProducerIds;
 use crate::random;
 use crate::ready_file::ReadyFile;
-use crate::replicas::{ApplyEffects, Replicas, report_offline};
+use crate::replicas::{ApplyEffects, Replicas, Wanted, report_offline};
+use crate::replication::fetcher::{self, FetcherContext};
+use crate::replication::isr_changes;
 use crate::start;
 
 /// A broker that serves as soon as its listeners accept.
@@ -104,24 +108,32 @@ pub async fn assemble(
         None => bootstrap.generate_broker_id(config.reserved_broker_max_id).await?,
     };
     dirs.identify(id, &cluster_id)?;
-    let logs = Logs::load(config.clone(), dirs, &bootstrap.topic_configs().await?, cancelled)?;
-    let (replicas, went_offline) = Replicas::new(id, logs.clone());
+    let topic_configs = bootstrap.topic_configs().await?;
+    let logs = Logs::load(config.clone(), dirs, &topic_configs, cancelled)?;
     let metadata = Arc::new(MetadataCache::default());
+    let (replicas, wanted) = Replicas::new(id, logs.clone(), metadata.clone());
     let control = ControlThread::start().context("the control thread")?;
     let groups = group_coordinator(&config, &replicas, &metadata, &control);
-    let sink = ApplyEffects {
+    let effects = ApplyEffects {
         replicas: replicas.clone(),
         metadata: metadata.clone(),
         groups: groups.clone(),
+    };
+    let heed = Heed::new(effects, topic_configs);
+    let peers: Arc<dyn Peers> = match sessions.is_ensemble() {
+        true => InterBrokerPeers::new(id, config.clone(), Handle::current()),
+        false => Arc::new(NoPeers),
     };
     let policy = Arc::new(Policy {
         config: config.clone(),
         max_partitions: open_files.partitions(),
     });
     let registration = registration(&config, id, &listeners);
-    let started = driver::start(bootstrap, registration, policy, Box::new(sink)).await?;
+    let sink = Box::new(OwnEffects(heed.clone()));
+    let started = driver::start(bootstrap, registration, policy, sink, peers).await?;
     metadata.set_snapshot(started.snapshot);
-    tokio::spawn(report_offline(went_offline, started.handle.clone()));
+    heed.begin(started.handle.clone());
+    let to_controller = replicate(wanted, id, &config, &metadata, &replicas, &started.handle);
     logs.report_strays();
     let background = background::start(&config, &replicas, &logs);
     let broker = Arc::new(Broker {
@@ -134,6 +146,8 @@ pub async fn assemble(
         metadata,
         replicas,
         controller: started.handle,
+        heed,
+        to_controller,
         groups,
         zookeeper_offsets: ZookeeperOffsets::new(sessions),
         producer_ids: ProducerIds::default(),
@@ -153,6 +167,29 @@ pub async fn assemble(
         addresses,
         stopper,
     })
+}
+
+/// Starts what partitions want done beside requests.
+fn replicate(
+    wanted: Wanted,
+    id: i32,
+    config: &Arc<BrokerConfig>,
+    metadata: &Arc<MetadataCache>,
+    replicas: &Arc<Replicas>,
+    controller: &ControllerHandle,
+) -> Arc<ToController> {
+    let to_controller = ToController::new(id, config.clone(), metadata.clone(), controller.clone());
+    tokio::spawn(report_offline(wanted.went_offline, controller.clone()));
+    tokio::spawn(isr_changes::run(wanted.proposing, to_controller.clone()));
+    let context = FetcherContext {
+        broker_id: id,
+        config: config.clone(),
+        metadata: metadata.clone(),
+        replicas: replicas.clone(),
+        controller: controller.clone(),
+    };
+    tokio::spawn(fetcher::run(wanted.following, context));
+    to_controller
 }
 
 fn group_coordinator(

@@ -59,7 +59,7 @@ impl Broker {
 
     async fn create_portion(&self, names: Vec<String>, client: IpAddr, told: &mut Told) -> Vec<(String, ErrorCode)> {
         let topics: Vec<NewTopic> = names.iter().map(|name| self.auto_topic(name)).collect();
-        let answers = match self.controller.create_topics(topics, false).await {
+        let answers = match self.to_controller.create_topics(topics).await {
             Ok(answers) => answers,
             Err(e) => {
                 log::error!(
@@ -67,18 +67,21 @@ impl Broker {
                     "creating topics on demand failed for {}: {e}",
                     listed(&names, String::clone)
                 );
-                return names.into_iter().map(|name| (name, e.to_code())).collect();
+                let code = match e.to_code() {
+                    // No client looks for the controller by itself where it only asked for metadata.
+                    ErrorCode::NOT_CONTROLLER | ErrorCode::REQUEST_TIMED_OUT => ErrorCode::LEADER_NOT_AVAILABLE,
+                    code => code,
+                };
+                return names.into_iter().map(|name| (name, code)).collect();
             }
         };
         let mut failed = Vec::new();
         for (name, answer) in names.into_iter().zip(answers) {
             match answer {
-                Ok(topic) => told
-                    .created
-                    .push(format!("{name} ({} partitions)", topic.num_partitions)),
-                Err(rejection) => {
-                    told.refused.push(format!("{name} ({rejection})"));
-                    let code = match rejection.to_code() {
+                Ok(num_partitions) => told.created.push(format!("{name} ({num_partitions} partitions)")),
+                Err(refused) => {
+                    told.refused.push(format!("{name} ({})", refused.message));
+                    let code = match refused.code {
                         // Another client was faster, and its topic is about to be served.
                         ErrorCode::TOPIC_ALREADY_EXISTS => ErrorCode::LEADER_NOT_AVAILABLE,
                         code => code,

@@ -123,6 +123,13 @@ fn of_partitions(
             ms(i64::from(config.producer_id_expiration_check_interval_ms)),
             |_, partition| partition.forget_idle_producers(),
         ),
+        // Kafka's `isr-expiration`.
+        every_partition(
+            "looking for replicas that lag",
+            ms(config.replica_lag_time_max_ms / 2),
+            ms(config.replica_lag_time_max_ms / 2),
+            |_, partition| partition.shrink_isr(),
+        ),
         checkpoint(
             "checkpointing recovery points",
             ms(i64::from(config.log_flush_offset_checkpoint_interval_ms)),

@@ -8,6 +8,8 @@ use controller::ControllerHandle;
 use crate::dispatch::RequestContext;
 use crate::fetch_session::FetchSessionCache;
 use crate::group::{GroupCoordinator, ZookeeperOffsets};
+use crate::heed::Heed;
+use crate::inter_broker::ToController;
 use crate::metadata_cache::MetadataCache;
 use crate::network::Connections;
 use crate::partition::{AppendFailure, Partition, ReadFailure};
@@ -26,6 +28,10 @@ pub struct Broker {
     pub replicas: Arc<Replicas>,
     /// The controller.
     pub controller: ControllerHandle,
+    /// Applies what other brokers' controllers decide.
+    pub heed: Arc<Heed>,
+    /// Asks whoever is the controller.
+    pub to_controller: Arc<ToController>,
     /// The groups that are coordinated here.
     pub groups: Arc<GroupCoordinator>,
     /// What version 0 of OffsetCommit keeps.

@@ -14,3 +14,8 @@ pub fn monotonic_us() -> u64 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     u64::try_from(START.elapsed().as_micros()).unwrap_or(u64::MAX - 1) + 1
 }
+
+/// As [`monotonic_us`], in milliseconds.
+pub fn monotonic_ms() -> i64 {
+    i64::try_from(monotonic_us() / 1000).unwrap_or(i64::MAX)
+}

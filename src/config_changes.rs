@@ -2,8 +2,9 @@
 //! `ConfigAdminManager`.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
-use controller::{ConfigMap, ControllerError, TopicConfigChange};
+use controller::{ConfigMap, ControllerError, Rejection, StartError, TopicConfigChange};
 use protocol::ErrorCode;
 use protocol::wire::Utf8Bytes;
 
@@ -108,7 +109,11 @@ fn check_ops(ops: &[ConfigOp]) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Makes `configs` all that is set for a topic.
+/// How often a change is made anew that somebody else was faster than.
+const ATTEMPTS: usize = 10;
+
+/// Changes what is set for a topic. `change` makes all that shall be set of all that is; it is made again where another broker has
+/// changed that meanwhile, so that each has its way.
 ///
 /// # Errors
 /// `INVALID_REQUEST`, `UNKNOWN_TOPIC_OR_PARTITION`, what the controller says
@@ -116,8 +121,8 @@ pub async fn change_topic(
     broker: &Broker,
     context: &RequestContext,
     topic: &str,
-    configs: ConfigMap,
     validate_only: bool,
+    change: impl Fn(&mut ConfigMap) -> Result<(), ApiError>,
 ) -> Result<(), ApiError> {
     if topic.is_empty() {
         return Err(ApiError::invalid_request("Default topic resources are not allowed."));
@@ -125,32 +130,52 @@ pub async fn change_topic(
     if broker.metadata.topic(topic).is_none() {
         return Err(ApiError::unknown_topic(topic));
     }
-    let shown = loggable(&configs);
-    let change = TopicConfigChange {
-        topic: topic.to_owned(),
-        configs,
-        expected: None,
-    };
-    let answers = broker
-        .controller
-        .alter_topic_configs(vec![change], validate_only)
-        .await
-        .map_err(|error| match error {
-            // Any broker answers this key, so no client looks for another one.
-            ControllerError::NotController => ApiError::timed_out(),
-            error => error.into(),
-        })?;
-    for answer in answers {
-        answer?;
+    let mut attempts = 1..ATTEMPTS;
+    loop {
+        let set = broker.controller.topic_configs(topic).await.map_err(unread)?;
+        let mut configs = set.clone();
+        change(&mut configs)?;
+        let shown = loggable(&configs);
+        let asked = TopicConfigChange {
+            topic: topic.to_owned(),
+            configs,
+            expected: Some(set),
+        };
+        let mut answers = broker
+            .controller
+            .alter_topic_configs(vec![asked], validate_only)
+            .await
+            .map_err(|error| match error {
+                // Any broker answers this key, so no client looks for another one.
+                ControllerError::NotController => ApiError::timed_out(),
+                error => error.into(),
+            })?;
+        match answers.pop() {
+            Some(Err(Rejection::ConfigsChanged { .. })) if attempts.next().is_some() => {
+                // What the controller has not heard of yet it will hear soon.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            }
+            Some(Err(rejection)) => return Err(rejection.into()),
+            Some(Ok(())) | None => {}
+        }
+        if !validate_only {
+            log::info!(
+                client:% = context.client_ip();
+                "client {:?} set the configuration of topic {topic}: {{{shown}}}",
+                context.client_id()
+            );
+        }
+        return Ok(());
     }
-    if !validate_only {
-        log::info!(
-            client:% = context.client_ip();
-            "client {:?} set the configuration of topic {topic}: {{{shown}}}",
-            context.client_id()
-        );
+}
+
+fn unread(error: StartError) -> ApiError {
+    log::warn!("the configuration of a topic could not be read: {error}");
+    match error {
+        StartError::Store(error) => ControllerError::Store(error).into(),
+        _ => ApiError::timed_out(),
     }
-    Ok(())
 }
 
 /// What is set, for a log line; topics have no secrets.

@@ -173,7 +173,7 @@ fn start(broker: &Arc<Broker>, connection: &Arc<ConnectionState>, frame: &Frame)
             "there is no request with key {key} (version {version})"
         )));
     };
-    let Some(served) = handlers::served(api_key) else {
+    let Some(served) = handlers::served(api_key, broker.controller.is_cluster()) else {
         return Err(refuse(format!(
             "{api_key:?} (key {key}), version {version}, is not offered"
         )));

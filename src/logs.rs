@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use crate::clock;
 use crate::log_config::PartitionConfig;
 use crate::log_dirs::LogDirs;
-use crate::partition::{DirectoryWriter, Partition};
+use crate::partition::{DirectoryWriter, Partition, StateError};
 use crate::random;
 
 /// The partitions that are here, as of the call.
@@ -31,6 +31,9 @@ pub enum LogsError {
     /// Its directory is offline.
     #[error(transparent)]
     LogDir(#[from] LogDirFailure),
+    /// It cannot be led as the controller wants it.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// A directory is offline, and the partition may lie there.
     #[error("its log is not in any directory that is online, and may be in one that is not")]
     PerhapsOffline {

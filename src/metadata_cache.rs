@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use controller::BrokerEpoch;
 use controller::effects::{ConfigMap, Effect, Endpoint, LiveBroker, MetadataSnapshot, PartitionState, TopicState};
 use parking_lot::RwLock;
 use protocol::wire::TopicId;
@@ -60,6 +61,7 @@ impl MetadataCache {
             brokers: snapshot.brokers.into_iter().map(|b| (b.registration.id, b)).collect(),
             names: topics
                 .values()
+                .filter(|t| !t.topic_id.is_zero())
                 .map(|t| (wire_id(t.topic_id), t.topic.clone()))
                 .collect(),
             topics,
@@ -114,6 +116,11 @@ impl MetadataCache {
     /// One live broker.
     pub fn broker(&self, id: i32) -> Option<LiveBroker> {
         self.image.read().brokers.get(&id).cloned()
+    }
+
+    /// The epoch of a live broker, -1 where only the controller knows it.
+    pub fn broker_epoch(&self, id: i32) -> Option<BrokerEpoch> {
+        self.image.read().brokers.get(&id).map(|broker| broker.broker_epoch)
     }
 
     /// The endpoint of a live broker on a listener.
@@ -177,11 +184,21 @@ impl MetadataCache {
 impl Image {
     fn update_topic(&mut self, changed: &TopicState) {
         if changed.partitions.iter().all(PartitionState::is_being_deleted) && !changed.partitions.is_empty() {
-            self.topics.remove(&changed.topic);
-            self.names.remove(&wire_id(changed.topic_id));
+            // By the id that was known: who says that a topic goes need not.
+            if let Some(known) = self.topics.remove(&changed.topic) {
+                self.names.remove(&wire_id(known.topic_id));
+            }
             return;
         }
-        self.names.insert(wire_id(changed.topic_id), changed.topic.clone());
+        let id = wire_id(changed.topic_id);
+        if let Some(known) = self.topics.get(&changed.topic)
+            && wire_id(known.topic_id) != id
+        {
+            self.names.remove(&wire_id(known.topic_id));
+        }
+        if !id.is_zero() {
+            self.names.insert(id, changed.topic.clone());
+        }
         let topic = self.topics.entry(changed.topic.clone()).or_insert_with(|| {
             Arc::new(TopicState {
                 partitions: Vec::new(),

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use storage::{AppendError, OnlyBatch, ReadMode, ValidateError};
 
-use crate::group::{BoxFuture, OffsetsLog, OffsetsLogError};
+use crate::group::{BoxFuture, LedPartition, OffsetsLog, OffsetsLogError};
 use crate::metadata_cache::MetadataCache;
-use crate::partition::{AppendFailure, Appended, LeaderError, NO_EPOCH, Partition, ReadFailure, ReadLimits, Readable};
+use crate::partition::{
+    AppendFailure, Appended, Commit, LeaderError, NO_EPOCH, Partition, ReadFailure, ReadLimits, Readable,
+};
 use crate::replicas::Replicas;
 use crate::topics::CONSUMER_OFFSETS;
 
@@ -33,8 +35,17 @@ impl OffsetsTopic {
         }
     }
 
-    async fn append_batch(&self, partition: i32, batch: Bytes) -> Result<i64, OffsetsLogError> {
-        let partition = self.partition(partition)?;
+    /// The partition, if it is led here in that epoch.
+    fn led(&self, led: LedPartition) -> Result<Arc<Partition>, OffsetsLogError> {
+        let partition = self.partition(led.partition)?;
+        match partition.leader_state() {
+            Ok(state) if state.leader_epoch.0 == led.leader_epoch => Ok(partition),
+            Ok(_) | Err(_) => Err(OffsetsLogError::NotLeader),
+        }
+    }
+
+    async fn append_batch(&self, led: LedPartition, batch: Bytes) -> Result<i64, OffsetsLogError> {
+        let partition = self.led(led)?;
         let batch = OnlyBatch::find(&batch, PRODUCE_VERSION)
             .and_then(|batch| partition.validate(batch))
             .map_err(|e| refused(&partition, &e))?;
@@ -45,9 +56,21 @@ impl OffsetsTopic {
             Appended::Done(outcome) => outcome,
             Appended::Queued(pending) => pending.outcome().await.ok_or(OffsetsLogError::NotLeader)?,
         };
-        outcome
-            .map(|info| info.first_offset)
-            .map_err(|e| append_error(&partition, &e))
+        let appended = outcome.map_err(|e| append_error(&partition, &e))?;
+        match appended.leader_epoch == led.leader_epoch {
+            true => Ok(appended.info.first_offset),
+            false => Err(OffsetsLogError::NotLeader),
+        }
+    }
+
+    async fn wait_for_commit(&self, led: LedPartition, offset: i64) -> Result<i64, OffsetsLogError> {
+        let partition = self.led(led)?;
+        let high_watermark = match partition.commit_of(led.leader_epoch, offset) {
+            Commit::Committed { high_watermark } => Some(high_watermark),
+            Commit::NotLeader => None,
+            Commit::Awaited(pending) => pending.high_watermark().await,
+        };
+        high_watermark.ok_or(OffsetsLogError::NotLeader)
     }
 }
 
@@ -62,20 +85,12 @@ impl OffsetsLog for OffsetsTopic {
         Ok(usize::try_from(config.log.max_message_bytes).unwrap_or(0))
     }
 
-    fn append(&self, partition: i32, batch: Bytes) -> BoxFuture<'_, Result<i64, OffsetsLogError>> {
-        Box::pin(self.append_batch(partition, batch))
+    fn append(&self, led: LedPartition, batch: Bytes) -> BoxFuture<'_, Result<i64, OffsetsLogError>> {
+        Box::pin(self.append_batch(led, batch))
     }
 
-    fn committed(&self, partition: i32, offset: i64) -> BoxFuture<'_, Result<i64, OffsetsLogError>> {
-        Box::pin(async move {
-            let partition = self.partition(partition)?;
-            partition.leader_state().map_err(|_| OffsetsLogError::NotLeader)?;
-            // This broker alone is in sync, so what is appended is committed.
-            match partition.high_watermark() {
-                high_watermark if high_watermark > offset => Ok(high_watermark),
-                _ => Err(OffsetsLogError::NotLeader),
-            }
-        })
+    fn committed(&self, led: LedPartition, offset: i64) -> BoxFuture<'_, Result<i64, OffsetsLogError>> {
+        Box::pin(self.wait_for_commit(led, offset))
     }
 
     fn bounds(&self, partition: i32) -> Result<(i64, i64), OffsetsLogError> {
@@ -100,6 +115,7 @@ fn read_whole_batches(partition: &Partition, offset: i64, max_bytes: usize) -> R
         max_bytes,
         min_one_message: true,
         readable: Readable::LogEnd,
+        replica: None,
         current_leader_epoch: NO_EPOCH,
         last_fetched_epoch: NO_EPOCH,
         sendfile_min_bytes: usize::MAX,
@@ -145,6 +161,7 @@ fn append_error(partition: &Partition, failure: &AppendFailure) -> OffsetsLogErr
         AppendFailure::Leader(
             LeaderError::NotLeader { .. } | LeaderError::Fenced { .. } | LeaderError::Unknown { .. },
         ) => OffsetsLogError::NotLeader,
+        AppendFailure::LedAnew { .. } => OffsetsLogError::NotLeader,
         AppendFailure::NotEnoughReplicas { .. } => OffsetsLogError::NotEnoughReplicas,
         AppendFailure::Log(AppendError::Closed { .. }) => OffsetsLogError::NotLeader,
         AppendFailure::Log(AppendError::LogDir(_)) => OffsetsLogError::Storage,

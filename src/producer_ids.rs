@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
-use controller::{ControllerError, ControllerHandle, ProducerIdBlock};
+use controller::ProducerIdBlock;
 use parking_lot::Mutex;
+
+use crate::inter_broker::{AskError, ToController};
 
 /// How many ids may be left when the next block is fetched: a tenth of a block, as in Kafka.
 const PREFETCH_BELOW: i64 = 100;
@@ -27,7 +29,7 @@ impl ProducerIds {
     ///
     /// # Errors
     /// What the controller said when it was asked for a block.
-    pub async fn next(&self, controller: &ControllerHandle) -> Result<i64, ControllerError> {
+    pub async fn next(&self, controller: &Arc<ToController>) -> Result<i64, AskError> {
         loop {
             let (id, is_low) = {
                 let mut left = self.blocks.left.lock();
@@ -45,7 +47,7 @@ impl ProducerIds {
         }
     }
 
-    fn prefetch(&self, controller: &ControllerHandle) {
+    fn prefetch(&self, controller: &Arc<ToController>) {
         let (blocks, controller) = (self.blocks.clone(), controller.clone());
         tokio::spawn(async move {
             if let Err(e) = blocks.fetch(&controller, PREFETCH_BELOW).await {
@@ -57,12 +59,12 @@ impl ProducerIds {
 
 impl Blocks {
     /// Fetches a block, unless somebody else has: nothing is asked for while at least `enough` ids are left.
-    async fn fetch(&self, controller: &ControllerHandle, enough: i64) -> Result<(), ControllerError> {
+    async fn fetch(&self, controller: &Arc<ToController>, enough: i64) -> Result<(), AskError> {
         let _one_at_a_time = self.fetching.lock().await;
         if self.left.lock().count() >= enough {
             return Ok(());
         }
-        let block = controller.allocate_producer_id_block(-1, None).await?;
+        let block = controller.allocate_producer_id_block().await?;
         log::info!("producer ids {} to {} are this broker's now", block.first, block.last);
         self.left.lock().add(block);
         Ok(())

@@ -3,21 +3,22 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use controller::ids::NO_LEADER;
-use controller::{
-    Applied, BoxFuture, ControllerHandle, Effect, EffectSink, FailedReplica, PartitionState, StopReplicaPartition,
-    TopicState,
-};
+use controller::ids::{LeaderEpoch, NO_LEADER};
+use controller::{Applied, ControllerHandle, Effect, FailedReplica, PartitionState, StopReplicaPartition, TopicState};
 use parking_lot::RwLock;
 use protocol::ErrorCode;
 use storage::{LogDirFailure, TopicPartition};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::group::GroupCoordinator;
+use crate::handlers::to_code::ToCode;
 use crate::log_config::PartitionConfig;
-use crate::logs::Logs;
+use crate::logs::{Logs, LogsError};
 use crate::metadata_cache::MetadataCache;
-use crate::partition::Partition;
+use crate::partition::{NO_EPOCH, Partition};
+use crate::replication::ReplicationContext;
+use crate::replication::fetcher::Following;
+use crate::replication::members::ClusterMembers;
 use crate::topics::CONSUMER_OFFSETS;
 
 type OfTopic = BTreeMap<i32, Arc<Partition>>;
@@ -29,6 +30,20 @@ pub struct Replicas {
     topics: RwLock<HashMap<Arc<str>, OfTopic>>,
     /// What the controller must hear of.
     went_offline: UnboundedSender<Vec<FailedReplica>>,
+    members: Arc<ClusterMembers>,
+    replication: Arc<ReplicationContext>,
+    /// Who follows whom.
+    following: UnboundedSender<Following>,
+}
+
+/// What partitions want done, each for the task that does it.
+pub struct Wanted {
+    /// To be told to the controller.
+    pub went_offline: WentOffline,
+    /// To be asked of the controller: smaller and larger ISRs.
+    pub proposing: UnboundedReceiver<Arc<Partition>>,
+    /// To be fetched from leaders.
+    pub following: UnboundedReceiver<Following>,
 }
 
 /// Partitions that went offline with their log directory, as long as nobody has told the controller.
@@ -47,15 +62,36 @@ pub async fn report_offline(mut went_offline: WentOffline, controller: Controlle
 
 impl Replicas {
     /// No partitions yet: the controller's first effects bring them.
-    pub fn new(broker_id: i32, logs: Arc<Logs>) -> (Arc<Self>, WentOffline) {
+    pub fn new(broker_id: i32, logs: Arc<Logs>, metadata: Arc<MetadataCache>) -> (Arc<Self>, Wanted) {
         let (sender, went_offline) = unbounded_channel();
+        let (proposing_sender, proposing) = unbounded_channel();
+        let (following_sender, following) = unbounded_channel();
+        let members = Arc::new(ClusterMembers::new(metadata));
+        let replication = ReplicationContext {
+            members: members.clone(),
+            lag_time_max_ms: logs.broker_config().replica_lag_time_max_ms,
+            proposing: proposing_sender,
+        };
         let replicas = Self {
             broker_id,
             logs,
             topics: RwLock::default(),
             went_offline: sender,
+            members,
+            replication: Arc::new(replication),
+            following: following_sender,
         };
-        (Arc::new(replicas), went_offline)
+        let wanted = Wanted {
+            went_offline,
+            proposing,
+            following,
+        };
+        (Arc::new(replicas), wanted)
+    }
+
+    /// A follower's broker has sent a fetch; ms on this process's own clock.
+    pub fn note_fetch_of(&self, broker: i32, now_ms: i64) {
+        self.members.note_fetch(broker, now_ms);
     }
 
     /// The logs, and the directories that they are in.
@@ -108,7 +144,8 @@ impl Replicas {
         }
         self.logs.note_offline();
         for partition in &offline {
-            partition.waiters.gone();
+            partition.go_offline();
+            self.follow_nobody(&partition.topic_partition);
         }
         if offline.is_empty() {
             return;
@@ -117,6 +154,7 @@ impl Replicas {
         let failed = offline.iter().map(|partition| FailedReplica {
             topic: partition.topic_partition.topic.clone(),
             partition: partition.topic_partition.partition,
+            error_code: ErrorCode::KAFKA_STORAGE_ERROR,
             reason: failure.to_string(),
         });
         // Without a receiver the broker is about to end.
@@ -145,59 +183,110 @@ impl Replicas {
                 failed.push(FailedReplica {
                     topic: topic.topic.clone(),
                     partition: state.partition,
+                    error_code: failure.to_code(),
                     reason: failure.to_string(),
                 });
             }
         }
     }
 
-    fn take_over(
-        &self,
-        topic: &TopicState,
-        state: &PartitionState,
-        config: &PartitionConfig,
-    ) -> Result<(), crate::logs::LogsError> {
+    fn take_over(&self, topic: &TopicState, state: &PartitionState, config: &PartitionConfig) -> Result<(), LogsError> {
+        let topic_id = protocol::wire::Uuid(topic.topic_id.0);
         if let Some(partition) = self.get(&topic.topic, state.partition) {
+            let has_other_id = !topic_id.is_zero() && !partition.topic_id.is_zero() && partition.topic_id != topic_id;
+            if has_other_id {
+                return Err(LogsError::TopicId {
+                    partition: partition.topic_partition.clone(),
+                    found: partition.topic_id,
+                    expected: topic_id,
+                });
+            }
             // Of a change whose notice was lost this tells, too.
             partition.set_config(config.clone());
-            partition.set_state(state.clone())?;
-            return Ok(());
+            return self.set_state(&partition, state);
         }
         let topic_partition = TopicPartition::new(topic.topic.clone(), state.partition);
-        let topic_id = protocol::wire::Uuid(topic.topic_id.0);
         let (log, high_watermark) = self
             .logs
             .open_or_create(&topic_partition, topic_id, config, state.is_new)?;
         let writer = self.logs.writer_for(&log);
-        let partition = Partition::new(topic_id, self.broker_id, log, high_watermark, config.clone(), writer);
-        partition.set_state(state.clone())?;
+        let partition = Partition::new(
+            topic_id,
+            self.broker_id,
+            log,
+            high_watermark,
+            config.clone(),
+            writer,
+            self.replication.clone(),
+        );
+        let led = self.set_state(&partition, state);
+        // Also where it does not lead: its log is open here.
         self.topics
             .write()
             .entry(topic.topic.clone())
             .or_default()
             .insert(state.partition, partition);
+        led
+    }
+
+    fn set_state(&self, partition: &Arc<Partition>, state: &PartitionState) -> Result<(), LogsError> {
+        if !partition.set_state(state.clone())? {
+            log::debug!(
+                "{}: leader epoch {} and partition epoch {} are older than what is known",
+                partition.topic_partition,
+                state.leader_epoch,
+                state.partition_epoch
+            );
+            return Ok(());
+        }
+        match state.leader >= 0 && state.leader != self.broker_id {
+            // Without a receiver the broker is about to end, here and below.
+            true => drop(self.following.send(Following::Of {
+                partition: partition.clone(),
+                leader: state.leader,
+                leader_epoch: state.leader_epoch,
+            })),
+            false => self.follow_nobody(&partition.topic_partition),
+        }
         Ok(())
     }
 
-    fn stop(&self, stopped: &StopReplicaPartition, delete: bool) -> Result<(), crate::logs::LogsError> {
-        let removed = {
-            let mut topics = self.topics.write();
-            let removed = topics
-                .get_mut(&stopped.topic)
-                .and_then(|of_topic| of_topic.remove(&stopped.partition));
-            if topics.get(&stopped.topic).is_some_and(BTreeMap::is_empty) {
-                topics.remove(&stopped.topic);
-            }
-            removed
+    fn follow_nobody(&self, name: &TopicPartition) {
+        drop(self.following.send(Following::Nobody(name.clone())));
+    }
+
+    fn stop(&self, stopped: &StopReplicaPartition, delete: bool) -> Result<(), LogsError> {
+        let name = TopicPartition::new(stopped.topic.clone(), stopped.partition);
+        let held = self.get(&stopped.topic, stopped.partition);
+        let epoch = match delete {
+            true => LeaderEpoch(NO_EPOCH),
+            false => stopped.leader_epoch,
         };
-        if let Some(partition) = &removed {
+        if let Some(partition) = &held
+            && !partition.stop(epoch)
+        {
+            log::info!("{name}: leader epoch {epoch} of a StopReplica is older than what is known");
+            return Ok(());
+        }
+        self.follow_nobody(&name);
+        if !delete {
+            return Ok(());
+        }
+        self.remove(stopped);
+        if let Some(partition) = &held {
             partition.waiters.gone();
         }
-        if delete {
-            let topic_partition = TopicPartition::new(stopped.topic.clone(), stopped.partition);
-            self.logs.delete(&topic_partition, removed.as_deref())?;
+        self.logs.delete(&name, held.as_deref())
+    }
+
+    fn remove(&self, stopped: &StopReplicaPartition) {
+        let mut topics = self.topics.write();
+        if let Some(of_topic) = topics.get_mut(&stopped.topic) {
+            of_topic.remove(&stopped.partition);
+            if of_topic.is_empty() {
+                topics.remove(&stopped.topic);
+            }
         }
-        Ok(())
     }
 
     fn apply_one(&self, effect: &Effect, failed: &mut Vec<FailedReplica>) {
@@ -214,6 +303,7 @@ impl Replicas {
                         failed.push(FailedReplica {
                             topic: stopped.topic.clone(),
                             partition: stopped.partition,
+                            error_code: failure.to_code(),
                             reason: failure.to_string(),
                         });
                     }
@@ -246,11 +336,14 @@ impl Replicas {
             self.logs.checkpoint_log_start_offsets(&remaining);
             self.logs.checkpoint_recovery_points(&remaining);
         }
-        Applied { failed, is_stale: false }
+        Applied {
+            failed,
+            is_stale: false,
+        }
     }
 }
 
-/// Applies the controller's effects to partitions and metadata cache. Partitions come first, so that a client that learns of one
+/// Applies a controller's effects to partitions and metadata cache. Partitions come first, so that a client that learns of one
 /// finds it here.
 pub struct ApplyEffects {
     /// The partitions.
@@ -291,21 +384,18 @@ impl ApplyEffects {
             Effect::UpdateMetadata { .. } | Effect::TopicConfigChanged { .. } => {}
         }
     }
-}
 
-impl EffectSink for ApplyEffects {
-    fn apply(&mut self, effects: Vec<Effect>) -> BoxFuture<'_, Applied> {
+    /// Applies effects in their order, where that delays nobody.
+    pub async fn apply(&self, effects: Vec<Effect>) -> Applied {
         let (replicas, metadata, groups) = (self.replicas.clone(), self.metadata.clone(), self.groups.clone());
-        Box::pin(async move {
-            let applied = tokio::task::spawn_blocking(move || {
-                replicas.apply(&effects, |effect| {
-                    metadata.apply(effect);
-                    Self::tell_groups(&replicas, &groups, effect);
-                })
-            });
-            applied
-                .await
-                .unwrap_or_else(|e| panic!("the controller's decisions could not be carried out: {e}"))
-        })
+        let applied = tokio::task::spawn_blocking(move || {
+            replicas.apply(&effects, |effect| {
+                metadata.apply(effect);
+                Self::tell_groups(&replicas, &groups, effect);
+            })
+        });
+        applied
+            .await
+            .unwrap_or_else(|e| panic!("the controller's decisions could not be carried out: {e}"))
     }
 }

@@ -108,6 +108,9 @@ async fn serve(
     if let Some(file) = &ready_file {
         file.remove();
     }
+    if reason.is_ok() {
+        broker.hand_over().await;
+    }
     for task in &accepting {
         task.abort();
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::config_changes;
 use crate::core::{Decision, Response};
-use crate::effects::{BrokerRegistration, Effect};
+use crate::effects::{BrokerRegistration, Effect, PartitionState, Told};
 use crate::election;
 use crate::ids::{BrokerId, ControllerEpoch, NO_LEADER};
 use crate::partitions::{LeaderAndIsr, Partition, Topic};
@@ -48,16 +48,17 @@ pub fn election_ops(id: BrokerId, epoch: ControllerEpoch, version: i32, now_ms: 
     ]
 }
 
-/// First leaders for partitions that have none yet, new ones where the leader is gone, and everything to the broker. A
-/// partition whose leader is registered again keeps leader and epoch, as with Kafka: the registration came first.
+/// First leaders for partitions that have none yet, new ones where the leader is gone, and everything to the brokers. A
+/// partition whose leader is registered again keeps leader and epoch, as with Kafka: the registration came first. Which brokers live is
+/// told before anything else: a Java broker does not follow a leader that it does not know.
 pub(crate) fn become_controller(state: &ControllerState, policy: &dyn TopicPolicy, now_ms: i64) -> Decision {
     let obsolete = config_changes::purge(state, now_ms, config_changes::PURGED_AT_START);
     let mut records: Vec<Record> = obsolete.into_iter().collect();
     let mut states = Vec::new();
-    let mut deletions = Vec::new();
+    let mut deletions = Told::default();
     for topic in state.topics() {
         if topic.is_being_deleted {
-            deletions.extend(topics::deletion_effects(state, topic));
+            deletions.append(topics::deletion_effects(state, topic));
             continue;
         }
         let elected = elect(state, policy, topic, topic.partitions.keys().copied());
@@ -65,17 +66,22 @@ pub(crate) fn become_controller(state: &ControllerState, policy: &dyn TopicPolic
         states.push(state.topic_state(&changed, topic.partitions.keys().copied(), false));
         records.extend(elected_records(&topic.name, elected));
     }
-    let mut effects = state.tell_partitions(states);
-    effects.append(&mut deletions);
+    let mut told = match state.brokers().count() {
+        0 | 1 => Told::default(),
+        _ => state.tell_all(Vec::new()),
+    };
+    told.append(state.tell_partitions(states));
+    told.append(deletions);
     Decision {
         records,
-        effects,
+        told,
         response: Response::None,
     }
 }
 
-/// New states for those of these partitions that are not led by an online replica, where somebody can lead.
-fn elect(
+/// New states for those of these partitions whose leader is gone, or that never had one, where somebody can lead. Who leads and is
+/// alive is left alone, be it about to stop.
+pub(crate) fn elect(
     state: &ControllerState,
     policy: &dyn TopicPolicy,
     topic: &Topic,
@@ -94,7 +100,7 @@ fn elect(
         let epoch = state.controller_epoch();
         let next = match leader_and_isr {
             None => election::first_leader(&assignment.replicas, &is_online, epoch),
-            Some(current) if is_online(current.leader) => None,
+            Some(current) if state.is_held(current.leader, &topic.name, number) => None,
             Some(current) => {
                 let allow_unclean = policy.unclean_leader_election_enable(&topic.configs);
                 election::offline_leader(&assignment.replicas, current, &is_online, allow_unclean, epoch)
@@ -106,7 +112,7 @@ fn elect(
 }
 
 /// The topic as it will be.
-fn with(topic: &Topic, changed: &BTreeMap<i32, LeaderAndIsr>) -> Topic {
+pub(crate) fn with(topic: &Topic, changed: &BTreeMap<i32, LeaderAndIsr>) -> Topic {
     let mut topic = topic.clone();
     for (number, next) in changed {
         if let Some(partition) = topic.partitions.get_mut(number) {
@@ -116,7 +122,7 @@ fn with(topic: &Topic, changed: &BTreeMap<i32, LeaderAndIsr>) -> Topic {
     topic
 }
 
-fn elected_records(topic: &Arc<str>, elected: BTreeMap<i32, LeaderAndIsr>) -> impl Iterator<Item = Record> {
+pub(crate) fn elected_records(topic: &Arc<str>, elected: BTreeMap<i32, LeaderAndIsr>) -> impl Iterator<Item = Record> {
     elected.into_iter().map(|(partition, state)| Record::Partition {
         topic: topic.clone(),
         partition,
@@ -149,8 +155,8 @@ pub(crate) fn take_offline(
             else {
                 continue;
             };
-            let is_online = |broker: BrokerId| state.is_online(broker, name, number);
-            if !changed.contains_key(&number) && current.leader != NO_LEADER && !is_online(current.leader) {
+            let is_held = state.is_held(current.leader, name, number);
+            if !changed.contains_key(&number) && current.leader != NO_LEADER && !is_held {
                 let next = current.next(NO_LEADER, current.isr.clone(), state.controller_epoch());
                 changed.insert(number, next);
             }
@@ -161,14 +167,13 @@ pub(crate) fn take_offline(
             records.extend(elected_records(name, changed));
         }
     }
-    let effects = if states.is_empty() {
-        Vec::new()
-    } else {
-        state.tell_partitions(states)
+    let told = match states.is_empty() {
+        true => Told::default(),
+        false => state.tell_partitions(states),
     };
     Decision {
         records,
-        effects,
+        told,
         response: Response::None,
     }
 }
@@ -190,7 +195,7 @@ pub(crate) fn allocate_producer_id_block(state: &ControllerState, broker: Broker
     };
     Ok(Decision {
         records: vec![record],
-        effects: Vec::new(),
+        told: Told::default(),
         response: Response::Block(block),
     })
 }
@@ -206,25 +211,52 @@ impl ControllerState {
         }
     }
 
-    /// Leaders first, so that whoever learns of a leader from a metadata cache finds it leading.
-    pub(crate) fn tell_partitions(&self, topics: Vec<crate::effects::TopicState>) -> Vec<Effect> {
-        let here = self.controller_id();
-        let mut held = topics.clone();
-        for topic in &mut held {
-            topic
+    /// The same to every broker.
+    pub(crate) fn tell_all(&self, topics: Vec<crate::effects::TopicState>) -> Told {
+        let mut told = Told::default();
+        let update = self.update_metadata(topics);
+        for broker in self.brokers() {
+            told.push(self.controller_id(), broker.registration.id, update.clone());
+        }
+        told
+    }
+
+    /// What a broker leads and follows in among these partitions; `None` where it holds none of them.
+    pub(crate) fn held_by(&self, broker: BrokerId, topics: &[crate::effects::TopicState]) -> Option<Effect> {
+        let is_held = |partition: &PartitionState| {
+            partition.replicas.contains(&broker) && !partition.offline_replicas.contains(&broker)
+        };
+        let held_of = |topic: &crate::effects::TopicState| {
+            let partitions: Vec<PartitionState> = topic
                 .partitions
-                .retain(|partition| partition.replicas.contains(&here) && !partition.offline_replicas.contains(&here));
+                .iter()
+                .filter(|partition| is_held(partition))
+                .cloned()
+                .collect();
+            (!partitions.is_empty()).then(|| crate::effects::TopicState {
+                partitions,
+                topic: topic.topic.clone(),
+                topic_id: topic.topic_id,
+                configs: topic.configs.clone(),
+            })
+        };
+        let held: Vec<_> = topics.iter().filter_map(held_of).collect();
+        (!held.is_empty()).then(|| Effect::LeaderAndIsr {
+            controller_epoch: self.controller_epoch(),
+            topics: held,
+        })
+    }
+
+    /// Leaders first, so that whoever learns of a leader from a metadata cache finds it leading.
+    pub(crate) fn tell_partitions(&self, topics: Vec<crate::effects::TopicState>) -> Told {
+        let mut told = Told::default();
+        for broker in self.brokers() {
+            let id = broker.registration.id;
+            if let Some(held) = self.held_by(id, &topics) {
+                told.push(self.controller_id(), id, held);
+            }
         }
-        held.retain(|topic| !topic.partitions.is_empty());
-        let mut effects = Vec::with_capacity(2);
-        if !held.is_empty() {
-            effects.push(Effect::LeaderAndIsr {
-                controller_epoch: self.controller_epoch(),
-                is_full: false,
-                topics: held,
-            });
-        }
-        effects.push(self.update_metadata(topics));
-        effects
+        told.append(self.tell_all(topics));
+        told
     }
 }

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::effects::Effect;
+use crate::effects::Told;
 use crate::ids::{BrokerId, TopicId};
 use crate::rejection::Rejection;
 use crate::replicas::Start;
 use crate::requests::{
-    CreatedTopic, DeletedTopic, NewPartitions, NewTopic, ProducerIdBlock, TopicConfigChange, TopicPolicy, TopicRef,
+    AlteredPartition, CreatedTopic, DeletedTopic, IsrChange, NewPartitions, NewTopic, ProducerIdBlock,
+    TopicConfigChange, TopicPolicy, TopicRef,
 };
 use crate::state::{ControllerState, Record};
-use crate::{broker_lifecycle, topics};
+use crate::{alter_partition, broker_lifecycle, brokers, controlled_shutdown, topics};
 
 /// Something to decide. Chance comes in with the event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +34,29 @@ pub enum Event {
         /// Which one.
         topic: TopicRef,
     },
-    /// [`Effect::StopReplica`] of a topic that is being deleted was applied without a failure.
+    /// Brokers have registered: [`Record::BrokerRegistered`] came first.
+    BrokersCame {
+        /// Which ones.
+        brokers: Vec<BrokerId>,
+    },
+    /// Registrations are gone: [`Record::BrokerUnregistered`] came first.
+    BrokersGone {
+        /// Of which brokers.
+        brokers: Vec<BrokerId>,
+    },
+    /// A leader wants another ISR.
+    AlterPartition {
+        /// Its broker.
+        broker: BrokerId,
+        /// What it wants.
+        change: IsrChange,
+    },
+    /// A broker is about to stop: [`crate::state::Note::ShuttingDown`] came first.
+    ControlledShutdown {
+        /// Which one.
+        broker: BrokerId,
+    },
+    /// A broker has deleted its replicas of a topic: [`crate::state::Note::ReplicasDeleted`] came first.
     ReplicasDeleted {
         /// The topic.
         topic: Arc<str>,
@@ -77,6 +100,10 @@ pub enum Response {
     Changed,
     /// To [`Event::AllocateProducerIdBlock`].
     Block(ProducerIdBlock),
+    /// To [`Event::AlterPartition`].
+    Altered(AlteredPartition),
+    /// To [`Event::ControlledShutdown`]: what the broker leads still.
+    Remaining(Vec<(Arc<str>, i32)>),
 }
 
 /// What an event leads to.
@@ -84,8 +111,8 @@ pub enum Response {
 pub struct Decision {
     /// To be written and applied, in this order.
     pub records: Vec<Record>,
-    /// For the broker, once the records are durable.
-    pub effects: Vec<Effect>,
+    /// For the brokers, once the records are durable.
+    pub told: Told,
     /// For whoever asked, once the effects are applied.
     pub response: Response,
 }
@@ -95,7 +122,7 @@ impl Decision {
     pub fn answer(response: Response) -> Decision {
         Decision {
             records: Vec::new(),
-            effects: Vec::new(),
+            told: Told::default(),
             response,
         }
     }
@@ -118,6 +145,10 @@ pub fn handle(
             validate_only,
         } => topics::create(state, policy, topic, topic_id, start, validate_only),
         Event::DeleteTopic { topic } => topics::delete(state, policy, &topic),
+        Event::BrokersCame { brokers } => Ok(brokers::came(state, policy, &brokers)),
+        Event::BrokersGone { brokers } => Ok(brokers::gone(state, policy, &brokers)),
+        Event::AlterPartition { broker, change } => alter_partition::alter(state, broker, &change),
+        Event::ControlledShutdown { broker } => Ok(controlled_shutdown::hand_over(state, broker)),
         Event::ReplicasDeleted { topic } => Ok(topics::finish_deletion(state, &topic)),
         Event::CreatePartitions {
             partitions,

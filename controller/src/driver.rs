@@ -2,29 +2,40 @@
 //! about it one by one, writes all of it in one transaction, hands the effects to the broker, and then answers.
 
 mod applying;
+mod channels;
+mod config_notices;
 mod member;
+mod noticing;
+mod requests;
+mod standby;
+mod vigils;
+mod watching;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
 
 use applying::{Completion, EffectBatch, Finished};
+use channels::Channels;
+use config_notices::ConfigNotices;
 pub use member::{Started, start};
+use vigils::{Suspicion, Vigils};
+use watching::ChildWatch;
 
 use crate::config_changes;
 use crate::core::{self, Event, Response};
-use crate::effects::{self, Effect, FailedReplica, MetadataSnapshot};
+use crate::effects::{LiveBroker, MetadataSnapshot, Told};
 use crate::handle::{Reply, Request};
-use crate::ids::{BrokerId, TopicId, random_topic_id};
-use crate::limits;
+use crate::ids::BrokerId;
 use crate::membership::Elected;
+use crate::peers::{Controller, Peers};
 use crate::rejection::Rejection;
-use crate::replicas::Start;
-use crate::requests::{Answers, ControllerError, CreatedTopic, NewTopic, ProducerIdBlock, TopicPolicy};
+use crate::requests::{ControllerError, TopicPolicy};
 use crate::sessions::Sessions;
-use crate::startup::{self, StartError, random_bytes};
-use crate::state::{ControllerState, Note, Record};
+use crate::startup::{self, StartError};
+use crate::state::{ControllerState, Record};
 use crate::store::{Op, OpResult, Store, StoreError};
 use crate::znodes;
 
@@ -44,7 +55,7 @@ const OPS_TOGETHER: usize = 50_000;
 #[derive(Default)]
 struct Transaction {
     ops: Vec<Op>,
-    effects: Vec<Effect>,
+    told: Told,
     after_effects: Vec<Completion>,
     after_write: Vec<Completion>,
 }
@@ -53,8 +64,36 @@ struct Transaction {
 enum Ended {
     /// The broker stops: who asked for it waits for the answer.
     Stopped(Option<Reply<()>>),
-    /// Its session is over, or somebody else has taken its place.
+    /// Its session is over, or somebody else has taken its place: it joins anew.
     Deposed,
+    /// It was a standby, and `/controller` has changed: it stands for election.
+    Vacant,
+}
+
+/// What only a member of a cluster watches.
+struct Watches {
+    brokers: ChildWatch,
+    log_dirs: ChildWatch,
+}
+
+/// What has happened that a controller has to deal with.
+enum Happened {
+    Finished(Finished),
+    Deposed,
+    Asked(Option<Request>),
+    BrokersChanged,
+    ConfigsChanged,
+    LogDirsChanged,
+    Suspected(Suspicion),
+}
+
+/// What a controller needs of the member that it is.
+struct Surroundings {
+    sessions: Arc<Sessions>,
+    policy: Arc<dyn TopicPolicy>,
+    peers: Arc<dyn Peers>,
+    batches: mpsc::UnboundedSender<EffectBatch>,
+    finished: mpsc::UnboundedSender<Finished>,
 }
 
 /// A controller from its election to its end.
@@ -65,6 +104,12 @@ struct Driver {
     elected: Elected,
     state: ControllerState,
     batches: mpsc::UnboundedSender<EffectBatch>,
+    channels: Channels,
+    watches: Watches,
+    notices: ConfigNotices,
+    vigils: Vigils,
+    /// When brokers were fenced.
+    fenced: BTreeMap<BrokerId, Instant>,
     /// The store is broken for good.
     failed: Option<StoreError>,
     /// What is in the store may be something else than what is known here.
@@ -76,13 +121,18 @@ struct Driver {
 impl Driver {
     /// Loads what there is and elects leaders; gives what the broker has to be told first.
     async fn begin(
-        sessions: Arc<Sessions>,
+        around: Surroundings,
         broker: BrokerId,
         elected: Elected,
-        policy: Arc<dyn TopicPolicy>,
-        batches: mpsc::UnboundedSender<EffectBatch>,
     ) -> Result<(Driver, EffectBatch), StartError> {
         let (epoch, version) = (elected.controller_epoch, elected.controller_epoch_version);
+        let Surroundings {
+            sessions,
+            policy,
+            peers,
+            batches,
+            finished,
+        } = around;
         sessions.sync().await?;
         let state = startup::load(sessions.as_ref(), broker, epoch, version).await?;
         let mut driver = Driver {
@@ -92,11 +142,20 @@ impl Driver {
             elected,
             state,
             batches,
+            channels: Channels::new(peers.clone(), Controller { id: broker, epoch }, finished),
+            watches: Watches {
+                brokers: ChildWatch::new(znodes::BROKER_IDS),
+                log_dirs: ChildWatch::new(znodes::LOG_DIR_EVENTS),
+            },
+            notices: ConfigNotices::new(),
+            vigils: Vigils::new(peers),
+            fenced: BTreeMap::new(),
             failed: None,
             is_uncertain: false,
             is_deposed: false,
             loaded_at: None,
         };
+        driver.watch_brokers();
         let mut transaction = Transaction::default();
         // Becoming controller is never refused.
         drop(driver.decide(Event::BecameController, &mut transaction));
@@ -108,11 +167,21 @@ impl Driver {
             driver.state.topics().count(),
             driver.state.partition_count(),
         );
+        let Told { own, others } = transaction.told;
+        driver.tell_others(others);
         let first = EffectBatch {
-            effects: transaction.effects,
+            controller_epoch: epoch,
+            effects: own,
             completions: Vec::new(),
         };
         Ok((driver, first))
+    }
+
+    fn tell_others(&mut self, others: BTreeMap<BrokerId, Vec<crate::effects::Effect>>) {
+        if !others.is_empty() {
+            let live: Arc<Vec<LiveBroker>> = Arc::new(self.state.brokers().cloned().collect());
+            self.channels.tell(&live, others);
+        }
     }
 
     fn snapshot(&self) -> MetadataSnapshot {
@@ -121,14 +190,23 @@ impl Driver {
 
     /// Decides, applies, and adds to the transaction.
     fn decide(&mut self, event: Event, transaction: &mut Transaction) -> Result<Response, Rejection> {
-        let decision = core::handle(&self.state, self.policy.as_ref(), event, now_ms())?;
+        self.decide_and_tell(event, transaction).0
+    }
+
+    /// The same, and whether anybody has to hear of it.
+    fn decide_and_tell(&mut self, event: Event, transaction: &mut Transaction) -> (Result<Response, Rejection>, bool) {
+        let decision = match core::handle(&self.state, self.policy.as_ref(), event, now_ms()) {
+            Ok(decision) => decision,
+            Err(rejection) => return (Err(rejection), false),
+        };
         decision.records.iter().for_each(tell);
         for record in decision.records {
             transaction.ops.extend(self.state.ops(&record));
             self.state.apply(record);
         }
-        effects::append(&mut transaction.effects, decision.effects);
-        Ok(decision.response)
+        let is_told = !decision.told.is_empty();
+        transaction.told.append(decision.told);
+        (Ok(decision.response), is_told)
     }
 
     /// Writes in one transaction, or in several one after the other where that would be too large for the store. Each holds by
@@ -164,20 +242,27 @@ impl Driver {
             }
             let mut transaction = Transaction::default();
             let mut shutdown = None;
-            tokio::select! {
-                biased;
-                Some(finished) = applied.recv() => self.finish(finished, &mut transaction),
-                event = &mut self.elected.deposed => {
-                    log::warn!("this broker is the controller no longer: {} ({:?})", event.path, event.kind);
-                    return Ended::Deposed;
+            match self.happened(requests, applied).await {
+                Happened::Finished(finished) => self.finish(finished, &mut transaction),
+                Happened::Deposed => return Ended::Deposed,
+                Happened::BrokersChanged => self.look_at_brokers(&mut transaction).await,
+                Happened::ConfigsChanged => self.hear_config_notices(&mut transaction).await,
+                Happened::LogDirsChanged => self.hear_log_dir_events(&mut transaction).await,
+                Happened::Suspected(suspicion) => self.fence(suspicion, &mut transaction).await,
+                Happened::Asked(Some(request)) => shutdown = self.take(request, &mut transaction),
+                Happened::Asked(None) => {
+                    self.drain(applied).await;
+                    return Ended::Stopped(None);
                 }
-                request = requests.recv() => match request {
-                    Some(request) => shutdown = self.take(request, &mut transaction),
-                    None => {
-                        self.drain(applied).await;
-                        return Ended::Stopped(None);
-                    }
-                },
+            }
+            // What another controller has decided is not to be undone.
+            if self.is_deposed {
+                let refused = transaction.after_write.into_iter().chain(transaction.after_effects);
+                refused.for_each(|complete| complete(Err(ControllerError::NotController)));
+                return match shutdown {
+                    Some(reply) => Ended::Stopped(Some(reply)),
+                    None => Ended::Deposed,
+                };
             }
             for _ in 1..REQUESTS_TOGETHER {
                 if shutdown.is_some() || transaction.ops.len() >= OPS_TOGETHER {
@@ -194,10 +279,32 @@ impl Driver {
         }
     }
 
+    async fn happened(
+        &mut self,
+        requests: &mut mpsc::Receiver<Request>,
+        applied: &mut mpsc::UnboundedReceiver<Finished>,
+    ) -> Happened {
+        let is_ensemble = self.sessions.is_ensemble();
+        tokio::select! {
+            biased;
+            Some(finished) = applied.recv() => Happened::Finished(finished),
+            event = &mut self.elected.deposed => {
+                log::warn!("this broker is the controller no longer: {} ({:?})", event.path, event.kind);
+                Happened::Deposed
+            }
+            () = self.watches.brokers.changed(), if is_ensemble => Happened::BrokersChanged,
+            suspicion = self.vigils.suspicion(), if is_ensemble => Happened::Suspected(suspicion),
+            () = self.watches.log_dirs.changed(), if is_ensemble => Happened::LogDirsChanged,
+            () = self.notices.changed(), if is_ensemble => Happened::ConfigsChanged,
+            request = requests.recv() => Happened::Asked(request),
+        }
+    }
+
     /// Waits until the broker has applied what it was told, and follows that up.
     async fn drain(&mut self, applied: &mut mpsc::UnboundedReceiver<Finished>) {
         let (done, mut drained) = oneshot::channel();
         let last = EffectBatch {
+            controller_epoch: self.elected.controller_epoch,
             effects: Vec::new(),
             completions: vec![Box::new(move |_| give(done, ()))],
         };
@@ -213,165 +320,10 @@ impl Driver {
         }
     }
 
-    /// Decides about one request; a shutdown is given back.
-    fn take(&mut self, request: Request, transaction: &mut Transaction) -> Option<Reply<()>> {
-        if let Some(error) = &self.failed {
-            return refuse(request, &ControllerError::Store(error.clone()));
-        }
-        match request {
-            Request::CreateTopics {
-                topics,
-                validate_only,
-                reply,
-            } => self.take_creation(topics, validate_only, reply, transaction),
-            Request::DeleteTopics { topics, reply } => {
-                let events = topics.into_iter().map(|topic| Event::DeleteTopic { topic });
-                self.answer_each(events, reply, transaction, |response| match response {
-                    Response::Deleted(deleted) => deleted,
-                    other => unreachable!("a deletion was answered with {other:?}"),
-                });
-            }
-            Request::CreatePartitions {
-                topics,
-                validate_only,
-                reply,
-            } => {
-                if let Some(refusal) = limits::refusal_of_increase(&self.state, &topics) {
-                    give(reply, Ok(limits::refused(topics.len(), &refusal)));
-                    return None;
-                }
-                let events = topics.into_iter().map(|partitions| Event::CreatePartitions {
-                    partitions,
-                    validate_only,
-                });
-                self.answer_each(events, reply, transaction, |_| ());
-            }
-            Request::AlterTopicConfigs {
-                changes,
-                validate_only,
-                reply,
-            } => {
-                let events = changes
-                    .into_iter()
-                    .map(|change| Event::AlterTopicConfigs { change, validate_only });
-                self.answer_each(events, reply, transaction, |_| ());
-            }
-            Request::AllocateProducerIdBlock { reply } => self.take_allocation(reply, transaction),
-            Request::ReplicasOffline { replicas, reply } => {
-                self.take_offline(replicas, transaction);
-                transaction.after_effects.push(Box::new(|done| give(reply, done)));
-            }
-            Request::Shutdown { reply } => return Some(reply),
-        }
-        None
-    }
-
-    fn take_creation(
-        &mut self,
-        topics: Vec<NewTopic>,
-        validate_only: bool,
-        reply: Reply<Answers<CreatedTopic>>,
-        transaction: &mut Transaction,
-    ) {
-        if let Some(refusal) = limits::refusal_of_creation(self.policy.as_ref(), &topics) {
-            give(reply, Ok(limits::refused(topics.len(), &refusal)));
-            return;
-        }
-        let events = topics.into_iter().map(|topic| {
-            let (topic_id, start) = draw();
-            Event::CreateTopic {
-                topic,
-                topic_id,
-                start,
-                validate_only,
-            }
-        });
-        self.answer_each(events, reply, transaction, |response| match response {
-            Response::Created(created) => created,
-            other => unreachable!("a creation was answered with {other:?}"),
-        });
-    }
-
-    fn take_allocation(&mut self, reply: Reply<ProducerIdBlock>, transaction: &mut Transaction) {
-        let answer = self.decide(Event::AllocateProducerIdBlock { broker: self.broker }, transaction);
-        let answer = answer.map_err(ControllerError::from).map(|response| match response {
-            Response::Block(block) => block,
-            other => unreachable!("an allocation was answered with {other:?}"),
-        });
-        transaction
-            .after_write
-            .push(Box::new(|done| give(reply, done.and(answer))));
-    }
-
-    /// One decision per event; all answers together, once those effects that the decisions have are applied.
-    fn answer_each<T: Send + 'static>(
-        &mut self,
-        events: impl Iterator<Item = Event>,
-        reply: Reply<Answers<T>>,
-        transaction: &mut Transaction,
-        take: impl Fn(Response) -> T,
-    ) {
-        let mut has_effects = false;
-        let mut answers = Vec::new();
-        for event in events {
-            let effects_before = transaction.effects.len();
-            let ops_before = transaction.ops.len();
-            answers.push(self.decide(event, transaction).map(&take));
-            has_effects |= transaction.effects.len() > effects_before || transaction.ops.len() > ops_before;
-        }
-        let complete: Completion = Box::new(|done| give(reply, done.map(|()| answers)));
-        let waits = if has_effects {
-            &mut transaction.after_effects
-        } else {
-            &mut transaction.after_write
-        };
-        waits.push(complete);
-    }
-
-    /// Goes on where effects have to be followed up: deleted topics leave the store, failed replicas go offline.
-    fn finish(&mut self, finished: Finished, transaction: &mut Transaction) {
-        transaction.after_write.extend(finished.completions);
-        for topic in finished.deleted {
-            // Never refused.
-            drop(self.decide(Event::ReplicasDeleted { topic }, transaction));
-        }
-        self.take_offline(finished.failed, transaction);
-    }
-
-    fn take_offline(&mut self, replicas: Vec<FailedReplica>, transaction: &mut Transaction) {
-        let broker = self.broker;
-        // Once for each: what an offline replica is told next, such as to be deleted, fails again for a vaguer reason.
-        let was_online = |replica: &&FailedReplica| self.state.is_online(broker, &replica.topic, replica.partition);
-        for FailedReplica {
-            topic,
-            partition,
-            reason,
-        } in replicas.iter().filter(was_online)
-        {
-            log::warn!("the replica of {topic}-{partition} is offline: {reason}");
-        }
-        let partitions: Vec<(Arc<str>, i32)> = replicas
-            .into_iter()
-            .map(|replica| (replica.topic, replica.partition))
-            .collect();
-        if partitions.is_empty() {
-            return;
-        }
-        for (topic, partition) in partitions.iter().cloned() {
-            self.state.note(Note::ReplicaOffline {
-                broker,
-                topic,
-                partition,
-            });
-        }
-        // Never refused.
-        drop(self.decide(Event::ReplicasOffline { partitions }, transaction));
-    }
-
     async fn commit(&mut self, transaction: Transaction) {
         let Transaction {
             ops,
-            effects,
+            told: Told { own, others },
             after_effects,
             after_write,
         } = transaction;
@@ -394,9 +346,11 @@ impl Driver {
             return;
         }
         after_write.into_iter().for_each(|complete| complete(Ok(())));
-        if !effects.is_empty() || !after_effects.is_empty() {
+        self.tell_others(others);
+        if !own.is_empty() || !after_effects.is_empty() {
             let batch = EffectBatch {
-                effects,
+                controller_epoch: self.elected.controller_epoch,
+                effects: own,
                 completions: after_effects,
             };
             if let Err(mpsc::error::SendError(batch)) = self.batches.send(batch) {
@@ -455,20 +409,6 @@ impl Driver {
     }
 }
 
-/// Answers with an error; a shutdown is given back.
-fn refuse(request: Request, error: &ControllerError) -> Option<Reply<()>> {
-    let error = error.clone();
-    match request {
-        Request::CreateTopics { reply, .. } => give(reply, Err(error)),
-        Request::DeleteTopics { reply, .. } => give(reply, Err(error)),
-        Request::CreatePartitions { reply, .. } | Request::AlterTopicConfigs { reply, .. } => give(reply, Err(error)),
-        Request::AllocateProducerIdBlock { reply } => give(reply, Err(error)),
-        Request::ReplicasOffline { reply, .. } => give(reply, Err(error)),
-        Request::Shutdown { reply } => return Some(reply),
-    }
-    None
-}
-
 /// Whoever has stopped waiting does not need the answer.
 fn give<T>(reply: oneshot::Sender<T>, answer: T) {
     drop(reply.send(answer));
@@ -520,22 +460,6 @@ fn tell(record: &Record) {
             );
         }
         _ => {}
-    }
-}
-
-/// The chance that a creation needs.
-fn draw() -> (TopicId, Start) {
-    let number =
-        |bytes: &[u8; 16], at: usize| u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-    let bytes = random_bytes();
-    let start = Start {
-        index: number(&bytes, 0),
-        shift: number(&bytes, 4),
-    };
-    loop {
-        if let Some(topic_id) = random_topic_id(random_bytes()) {
-            return (topic_id, start);
-        }
     }
 }
 

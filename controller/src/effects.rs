@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use protocol::ErrorCode;
+
 use crate::ids::{BrokerEpoch, BrokerId, ControllerEpoch, LEADER_DURING_DELETE, LeaderEpoch, PartitionEpoch, TopicId};
 use crate::store::BoxFuture;
 
@@ -124,8 +126,6 @@ pub enum Effect {
     LeaderAndIsr {
         /// Epoch of the controller that says so.
         controller_epoch: ControllerEpoch,
-        /// Whether these are all partitions that have a replica here, as a broker hears that has come.
-        is_full: bool,
         /// The partitions that have a replica here.
         topics: Vec<TopicState>,
     },
@@ -205,6 +205,46 @@ pub(crate) fn append(batch: &mut Vec<Effect>, mut effects: Vec<Effect>) {
     }
 }
 
+/// What brokers have to hear, each in this order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Told {
+    /// The controller's own broker.
+    pub own: Vec<Effect>,
+    /// The others.
+    pub others: BTreeMap<BrokerId, Vec<Effect>>,
+}
+
+impl Told {
+    /// Nothing for other brokers.
+    pub fn own(effects: Vec<Effect>) -> Told {
+        Told {
+            own: effects,
+            others: BTreeMap::new(),
+        }
+    }
+
+    /// Adds an effect for one broker, where `own` is the controller's.
+    pub(crate) fn push(&mut self, own: BrokerId, to: BrokerId, effect: Effect) {
+        match to == own {
+            true => self.own.push(effect),
+            false => self.others.entry(to).or_default().push(effect),
+        }
+    }
+
+    /// Whether nobody hears anything.
+    pub fn is_empty(&self) -> bool {
+        self.own.is_empty() && self.others.is_empty()
+    }
+
+    /// Adds what a later decision tells.
+    pub(crate) fn append(&mut self, later: Told) {
+        append(&mut self.own, later.own);
+        for (broker, effects) in later.others {
+            append(self.others.entry(broker).or_default(), effects);
+        }
+    }
+}
+
 /// One partition of [`Effect::StopReplica`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StopReplicaPartition {
@@ -225,6 +265,8 @@ pub struct FailedReplica {
     pub topic: Arc<str>,
     /// Partition number.
     pub partition: i32,
+    /// The code that says why on the wire.
+    pub error_code: ErrorCode,
     /// Why, for the log.
     pub reason: String,
 }

@@ -1,20 +1,20 @@
 //! The broker's end of the controller: each call is a message to the [`crate::driver`]'s thread and its answer.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::effects::FailedReplica;
-use crate::effects::ConfigMap;
-use crate::ids::{BrokerEpoch, BrokerId};
-use crate::rejection::Rejection;
+use crate::effects::{ConfigMap, FailedReplica};
+use crate::ids::{BrokerEpoch, BrokerId, NO_LEADER};
 use crate::requests::{
-    AlterPartitions, AlteredPartition, Answers, ControllerError, CreatedTopic, DeletedTopic, ElectLeaders,
-    NewPartitions, NewTopic, OngoingReassignment, ProducerIdBlock, Reassignment, TopicConfigChange, TopicRef,
+    AlterPartitions, AlteredPartition, Answers, ControllerError, CreatedTopic, DeletedTopic, NewPartitions, NewTopic,
+    ProducerIdBlock, TopicConfigChange, TopicRef,
 };
-
-/// What became of the election of one partition.
-pub type ElectionOutcome = ((Arc<str>, i32), Result<(), Rejection>);
+use crate::sessions::Sessions;
+use crate::startup::StartError;
+use crate::store::{Store, StoreError};
+use crate::znodes;
 
 /// Where the answer to a request goes.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, ControllerError>>;
@@ -41,7 +41,18 @@ pub(crate) enum Request {
         reply: Reply<Answers<()>>,
     },
     AllocateProducerIdBlock {
+        broker: BrokerId,
+        broker_epoch: Option<BrokerEpoch>,
         reply: Reply<ProducerIdBlock>,
+    },
+    AlterPartitions {
+        asked: AlterPartitions,
+        reply: Reply<Answers<AlteredPartition>>,
+    },
+    ControlledShutdown {
+        broker: BrokerId,
+        broker_epoch: Option<BrokerEpoch>,
+        reply: Reply<Vec<(Arc<str>, i32)>>,
     },
     ReplicasOffline {
         replicas: Vec<FailedReplica>,
@@ -52,12 +63,45 @@ pub(crate) enum Request {
     },
 }
 
+/// What everybody in this process may know of this broker's place in the cluster.
+pub(crate) struct Place {
+    sessions: Arc<Sessions>,
+    is_controller: AtomicBool,
+    /// -1 while nobody is, as far as this broker has heard.
+    controller: AtomicI32,
+    broker_epoch: AtomicI64,
+}
+
+impl Place {
+    pub(crate) fn new(sessions: Arc<Sessions>) -> Arc<Place> {
+        Arc::new(Place {
+            sessions,
+            is_controller: AtomicBool::new(false),
+            controller: AtomicI32::new(NO_LEADER),
+            broker_epoch: AtomicI64::new(-1),
+        })
+    }
+
+    pub(crate) fn set(&self, broker_epoch: BrokerEpoch, controller: BrokerId, is_controller: bool) {
+        self.broker_epoch.store(broker_epoch.0, Ordering::SeqCst);
+        self.controller.store(controller, Ordering::SeqCst);
+        self.is_controller.store(is_controller, Ordering::SeqCst);
+    }
+
+    /// Nobody is known to be the controller.
+    pub(crate) fn vacate(&self) {
+        self.is_controller.store(false, Ordering::SeqCst);
+        self.controller.store(NO_LEADER, Ordering::SeqCst);
+    }
+}
+
 /// Asks the controller. Cheap to clone. A call that is dropped half-way is carried out all the same.
 #[derive(Clone)]
 pub struct ControllerHandle {
     requests: mpsc::Sender<Request>,
     /// Whether it shall stop, told apart from the requests, which may have to wait for the store.
     stopping: Arc<watch::Sender<bool>>,
+    place: Arc<Place>,
 }
 
 /// The driver's end of the handles.
@@ -70,12 +114,13 @@ pub(crate) struct Asked {
 
 impl ControllerHandle {
     /// A handle, and the end that the driver reads. Requests beyond `capacity` wait.
-    pub(crate) fn channel(capacity: usize) -> (ControllerHandle, Asked) {
+    pub(crate) fn channel(capacity: usize, place: Arc<Place>) -> (ControllerHandle, Asked) {
         let (sender, requests) = mpsc::channel(capacity);
         let (stop, stopping) = watch::channel(false);
         let handle = ControllerHandle {
             requests: sender,
             stopping: Arc::new(stop),
+            place,
         };
         (handle, Asked { requests, stopping })
     }
@@ -132,70 +177,68 @@ impl ControllerHandle {
     /// The next 1,000 producer ids, for one broker alone, whose epoch this must be if it is given.
     pub async fn allocate_producer_id_block(
         &self,
-        _broker: BrokerId,
-        _broker_epoch: Option<BrokerEpoch>,
+        broker: BrokerId,
+        broker_epoch: Option<BrokerEpoch>,
     ) -> Result<ProducerIdBlock, ControllerError> {
-        self.ask(|reply| Request::AllocateProducerIdBlock { reply }).await
+        self.ask(|reply| Request::AllocateProducerIdBlock {
+            broker,
+            broker_epoch,
+            reply,
+        })
+        .await
     }
 
     /// Changes ISRs as the leaders on one broker want it.
-    pub async fn alter_partitions(
-        &self,
-        _asked: AlterPartitions,
-    ) -> Result<Answers<AlteredPartition>, ControllerError> {
-        Err(ControllerError::NotController)
+    pub async fn alter_partitions(&self, asked: AlterPartitions) -> Result<Answers<AlteredPartition>, ControllerError> {
+        self.ask(|reply| Request::AlterPartitions { asked, reply }).await
     }
 
-    /// Moves leadership away from a broker that is about to stop; gives what it still leads.
+    /// Moves leadership away from a broker that is about to stop, whose epoch this must be if it is given; gives what it still leads.
     pub async fn controlled_shutdown(
         &self,
-        _broker: BrokerId,
-        _broker_epoch: Option<BrokerEpoch>,
+        broker: BrokerId,
+        broker_epoch: Option<BrokerEpoch>,
     ) -> Result<Vec<(Arc<str>, i32)>, ControllerError> {
-        Err(ControllerError::NotController)
+        self.ask(|reply| Request::ControlledShutdown {
+            broker,
+            broker_epoch,
+            reply,
+        })
+        .await
     }
 
-    /// Elects leaders; gives the outcome of each partition, without those that needed none where all were asked for.
-    pub async fn elect_leaders(&self, _asked: ElectLeaders) -> Result<Vec<ElectionOutcome>, ControllerError> {
-        Err(ControllerError::NotController)
-    }
-
-    /// Gives partitions other replicas, or takes that back.
-    pub async fn alter_reassignments(&self, _asked: Vec<Reassignment>) -> Result<Answers<()>, ControllerError> {
-        Err(ControllerError::NotController)
-    }
-
-    /// The reassignments that are going on, of these partitions or of all.
-    pub async fn list_reassignments(
-        &self,
-        _of: Option<Vec<(Arc<str>, i32)>>,
-    ) -> Result<Vec<OngoingReassignment>, ControllerError> {
-        Err(ControllerError::NotController)
-    }
-
-    /// What is set for a topic now, as the store has it.
-    pub async fn topic_configs(&self, _topic: &str) -> Result<ConfigMap, ControllerError> {
-        Err(ControllerError::NotController)
+    /// What is set for a topic now, as the store has it; nothing for one that is not known.
+    ///
+    /// # Errors
+    /// The store's, and a znode that cannot be understood.
+    pub async fn topic_configs(&self, topic: &str) -> Result<ConfigMap, StartError> {
+        let path = znodes::topic_config(topic);
+        match self.place.sessions.get(&path).await {
+            Ok((data, _)) => Ok(znodes::decode_config(&path, &data)?),
+            Err(StoreError::NoNode { .. }) => Ok(ConfigMap::new()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Whether this broker is the controller.
     pub fn is_controller(&self) -> bool {
-        true
+        self.place.is_controller.load(Ordering::SeqCst)
     }
 
     /// Who is the controller, as far as this broker has heard.
     pub fn controller(&self) -> Option<BrokerId> {
-        None
+        let controller = self.place.controller.load(Ordering::SeqCst);
+        (controller >= 0).then_some(controller)
     }
 
     /// The epoch of this broker's present registration.
     pub fn broker_epoch(&self) -> BrokerEpoch {
-        BrokerEpoch(-1)
+        BrokerEpoch(self.place.broker_epoch.load(Ordering::SeqCst))
     }
 
     /// Whether the store is an ensemble, which other brokers use as well.
     pub fn is_cluster(&self) -> bool {
-        false
+        self.place.sessions.is_ensemble()
     }
 
     /// Tells that this broker's replicas of these partitions went offline with their log directory: others lead, or nobody,

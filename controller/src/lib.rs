@@ -3,8 +3,11 @@
 //! A pure core decides (`state`, `topics`, `partitions`, `replicas`, `election`, `broker_lifecycle`); at its edge stand the
 //! znode store ([`store`], [`store_embedded`], [`store_zookeeper`]) and the `driver` with its [`handle`], the only places that know tokio.
 
+mod alter_partition;
 pub mod broker_lifecycle;
+mod brokers;
 pub mod config_changes;
+mod controlled_shutdown;
 pub mod core;
 pub mod driver;
 pub mod effects;
@@ -37,15 +40,15 @@ pub mod znodes;
 pub use driver::Started;
 pub use effects::{
     Applied, BrokerRegistration, ConfigMap, Effect, EffectSink, Endpoint, FailedReplica, FeatureRange,
-    LeaderRecoveryState, LiveBroker, MetadataSnapshot, PartitionState, StopReplicaPartition, TopicState,
+    LeaderRecoveryState, LiveBroker, MetadataSnapshot, PartitionState, StopReplicaPartition, Told, TopicState,
 };
 pub use handle::ControllerHandle;
 pub use ids::{BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, PartitionEpoch, TopicId};
 pub use peers::{Controller, NoPeers, PeerError, Peers};
 pub use rejection::Rejection;
 pub use requests::{
-    AlterPartitions, AlteredPartition, Answers, ControllerError, CreatedTopic, DeletedTopic, ElectLeaders, IsrChange,
-    NewPartitions, NewTopic, OngoingReassignment, ProducerIdBlock, Reassignment, TopicConfigChange, TopicPolicy, TopicRef,
+    AlterPartitions, AlteredPartition, Answers, ControllerError, CreatedTopic, DeletedTopic, IsrChange, NewPartitions,
+    NewTopic, ProducerIdBlock, TopicConfigChange, TopicPolicy, TopicRef,
 };
 pub use session_file::{SessionFile, SessionFileError};
 pub use sessions::{SessionError, Sessions};

@@ -2,7 +2,7 @@
 
 use crate::broker_lifecycle::{election_ops, registration_ops};
 use crate::effects::BrokerRegistration;
-use crate::ids::{BrokerEpoch, ControllerEpoch};
+use crate::ids::{BrokerEpoch, BrokerId, ControllerEpoch};
 use crate::sessions::Sessions;
 use crate::startup::{StartError, check, unless_there};
 use crate::store::{BoxFuture, Op, OpResult, Store, StoreError, Watcher, Znode};
@@ -10,6 +10,29 @@ use crate::znodes;
 
 /// How often a write is tried anew whose outcome a broken connection has hidden, or that another broker has got in the way of.
 const ATTEMPTS: usize = 10;
+
+/// What a registered broker is.
+pub(crate) enum Role {
+    /// It has won the election.
+    Controller(Elected),
+    /// Somebody else has.
+    Standby(Standby),
+}
+
+/// A registered broker beside the controller.
+pub(crate) struct Standby {
+    pub broker_epoch: BrokerEpoch,
+    /// Who is the controller.
+    pub controller: BrokerId,
+    /// Its `/controller`.
+    pub controller_czxid: i64,
+    /// Version of `/controller_epoch`, read after that.
+    pub controller_epoch_version: i32,
+    /// Fires when `/controller` changes, or the session is over.
+    pub replaced: Watcher,
+    /// Fires when this broker's registration changes, or the session is over.
+    pub unregistered: Watcher,
+}
 
 /// A registered broker that has won the election.
 pub(crate) struct Elected {
@@ -43,50 +66,60 @@ impl Before {
         })
     }
 
-    /// What is left of a controller that this broker was in an earlier session goes; anybody else's stays.
-    fn obsolete_controller(&self, sessions: &Sessions) -> Result<Option<Op>, StartError> {
+    /// What is left of a controller that this broker was in an earlier session goes; `None` where somebody else is the controller.
+    fn obsolete_controller(&self, sessions: &Sessions) -> Option<Vec<Op>> {
         match &self.controller {
-            None => Ok(None),
+            None => Some(Vec::new()),
             Some((_, stat)) if sessions.is_ours(stat.ephemeral_owner) => {
-                Ok(Some(Op::delete(znodes::CONTROLLER, stat.version)))
+                Some(vec![Op::delete(znodes::CONTROLLER, stat.version)])
             }
-            Some((data, _)) => Err(StartError::ControllerInUse {
-                id: znodes::decode_controller(data)?,
-            }),
+            Some(_) => None,
         }
     }
 }
 
-/// Registers this broker and makes it controller.
+/// Registers this broker, unless it is registered, and has it stand for election where nobody else is the controller.
 ///
 /// # Errors
-/// Where another broker has this id or is the controller, or the store fails.
-pub(crate) async fn register_and_elect(
+/// Where another broker has this id, or the store fails.
+pub(crate) async fn register_and_stand(
     sessions: &Sessions,
     registration: &BrokerRegistration,
+    mut registered: Option<BrokerEpoch>,
     now_ms: i64,
-) -> Result<Elected, StartError> {
+) -> Result<Role, StartError> {
     let mut contended = None;
     for _ in 0..ATTEMPTS {
         let before = Before::read(sessions).await?;
-        let obsolete = before.obsolete_controller(sessions)?;
+        let Some(obsolete) = before.obsolete_controller(sessions) else {
+            let broker_epoch = match registered {
+                Some(broker_epoch) => broker_epoch,
+                None => register(sessions, registration, now_ms).await?,
+            };
+            registered = Some(broker_epoch);
+            match standby(sessions, registration.id, broker_epoch).await? {
+                Some(standby) => return Ok(Role::Standby(standby)),
+                None => continue,
+            }
+        };
         let (epoch, version) = (before.controller_epoch.next(), before.controller_epoch_version);
-        let registering = sessions.multi(registration_ops(registration, now_ms));
-        let mut registering = Box::pin(own_registration(registering, sessions, registration, now_ms));
         // Nobody stands for election under an id that is somebody else's. Alone, both writes share a commit.
-        let registered = match sessions.is_ensemble() {
-            true => Some(registering.as_mut().await?),
-            false => None,
+        let mut registering = match registered {
+            None if sessions.is_ensemble() => {
+                registered = Some(register(sessions, registration, now_ms).await?);
+                None
+            }
+            None => Some(register(sessions, registration, now_ms)),
+            Some(_) => None,
         };
         let election = election_ops(registration.id, epoch, version, now_ms);
         let elected = sessions.multi(obsolete.into_iter().chain(election).collect());
         // The controller creates /feature if nobody has yet.
         let features = (!before.has_features).then(|| create_features(sessions, version + 1));
         let watched = sessions.get_and_watch(znodes::CONTROLLER);
-        let broker_epoch = match registered {
-            Some(broker_epoch) => broker_epoch,
-            None => registering.await?,
-        };
+        if let Some(registering) = registering.take() {
+            registered = Some(registering.await?);
+        }
         match elected.await {
             Ok(_) => {}
             // What is there now says who has won: perhaps this broker, if only the answer was lost.
@@ -99,22 +132,61 @@ pub(crate) async fn register_and_elect(
         if let Some(features) = features {
             unless_there(features.await)?;
         }
-        match watched.await {
-            Ok((_, stat, deposed)) if stat.ephemeral_owner == sessions.session_id() => {
-                return Ok(Elected {
+        match (watched.await, registered) {
+            (Ok((_, stat, deposed)), Some(broker_epoch)) if stat.ephemeral_owner == sessions.session_id() => {
+                return Ok(Role::Controller(Elected {
                     broker_epoch,
                     controller_epoch: epoch,
                     controller_epoch_version: version + 1,
                     deposed,
-                });
+                }));
             }
             // Somebody has taken it away again.
-            Ok(_) | Err(StoreError::NoNode { .. }) => {}
-            Err(error) => return Err(error.into()),
+            (Ok(_) | Err(StoreError::NoNode { .. }), _) => {}
+            (Err(error), _) => return Err(error.into()),
         }
     }
     let path = znodes::CONTROLLER.to_owned();
     Err(contended.unwrap_or(StoreError::NodeExists { path }).into())
+}
+
+/// What a standby watches; `None` where there is no controller any more, or it is this broker.
+async fn standby(sessions: &Sessions, id: BrokerId, broker_epoch: BrokerEpoch) -> Result<Option<Standby>, StartError> {
+    let (data, stat, replaced) = match sessions.get_and_watch(znodes::CONTROLLER).await {
+        Err(StoreError::NoNode { .. }) => return Ok(None),
+        found => found?,
+    };
+    if sessions.is_ours(stat.ephemeral_owner) {
+        return Ok(None);
+    }
+    let (epoch, unregistered) = (
+        sessions.exists(znodes::CONTROLLER_EPOCH).await?,
+        sessions.exists_and_watch(&znodes::broker(id)).await?,
+    );
+    let (Some(epoch), (Some(own), unregistered)) = (epoch, unregistered) else {
+        return Err(StartError::Unregistered { id });
+    };
+    if own.czxid != broker_epoch.0 {
+        return Err(StartError::Unregistered { id });
+    }
+    Ok(Some(Standby {
+        broker_epoch,
+        controller: znodes::decode_controller(&data)?,
+        controller_czxid: stat.czxid,
+        controller_epoch_version: epoch.version,
+        replaced,
+        unregistered,
+    }))
+}
+
+/// The broker's registration, begun when this is called.
+fn register<'a>(
+    sessions: &'a Sessions,
+    registration: &'a BrokerRegistration,
+    now_ms: i64,
+) -> BoxFuture<'a, Result<BrokerEpoch, StartError>> {
+    let registering = sessions.multi(registration_ops(registration, now_ms));
+    Box::pin(own_registration(registering, sessions, registration, now_ms))
 }
 
 fn create_features(sessions: &Sessions, version: i32) -> BoxFuture<'static, Result<Vec<OpResult>, StoreError>> {

@@ -1,6 +1,6 @@
 //! Answers that are not what was asked for, but expected. Each variant names the Kafka error that it becomes on the wire.
 
-use crate::ids::{BrokerId, TopicId};
+use crate::ids::{BrokerEpoch, BrokerId, LeaderEpoch, PartitionEpoch, TopicId};
 
 /// Why the controller refuses. The text is fit for a client's `error_message`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -130,6 +130,62 @@ pub enum Rejection {
     /// `TOPIC_DELETION_DISABLED`
     #[error("Topic deletion is disabled (delete.topic.enable=false).")]
     TopicDeletionDisabled,
+    /// None on the wire: the configuration is read again, and the change is made of that.
+    #[error("The configuration of topic '{topic}' was changed meanwhile.")]
+    ConfigsChanged {
+        /// The topic.
+        topic: String,
+    },
+    /// `UNKNOWN_TOPIC_OR_PARTITION`
+    #[error("The topic '{topic}' has no partition {partition}.")]
+    UnknownPartition {
+        /// The topic.
+        topic: String,
+        /// The partition asked for.
+        partition: i32,
+    },
+    /// `STALE_BROKER_EPOCH`
+    #[error("Broker {broker} is not registered with epoch {epoch}.")]
+    StaleBrokerEpoch {
+        /// Who asks.
+        broker: BrokerId,
+        /// The epoch that it gives.
+        epoch: BrokerEpoch,
+    },
+    /// `BROKER_ID_NOT_REGISTERED`
+    #[error("Broker {broker} is not registered.")]
+    BrokerNotRegistered {
+        /// Who asks.
+        broker: BrokerId,
+    },
+    /// `FENCED_LEADER_EPOCH`
+    #[error("Leader epoch {asked} is not {current}, the present one.")]
+    FencedLeaderEpoch {
+        /// The epoch of who asks.
+        asked: LeaderEpoch,
+        /// The present one.
+        current: LeaderEpoch,
+    },
+    /// `INVALID_UPDATE_VERSION`
+    #[error("Partition epoch {asked} is not {current}, the present one.")]
+    InvalidUpdateVersion {
+        /// What the leader knows.
+        asked: PartitionEpoch,
+        /// The present one.
+        current: PartitionEpoch,
+    },
+    /// `INVALID_REQUEST`
+    #[error("{reason}")]
+    InvalidIsr {
+        /// What is wrong.
+        reason: String,
+    },
+    /// `INELIGIBLE_REPLICA`
+    #[error("Brokers {brokers:?} may not be in sync: they are not registered, about to stop, or have registered anew.")]
+    IneligibleReplicas {
+        /// Which ones.
+        brokers: Vec<BrokerId>,
+    },
     /// `UNKNOWN_SERVER_ERROR`
     #[error("All producer ids are used up; the last block ends at {last}.")]
     ProducerIdsExhausted {

@@ -1,7 +1,5 @@
 //! What brokers' handlers ask of the controller, and its answers.
 
-use std::sync::Arc;
-
 use crate::effects::{ConfigMap, LeaderRecoveryState};
 use crate::ids::{BrokerEpoch, BrokerId, LeaderEpoch, PartitionEpoch, TopicId};
 use crate::rejection::Rejection;
@@ -140,41 +138,6 @@ pub struct AlteredPartition {
     pub isr: Vec<BrokerId>,
     /// Whether the leader has recovered.
     pub leader_recovery_state: LeaderRecoveryState,
-}
-
-/// An election that somebody asks for (KIP-183, KIP-460).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ElectLeaders {
-    /// Whether a replica that is not in sync may be elected where no other is online; otherwise the preferred leader is.
-    pub unclean: bool,
-    /// Which partitions; `None` for all.
-    pub partitions: Option<Vec<(Arc<str>, i32)>>,
-}
-
-/// Other replicas for a partition (KIP-455).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reassignment {
-    /// The topic.
-    pub topic: String,
-    /// The partition.
-    pub partition: i32,
-    /// Its replicas, the preferred leader first; `None` takes back what is going on.
-    pub replicas: Option<Vec<BrokerId>>,
-}
-
-/// A reassignment that is going on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OngoingReassignment {
-    /// The topic.
-    pub topic: Arc<str>,
-    /// The partition.
-    pub partition: i32,
-    /// All replicas, those included that come and that go.
-    pub replicas: Vec<BrokerId>,
-    /// Those that come.
-    pub adding: Vec<BrokerId>,
-    /// Those that go.
-    pub removing: Vec<BrokerId>,
 }
 
 /// Producer ids that are this broker's alone.

@@ -67,7 +67,7 @@ impl Sessions {
     }
 
     /// Whether the store is shared with other brokers, and its servers may be away.
-    pub(crate) fn is_ensemble(&self) -> bool {
+    pub fn is_ensemble(&self) -> bool {
         self.next.is_some()
     }
 

@@ -36,10 +36,10 @@ pub enum StartError {
         /// The id.
         id: BrokerId,
     },
-    /// Another broker is the controller.
-    #[error("broker {id} is the controller already")]
-    ControllerInUse {
-        /// Its id.
+    /// Somebody has taken this broker's registration away.
+    #[error("the registration of broker {id} is gone")]
+    Unregistered {
+        /// The id.
         id: BrokerId,
     },
     /// There is no session with ZooKeeper.
@@ -164,6 +164,20 @@ pub(crate) fn check(controller_epoch_version: i32) -> Op {
     }
 }
 
+/// Reads what a broker that is not the controller knows from the start; the controller tells it the rest.
+pub(crate) async fn load_outline(store: &dyn Store, controller_id: BrokerId) -> Result<ControllerState, StartError> {
+    let single = [znodes::CLUSTER_ID, znodes::FEATURE].map(str::to_owned);
+    let (single, configured) = (store.get_many(single.to_vec()), store.children(znodes::BROKER_CONFIGS));
+    let single = single.await?;
+    let path = znodes::CLUSTER_ID.to_owned();
+    let (data, _) = single[0].clone().ok_or(StoreError::NoNode { path })?;
+    let epoch = ControllerEpoch::default();
+    let mut state = ControllerState::new(znodes::decode_cluster_id(&data)?, controller_id, epoch);
+    load_features(&mut state, single[1].as_ref())?;
+    load_broker_configs(store, &mut state, configured.await?).await?;
+    Ok(state)
+}
+
 /// Reads everything that a controller knows.
 pub(crate) async fn load(
     store: &dyn Store,
@@ -239,7 +253,8 @@ fn load_features(state: &mut ControllerState, znode: Option<&Znode>) -> Result<(
     Ok(())
 }
 
-async fn load_brokers(store: &dyn Store, state: &mut ControllerState, names: Vec<String>) -> Result<(), StartError> {
+/// Every registration there is.
+pub(crate) async fn read_brokers(store: &dyn Store, names: Vec<String>) -> Result<Vec<LiveBroker>, StartError> {
     let mut ids = Vec::with_capacity(names.len());
     for name in names {
         let reason = format!("{name:?} is not a broker id");
@@ -250,14 +265,22 @@ async fn load_brokers(store: &dyn Store, state: &mut ControllerState, names: Vec
         ids.push(name.parse::<BrokerId>().map_err(|_| error)?);
     }
     let paths = ids.iter().map(|&id| znodes::broker(id)).collect();
+    let mut brokers = Vec::with_capacity(ids.len());
     for (id, znode) in ids.into_iter().zip(store.get_many(paths).await?) {
+        // It is made empty and filled in the same transaction by all but the oldest Kafkas.
         if let Some((data, stat)) = znode {
-            let registration = znodes::decode_broker(id, &data)?;
-            state.apply(Record::BrokerRegistered(LiveBroker {
-                registration,
+            brokers.push(LiveBroker {
+                registration: znodes::decode_broker(id, &data)?,
                 broker_epoch: BrokerEpoch(stat.czxid),
-            }));
+            });
         }
+    }
+    Ok(brokers)
+}
+
+async fn load_brokers(store: &dyn Store, state: &mut ControllerState, names: Vec<String>) -> Result<(), StartError> {
+    for broker in read_brokers(store, names).await? {
+        state.apply(Record::BrokerRegistered(broker));
     }
     Ok(())
 }

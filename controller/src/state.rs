@@ -116,6 +116,18 @@ pub enum Note {
         /// Its partition.
         partition: i32,
     },
+    /// A broker is about to stop; until it registers anew it is elected for nothing (KIP-841).
+    ShuttingDown {
+        /// Which one.
+        broker: BrokerId,
+    },
+    /// A broker has deleted all its replicas of a topic that is being deleted.
+    ReplicasDeleted {
+        /// The broker.
+        broker: BrokerId,
+        /// The topic.
+        topic: Arc<str>,
+    },
 }
 
 /// All that the controller of a cluster knows.
@@ -134,6 +146,9 @@ pub struct ControllerState {
     finalized_features: BTreeMap<String, i16>,
     finalized_features_version: i32,
     offline_replicas: BTreeSet<(BrokerId, Arc<str>, i32)>,
+    shutting_down: BTreeSet<BrokerId>,
+    /// Of topics that are being deleted: who has done so.
+    deleted_by: BTreeMap<Arc<str>, BTreeSet<BrokerId>>,
     /// Configurations of topics that do not exist (yet): Kafka writes them before the topic.
     unclaimed_configs: BTreeMap<Arc<str>, (Arc<ConfigMap>, i32)>,
     /// Notices of changed configurations and when they were written; their names rise with time.
@@ -157,6 +172,8 @@ impl ControllerState {
             finalized_features: BTreeMap::new(),
             finalized_features_version: -1,
             offline_replicas: BTreeSet::new(),
+            shutting_down: BTreeSet::new(),
+            deleted_by: BTreeMap::new(),
             unclaimed_configs: BTreeMap::new(),
             config_changes: BTreeMap::new(),
         }
@@ -216,6 +233,7 @@ impl ControllerState {
                     self.partition_count -= topic.partitions.len();
                     self.names_by_id.remove(&topic.topic_id);
                     self.offline_replicas.retain(|(_, other, _)| *other != topic.name);
+                    self.deleted_by.remove(&topic.name);
                 }
             }
             Record::ProducerIdBlock { block, version, .. } => {
@@ -224,9 +242,11 @@ impl ControllerState {
             Record::BrokerRegistered(broker) => {
                 let id = broker.registration.id;
                 self.offline_replicas.retain(|(holder, _, _)| *holder != id);
+                self.shutting_down.remove(&id);
                 self.brokers.insert(id, broker);
             }
             Record::BrokerUnregistered { id } => {
+                self.shutting_down.remove(&id);
                 self.brokers.remove(&id);
             }
             Record::BrokerConfigs { name, configs } => {
@@ -274,12 +294,20 @@ impl ControllerState {
             } => {
                 self.offline_replicas.insert((broker, topic, partition));
             }
+            Note::ShuttingDown { broker } => {
+                self.shutting_down.insert(broker);
+            }
+            Note::ReplicasDeleted { broker, topic } => {
+                self.deleted_by.entry(topic).or_default().insert(broker);
+            }
         }
     }
 
     /// Takes over what another state has noted: after loading anew.
     pub(crate) fn keep_notes(&mut self, of: ControllerState) {
         self.offline_replicas = of.offline_replicas;
+        self.shutting_down = of.shutting_down;
+        self.deleted_by = of.deleted_by;
     }
 
     /// What has to be written for a record, seen from the state before it is applied. Records that only loading or the
@@ -458,21 +486,46 @@ impl ControllerState {
             .collect()
     }
 
-    /// Whether a replica's broker is registered and its log directory has not failed.
-    pub fn is_online(&self, broker: BrokerId, topic: &Arc<str>, partition: i32) -> bool {
+    /// A registered broker.
+    pub fn broker(&self, id: BrokerId) -> Option<&LiveBroker> {
+        self.brokers.get(&id)
+    }
+
+    /// Whether a broker is about to stop.
+    pub fn is_shutting_down(&self, broker: BrokerId) -> bool {
+        self.shutting_down.contains(&broker)
+    }
+
+    /// Whether a replica's broker is registered and its log directory has not failed: it is told what it has to do, and who leads goes
+    /// on leading.
+    pub fn is_held(&self, broker: BrokerId, topic: &Arc<str>, partition: i32) -> bool {
         self.is_alive(broker) && !self.offline_replicas.contains(&(broker, topic.clone(), partition))
+    }
+
+    /// Whether a replica may be elected: it is held, and its broker is not about to stop.
+    pub fn is_online(&self, broker: BrokerId, topic: &Arc<str>, partition: i32) -> bool {
+        !self.is_shutting_down(broker) && self.is_held(broker, topic, partition)
+    }
+
+    /// Whether every broker that held a replica of a topic has deleted it.
+    pub fn is_deleted_everywhere(&self, topic: &Topic) -> bool {
+        let deleted = self.deleted_by.get(&topic.name);
+        let replicas = topic.partitions.values().flat_map(|it| &it.assignment.replicas);
+        replicas
+            .into_iter()
+            .all(|holder| deleted.is_some_and(|by| by.contains(holder)))
     }
 
     /// How brokers see these partitions of a topic.
     pub fn topic_state(&self, topic: &Topic, partitions: impl IntoIterator<Item = i32>, is_new: bool) -> TopicState {
         let state = |number: i32| {
-            let is_online = |broker: BrokerId| self.is_online(broker, &topic.name, number);
+            let is_held = |broker: BrokerId| self.is_held(broker, &topic.name, number);
             topic
                 .partitions
                 .get(&number)
                 .map(|partition| match topic.is_being_deleted {
-                    true => partition.state_during_delete(number, &is_online),
-                    false => partition.state(number, is_new, &is_online),
+                    true => partition.state_during_delete(number, &is_held),
+                    false => partition.state(number, is_new, &is_held),
                 })
         };
         let partitions: Vec<PartitionState> = partitions.into_iter().filter_map(state).collect();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::config_changes;
 use crate::core::{Decision, Response};
-use crate::effects::{ConfigMap, Effect, StopReplicaPartition};
+use crate::effects::{ConfigMap, Effect, StopReplicaPartition, Told};
 use crate::election;
 use crate::ids::{BrokerId, LeaderEpoch, TopicId};
 use crate::partitions::{Partition, ReplicaAssignment, Topic};
@@ -251,7 +251,7 @@ fn start_partitions(
     let states = vec![state.topic_state(&topic, numbers, true)];
     Decision {
         records: std::iter::once(record).chain(elected).collect(),
-        effects: state.tell_partitions(states),
+        told: state.tell_partitions(states),
         response,
     }
 }
@@ -285,17 +285,34 @@ pub(crate) fn delete(
     });
     Ok(Decision {
         records,
-        effects: deletion_effects(state, topic),
+        told: deletion_effects(state, topic),
         response,
     })
 }
 
 /// Out of the metadata caches first, then the logs.
-pub(crate) fn deletion_effects(state: &ControllerState, topic: &Topic) -> Vec<Effect> {
+pub(crate) fn deletion_effects(state: &ControllerState, topic: &Topic) -> Told {
     let marked = Topic {
         is_being_deleted: true,
         ..topic.clone()
     };
+    let hidden = state.topic_state(&marked, topic.partitions.keys().copied(), false);
+    let mut told = state.tell_all(vec![hidden]);
+    for broker in state.brokers() {
+        let id = broker.registration.id;
+        if let Some(stop) = stop_to_delete(state, topic, id) {
+            told.push(state.controller_id(), id, stop);
+        }
+    }
+    told
+}
+
+/// What a broker deletes of a topic; `None` where it holds nothing of it.
+pub(crate) fn stop_to_delete(state: &ControllerState, topic: &Topic, broker: BrokerId) -> Option<Effect> {
+    let held = topic
+        .partitions
+        .iter()
+        .filter(|(_, known)| known.assignment.replicas.contains(&broker));
     let stop = |(&partition, known): (&i32, &Partition)| StopReplicaPartition {
         topic: topic.name.clone(),
         topic_id: topic.topic_id,
@@ -305,24 +322,19 @@ pub(crate) fn deletion_effects(state: &ControllerState, topic: &Topic) -> Vec<Ef
             .as_ref()
             .map_or(LeaderEpoch(0), |written| written.leader_epoch),
     };
-    vec![
-        state.update_metadata(vec![state.topic_state(
-            &marked,
-            topic.partitions.keys().copied(),
-            false,
-        )]),
-        Effect::StopReplica {
-            controller_epoch: state.controller_epoch(),
-            delete: true,
-            partitions: topic.partitions.iter().map(stop).collect(),
-        },
-    ]
+    let partitions: Vec<StopReplicaPartition> = held.map(stop).collect();
+    (!partitions.is_empty()).then(|| Effect::StopReplica {
+        controller_epoch: state.controller_epoch(),
+        delete: true,
+        partitions,
+    })
 }
 
 pub(crate) fn finish_deletion(state: &ControllerState, name: &Arc<str>) -> Decision {
     let mut decision = Decision::answer(Response::None);
     // Two requests may have deleted the topic, and a third may have created it again since.
-    if state.topic(name).is_some_and(|topic| topic.is_being_deleted) {
+    let is_gone = |topic: &Topic| topic.is_being_deleted && state.is_deleted_everywhere(topic);
+    if state.topic(name).is_some_and(is_gone) {
         decision.records.push(Record::TopicRemoved { topic: name.clone() });
     }
     decision
@@ -451,6 +463,9 @@ pub(crate) fn alter_configs(
     now_ms: i64,
 ) -> Result<Decision, Rejection> {
     let topic = existing(state, &change.topic)?;
+    if change.expected.is_some_and(|expected| expected != *topic.configs) {
+        return Err(Rejection::ConfigsChanged { topic: change.topic });
+    }
     policy
         .validate_configs(&change.topic, &change.configs)
         .map_err(|message| Rejection::InvalidConfig { message })?;
@@ -472,7 +487,7 @@ pub(crate) fn alter_configs(
     ];
     Ok(Decision {
         records: changed.into_iter().chain(obsolete).collect(),
-        effects: vec![Effect::TopicConfigChanged { topic: name, configs }],
+        told: Told::own(vec![Effect::TopicConfigChanged { topic: name, configs }]),
         response: Response::Changed,
     })
 }

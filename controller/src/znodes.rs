@@ -38,6 +38,10 @@ pub const BROKER_CONFIGS: &str = "/config/brokers";
 pub const CONFIG_CHANGES: &str = "/config/changes";
 /// Start of the sequential znodes below `/config/changes`.
 pub const CONFIG_CHANGE: &str = "/config/changes/config_change_";
+/// `/log_dir_event_notification`
+pub const LOG_DIR_EVENTS: &str = "/log_dir_event_notification";
+/// Start of the sequential znodes below it.
+pub const LOG_DIR_EVENT: &str = "/log_dir_event_notification/log_dir_event_";
 /// `/latest_producer_id_block`
 pub const PRODUCER_ID_BLOCK: &str = "/latest_producer_id_block";
 /// `/feature`
@@ -56,7 +60,7 @@ pub const TOP_LEVEL: [&str; 18] = [
     DELETE_TOPICS,
     BROKER_SEQUENCE_ID,
     "/isr_change_notification",
-    "/log_dir_event_notification",
+    LOG_DIR_EVENTS,
     TOPIC_CONFIGS,
     "/config/clients",
     "/config/users",
@@ -430,6 +434,30 @@ pub fn decode_config(path: &str, data: &[u8]) -> Result<ConfigMap, ZnodeError> {
 /// Contents of `/config/changes/config_change_…`, version 2: which configuration has changed.
 pub fn encode_config_change(entity_path: &str) -> Bytes {
     bytes(json!({"version": 2, "entity_path": entity_path}))
+}
+
+/// Which configuration a notice of version 1 or 2 says to have changed, as a path such as `topics/T`.
+pub fn decode_config_change(name: &str, data: &[u8]) -> Result<String, ZnodeError> {
+    let path = format!("{CONFIG_CHANGES}/{name}");
+    let object = Object::parse(&path, data)?;
+    match object.optional_text("entity_path") {
+        Some(path) => Ok(path.to_owned()),
+        None => Ok(format!(
+            "{}/{}",
+            object.text("entity_type")?,
+            object.text("entity_name")?
+        )),
+    }
+}
+
+/// Contents of `/log_dir_event_notification/log_dir_event_…`: a log directory of this broker has failed.
+pub fn encode_log_dir_event(broker: BrokerId) -> Bytes {
+    bytes(json!({"version": 1, "broker": broker, "event": 1}))
+}
+
+/// Whose log directory has failed.
+pub fn decode_log_dir_event(name: &str, data: &[u8]) -> Result<BrokerId, ZnodeError> {
+    Object::parse(&format!("{LOG_DIR_EVENTS}/{name}"), data)?.int("broker")
 }
 
 /// Contents of `/latest_producer_id_block`, version 1.

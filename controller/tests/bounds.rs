@@ -9,7 +9,7 @@ use std::sync::Arc;
 use controller::store::Store;
 use controller::{
     Applied, Bootstrap, BoxFuture, BrokerRegistration, ConfigMap, ControllerHandle, Effect, EffectSink, NewPartitions,
-    NewTopic, Rejection, TopicConfigChange, TopicPolicy,
+    NewTopic, NoPeers, Rejection, TopicConfigChange, TopicPolicy,
 };
 use support::AlteredStore;
 
@@ -56,7 +56,14 @@ async fn start(store: &Arc<AlteredStore>) -> ControllerHandle {
         features: BTreeMap::new(),
         sordini: None,
     };
-    let started = controller::driver::start(bootstrap, registration, Arc::new(Policy), Box::new(Deaf)).await;
+    let started = controller::driver::start(
+        bootstrap,
+        registration,
+        Arc::new(Policy),
+        Box::new(Deaf),
+        Arc::new(NoPeers),
+    )
+    .await;
     started.expect("the controller starts").handle
 }
 
@@ -64,6 +71,7 @@ async fn change(handle: &ControllerHandle) {
     let change = TopicConfigChange {
         topic: "t".into(),
         configs: ConfigMap::new(),
+        expected: None,
     };
     let changed = handle.alter_topic_configs(vec![change], false).await;
     assert_eq!(changed, Ok(vec![Ok(())]));

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use controller::store::{Store, StoreError};
 use controller::{
     Applied, Bootstrap, BoxFuture, BrokerRegistration, ConfigMap, ControllerError, ControllerHandle, Effect,
-    EffectSink, EmbeddedStore, Endpoint, FailedReplica, LeaderEpoch, NewPartitions, NewTopic, Rejection, StartError,
-    Started, TopicConfigChange, TopicPolicy, TopicRef,
+    EffectSink, EmbeddedStore, Endpoint, FailedReplica, LeaderEpoch, NewPartitions, NewTopic, NoPeers, Rejection,
+    StartError, Started, TopicConfigChange, TopicPolicy, TopicRef,
 };
 use support::AlteredStore;
 
@@ -93,6 +93,7 @@ impl EffectSink for Recorder {
                         failed.extend(topic.partitions.iter().map(|partition| FailedReplica {
                             topic: topic.topic.clone(),
                             partition: partition.partition,
+                            error_code: protocol::ErrorCode::KAFKA_STORAGE_ERROR,
                             reason: reason(),
                         }));
                     }
@@ -105,6 +106,7 @@ impl EffectSink for Recorder {
                             .map(|partition| FailedReplica {
                                 topic: partition.topic.clone(),
                                 partition: partition.partition,
+                                error_code: protocol::ErrorCode::KAFKA_STORAGE_ERROR,
                                 reason: reason(),
                             }),
                     );
@@ -113,7 +115,12 @@ impl EffectSink for Recorder {
             }
         }
         self.0.lock().expect("nobody panicked").extend(effects);
-        Box::pin(async move { Applied { failed, is_stale: false } })
+        Box::pin(async move {
+            Applied {
+                failed,
+                is_stale: false,
+            }
+        })
     }
 }
 
@@ -169,7 +176,14 @@ async fn start(directory: &Path, recorder: &Recorder) -> Started {
 async fn start_on(store: Arc<dyn Store>, recorder: &Recorder) -> Result<Started, StartError> {
     let bootstrap = Bootstrap::new(store).await?;
     bootstrap.cluster_id(None).await?;
-    controller::driver::start(bootstrap, registration(), Arc::new(Policy), Box::new(recorder.clone())).await
+    controller::driver::start(
+        bootstrap,
+        registration(),
+        Arc::new(Policy),
+        Box::new(recorder.clone()),
+        Arc::new(NoPeers),
+    )
+    .await
 }
 
 async fn create(handle: &ControllerHandle, name: &str) -> Result<controller::CreatedTopic, Rejection> {
@@ -235,7 +249,11 @@ fn the_znodes_are_those_of_kafka() {
             .pop()
             .expect("one");
         let topic_id = created.expect("created").topic_id;
-        started.handle.allocate_producer_id_block().await.expect("a block");
+        started
+            .handle
+            .allocate_producer_id_block(1, None)
+            .await
+            .expect("a block");
 
         let mut dump = Vec::new();
         let mut paths = vec![String::new()];
@@ -322,6 +340,7 @@ fn topics_come_grow_and_change() {
             vec![TopicConfigChange {
                 topic: "t".into(),
                 configs,
+                expected: None,
             }]
         };
         let changed = handle
@@ -408,7 +427,7 @@ fn requests_that_meet_are_all_answered_and_share_what_they_can() {
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..50 {
             let handle = handle.clone();
-            tasks.spawn(async move { handle.allocate_producer_id_block().await.expect("a block") });
+            tasks.spawn(async move { handle.allocate_producer_id_block(1, None).await.expect("a block") });
         }
         let mut blocks = tasks.join_all().await;
         blocks.sort_by_key(|block| block.first);
@@ -419,7 +438,7 @@ fn requests_that_meet_are_all_answered_and_share_what_they_can() {
         let Started { handle, snapshot } = start(directory.path(), &recorder).await;
         assert_eq!(snapshot.topics.len(), 100);
         assert_eq!(
-            handle.allocate_producer_id_block().await.expect("a block").first,
+            handle.allocate_producer_id_block(1, None).await.expect("a block").first,
             50_000
         );
         handle.shutdown().await.expect("stopped");
@@ -559,7 +578,8 @@ fn what_was_written_and_not_answered_is_found_and_told() {
         bootstrap.cluster_id(None).await.expect("an id");
         store.lose_next_answer();
         let sink = Box::new(recorder.clone());
-        let started = controller::driver::start(bootstrap, registration(), Arc::new(Policy), sink).await;
+        let started =
+            controller::driver::start(bootstrap, registration(), Arc::new(Policy), sink, Arc::new(NoPeers)).await;
         let handle = started.expect("its registration was there").handle;
         recorder.take();
 
@@ -592,6 +612,7 @@ fn a_configuration_that_was_written_and_not_answered_is_told_as_well() {
         let change = TopicConfigChange {
             topic: "t".into(),
             configs: [("retention.ms".to_owned(), "7".to_owned())].into(),
+            expected: None,
         };
         let lost = handle.alter_topic_configs(vec![change], false).await;
         assert!(
@@ -599,7 +620,7 @@ fn a_configuration_that_was_written_and_not_answered_is_told_as_well() {
             "{lost:?}"
         );
         handle
-            .allocate_producer_id_block()
+            .allocate_producer_id_block(1, None)
             .await
             .expect("it goes on after that");
         let told = recorder.take().into_iter().find_map(|effect| match effect {

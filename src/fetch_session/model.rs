@@ -79,6 +79,7 @@ impl Model {
                     mark,
                     readable_bytes: readable as i64,
                     max_bytes: i64::from(wanted.max_bytes),
+                    to_log_end: false,
                 },
                 is_at_end: offset == self.end(),
             }),

@@ -43,6 +43,7 @@ fn at_end(wanted: &FetchPartition, waiters: &Arc<Waiters>) -> PartitionAnswer {
                 mark: waiters.mark(),
                 readable_bytes: 0,
                 max_bytes: i64::from(wanted.max_bytes),
+                to_log_end: false,
             },
             is_at_end: true,
         }),

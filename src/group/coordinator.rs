@@ -19,7 +19,7 @@ use super::leave::Leaver;
 use super::memory::{GroupMemory, GroupShare};
 use super::names::{partition_for, uuid_v4};
 use super::offsets::{FetchedOffset, OffsetCommit};
-use super::offsets_log::{OffsetsLog, OffsetsLogError};
+use super::offsets_log::{LedPartition, OffsetsLog, OffsetsLogError};
 use super::state::{Group, GroupState};
 use super::sync::Sync;
 use super::timers::{self, Timers};
@@ -170,7 +170,11 @@ impl GroupCoordinator {
         if let Some(before) = before {
             before.unload(&self.shared);
         }
-        self.data.spawn(writer::run(self.shared.clone(), partition, queue));
+        let led = LedPartition {
+            partition,
+            leader_epoch,
+        };
+        self.data.spawn(writer::run(self.shared.clone(), led, queue));
         self.data.spawn(loading::run(self.shared.clone(), loading));
     }
 

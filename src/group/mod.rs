@@ -48,7 +48,7 @@ pub use leave::Leaver;
 pub use member::{Member, Protocol};
 pub use memory::GROUP_MEMORY_BYTES;
 pub use offsets::{FetchedOffset, OffsetCommit, utf16_length};
-pub use offsets_log::{BoxFuture, OffsetsLog, OffsetsLogError};
+pub use offsets_log::{BoxFuture, LedPartition, OffsetsLog, OffsetsLogError};
 pub use persisted::Persisted;
 pub use rebalance::Ripe;
 pub use record::{

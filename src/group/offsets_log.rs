@@ -10,6 +10,15 @@ use super::decision::Rejection;
 /// A future in a box, so that [`OffsetsLog`] can be a trait object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// A partition of the topic, as long as this broker leads it in this epoch: what was loaded in it holds for no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LedPartition {
+    /// Its number.
+    pub partition: i32,
+    /// The epoch.
+    pub leader_epoch: i32,
+}
+
 /// The topic `__consumer_offsets` as its leader sees it.
 pub trait OffsetsLog: Send + Sync + 'static {
     /// How many partitions the topic has; `None` while it does not exist.
@@ -20,11 +29,11 @@ pub trait OffsetsLog: Send + Sync + 'static {
 
     /// Appends one batch as the partition's leader, with `acks=all`, and says which offset its first record got. It is
     /// in the local log then, not yet committed. The batch is whole and has been made here: offsets from 0, CRC set.
-    fn append(&self, partition: i32, batch: Bytes) -> BoxFuture<'_, Result<i64, OffsetsLogError>>;
+    fn append(&self, led: LedPartition, batch: Bytes) -> BoxFuture<'_, Result<i64, OffsetsLogError>>;
 
     /// Waits until `offset` lies below the high watermark, and says where that is. Without a deadline: ends with
-    /// [`OffsetsLogError::NotLeader`] when leadership goes.
-    fn committed(&self, partition: i32, offset: i64) -> BoxFuture<'_, Result<i64, OffsetsLogError>>;
+    /// [`OffsetsLogError::NotLeader`] when leadership in that epoch goes.
+    fn committed(&self, led: LedPartition, offset: i64) -> BoxFuture<'_, Result<i64, OffsetsLogError>>;
 
     /// Where the partition's log begins and ends: log start offset and log end offset.
     fn bounds(&self, partition: i32) -> Result<(i64, i64), OffsetsLogError>;

@@ -13,7 +13,7 @@ use super::batch;
 use super::cell::{Cell, OffsetsPartition, Outcome, Write};
 use super::coordinator::Shared;
 use super::decision::{Completion, Note};
-use super::offsets_log::OffsetsLogError;
+use super::offsets_log::{LedPartition, OffsetsLogError};
 use super::record::Record;
 
 /// Decisions share a batch up to about this size, which is well below any sensible `max.message.bytes`.
@@ -37,7 +37,7 @@ struct Unsettled {
 
 /// Runs until the partition is dropped and everything that was handed over has its outcome. Holds no partition: that
 /// would keep the queue open for ever.
-pub(super) async fn run(shared: Arc<Shared>, partition: i32, mut writes: mpsc::UnboundedReceiver<Write>) {
+pub(super) async fn run(shared: Arc<Shared>, led: LedPartition, mut writes: mpsc::UnboundedReceiver<Write>) {
     let mut appended: VecDeque<Appended> = VecDeque::new();
     let mut open = true;
     while open || !appended.is_empty() {
@@ -48,7 +48,7 @@ pub(super) async fn run(shared: Arc<Shared>, partition: i32, mut writes: mpsc::U
             .map(|entry| entry.deadline);
         tokio::select! {
             biased;
-            committed = shared.log.committed(partition, oldest.unwrap_or(-1)), if oldest.is_some() => {
+            committed = shared.log.committed(led, oldest.unwrap_or(-1)), if oldest.is_some() => {
                 match committed {
                     Ok(high_watermark) => settle_committed(&shared, &mut appended, high_watermark),
                     Err(error) => appended.drain(..).for_each(|entry| fail(&shared, entry.write, error)),
@@ -58,7 +58,7 @@ pub(super) async fn run(shared: Arc<Shared>, partition: i32, mut writes: mpsc::U
                 time_out(&shared, &mut appended);
             }
             write = writes.recv(), if open => match write {
-                Some(write) => append(&shared, partition, gather(write, &mut writes), &mut appended).await,
+                Some(write) => append(&shared, led, gather(write, &mut writes), &mut appended).await,
                 None => open = false,
             }
         }
@@ -89,24 +89,24 @@ fn size_in_bytes<'a>(records: impl Iterator<Item = (&'a str, &'a Record)>) -> us
         .sum()
 }
 
-async fn append(shared: &Arc<Shared>, partition: i32, writes: Vec<Write>, appended: &mut VecDeque<Appended>) {
-    match append_batch(shared, partition, writes.iter().flat_map(named)).await {
+async fn append(shared: &Arc<Shared>, led: LedPartition, writes: Vec<Write>, appended: &mut VecDeque<Appended>) {
+    match append_batch(shared, led, writes.iter().flat_map(named)).await {
         Ok(base_offset) => apply(shared, writes, base_offset, appended),
         // One of them may be too large by itself; the others are not to suffer for it.
         Err(OffsetsLogError::TooLarge) if writes.len() > 1 => {
             for write in writes {
-                append_alone(shared, partition, write, appended).await;
+                append_alone(shared, led, write, appended).await;
             }
         }
         Err(OffsetsLogError::TooLarge) => {
             for write in writes {
-                append_refused(shared, partition, write, OffsetsLogError::TooLarge, appended).await;
+                append_refused(shared, led, write, OffsetsLogError::TooLarge, appended).await;
             }
         }
         Err(error) => {
             log::debug!(
                 "__consumer_offsets-{}: append of {} decisions: {error}",
-                partition,
+                led.partition,
                 writes.len()
             );
             writes
@@ -116,17 +116,17 @@ async fn append(shared: &Arc<Shared>, partition: i32, writes: Vec<Write>, append
     }
 }
 
-async fn append_alone(shared: &Arc<Shared>, partition: i32, write: Write, appended: &mut VecDeque<Appended>) {
-    match append_batch(shared, partition, named(&write)).await {
+async fn append_alone(shared: &Arc<Shared>, led: LedPartition, write: Write, appended: &mut VecDeque<Appended>) {
+    match append_batch(shared, led, named(&write)).await {
         Ok(base_offset) => apply(shared, vec![write], base_offset, appended),
-        Err(error) => append_refused(shared, partition, write, error, appended).await,
+        Err(error) => append_refused(shared, led, write, error, appended).await,
     }
 }
 
 /// What is left for a write that does not go into the log as it is.
 async fn append_refused(
     shared: &Arc<Shared>,
-    partition: i32,
+    led: LedPartition,
     write: Write,
     error: OffsetsLogError,
     appended: &mut VecDeque<Appended>,
@@ -135,7 +135,7 @@ async fn append_refused(
     // group's state, may not.
     let is_divisible = matches!(write.completion, Completion::OffsetsRemoved | Completion::Deletion);
     if is_divisible && error == OffsetsLogError::TooLarge {
-        append_in_parts(shared, partition, write, appended).await;
+        append_in_parts(shared, led, write, appended).await;
     } else {
         fail(shared, unsettled(write), error);
     }
@@ -143,7 +143,7 @@ async fn append_refused(
 
 /// Appends a write in several batches, none larger than the log takes uncompressed as far as can be seen, and smaller ones until it
 /// does take them.
-async fn append_in_parts(shared: &Arc<Shared>, partition: i32, mut write: Write, appended: &mut VecDeque<Appended>) {
+async fn append_in_parts(shared: &Arc<Shared>, led: LedPartition, mut write: Write, appended: &mut VecDeque<Appended>) {
     let records = std::mem::take(&mut write.records);
     let mut left = records.as_slice();
     let mut part_len = left.len().div_ceil(2);
@@ -152,13 +152,13 @@ async fn append_in_parts(shared: &Arc<Shared>, partition: i32, mut write: Write,
         if left.is_empty() {
             break None;
         }
-        let fitting = match room_in_bytes(shared, partition) {
+        let fitting = match room_in_bytes(shared, led) {
             Ok(room_bytes) => fitting(&write.group_id, left, room_bytes),
             Err(error) => break Some(error),
         };
         let (part, rest) = left.split_at(part_len.min(fitting).max(1));
         let in_batch = part.iter().map(|record| (&*write.group_id, record));
-        match append_batch(shared, partition, in_batch).await {
+        match append_batch(shared, led, in_batch).await {
             Ok(base_offset) => {
                 last_offset = Some(apply_records(&write.cell, part.iter().cloned(), base_offset) - 1);
                 left = rest;
@@ -199,25 +199,25 @@ fn fitting(group_id: &str, records: &[Record], room_bytes: usize) -> usize {
     records.iter().take_while(fits).count()
 }
 
-fn room_in_bytes(shared: &Shared, partition: i32) -> Result<usize, OffsetsLogError> {
-    let max_batch_bytes = shared.log.max_batch_bytes(partition)?;
+fn room_in_bytes(shared: &Shared, led: LedPartition) -> Result<usize, OffsetsLogError> {
+    let max_batch_bytes = shared.log.max_batch_bytes(led.partition)?;
     Ok(batch::room_in_bytes(max_batch_bytes, shared.config.compression))
 }
 
 /// Appends records in one batch, unless it is plain before they are encoded that they are too large for one.
 async fn append_batch<'a>(
     shared: &Shared,
-    partition: i32,
+    led: LedPartition,
     records: impl Iterator<Item = (&'a str, &'a Record)> + Clone,
 ) -> Result<i64, OffsetsLogError> {
-    if size_in_bytes(records.clone()) > room_in_bytes(shared, partition)? {
+    if size_in_bytes(records.clone()) > room_in_bytes(shared, led)? {
         return Err(OffsetsLogError::TooLarge);
     }
     let batch = batch::build(records, shared.now().timestamp_ms, shared.config.compression).map_err(|error| {
-        log::error!("__consumer_offsets-{}: no batch can be made: {error}", partition);
+        log::error!("__consumer_offsets-{}: no batch can be made: {error}", led.partition);
         OffsetsLogError::Refused
     })?;
-    shared.log.append(partition, batch).await
+    shared.log.append(led, batch).await
 }
 
 fn apply(shared: &Shared, writes: Vec<Write>, base_offset: i64, appended: &mut VecDeque<Appended>) {

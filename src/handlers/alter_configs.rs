@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use controller::ConfigMap;
+
 use protocol::messages::alter_configs::{
     AlterConfigsRequest, AlterConfigsResourceResponse, AlterConfigsResponse, AlterableConfig,
 };
@@ -61,9 +63,13 @@ async fn alter(
         ToBeDone::Topic => {
             let set = change.ops.iter();
             let set = set.filter_map(|op| Some((op.name.to_owned(), op.value?.to_owned())));
-            let configs = set.collect();
+            let new: ConfigMap = set.collect();
             let _one_at_a_time = broker.config_changes.lock().await;
-            change_topic(broker, context, change.resource_name, configs, validate_only).await
+            let replace = |configs: &mut ConfigMap| {
+                configs.clone_from(&new);
+                Ok(())
+            };
+            change_topic(broker, context, change.resource_name, validate_only, replace).await
         }
         // Loggers came with IncrementalAlterConfigs and are its alone.
         ToBeDone::Logger => Err(change.unknown_type()),

@@ -28,9 +28,10 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: ApiVers
         });
     }
     let finalized = broker.metadata.features();
+    let served = handlers::all_served(broker.controller.is_cluster());
     ApiVersionsResponse {
         error_code: ErrorCode::NONE,
-        api_keys: handlers::SERVED.iter().map(|served| listed(served)).collect(),
+        api_keys: served.into_iter().map(listed).collect(),
         finalized_features_epoch: finalized.epoch,
         finalized_features: finalized
             .levels

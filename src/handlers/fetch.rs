@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use controller::BrokerEpoch;
 use protocol::messages::fetch::{EpochEndOffset, FetchRequest, FetchResponse, LeaderIdAndEpoch, PartitionData};
 use protocol::wire::{Message, Reader};
 use protocol::{DecodeError, ErrorCode};
@@ -23,7 +24,7 @@ use crate::fetch_session::{FetchContext, FetchPartition, FetchReader, PartitionA
 use crate::handlers::to_code::ToCode;
 use crate::network::{Answer, AnswerShare, Started};
 use crate::partition::{
-    FetchWaiter, Mark, NO_EPOCH, Partition, PartitionRead, ReadLimits, Readable, Seen, Waiters, Wake,
+    FetchWaiter, Mark, NO_EPOCH, Partition, PartitionRead, ReadLimits, Readable, ReaderReplica, Seen, Waiters, Wake,
 };
 use crate::random;
 
@@ -68,9 +69,17 @@ struct Fetch {
     context: RequestContext,
     session: FetchContext,
     reader: FetchReader,
+    /// Who follows by this request, until it has been read once: what is read again after waiting says nothing new of the follower.
+    follower: Option<Follower>,
     max_wait: Duration,
     min_bytes: usize,
     max_bytes: i32,
+}
+
+/// A broker that follows.
+struct Follower {
+    broker_epoch: Option<BrokerEpoch>,
+    asked_ms: i64,
 }
 
 /// What one pass over the partitions gave.
@@ -111,6 +120,14 @@ impl Fetch {
             },
             read_committed: request.isolation_level == READ_COMMITTED,
         };
+        let follower = reader.is_follower().then(|| Follower {
+            broker_epoch: (request.replica_state.replica_epoch >= 0)
+                .then_some(BrokerEpoch(request.replica_state.replica_epoch)),
+            asked_ms: clock::monotonic_ms(),
+        });
+        if let Some(Follower { asked_ms, .. }) = &follower {
+            broker.replicas.note_fetch_of(reader.replica_id, *asked_ms);
+        }
         let max_bytes = request.max_bytes.min(broker.config.fetch_max_bytes);
         let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
         let min_bytes = request.min_bytes.min(max_bytes).max(0);
@@ -118,6 +135,7 @@ impl Fetch {
         Self {
             session: broker.fetch_sessions.context(request, clock::now_ms()),
             reader,
+            follower,
             max_wait,
             min_bytes: usize::try_from(min_bytes).unwrap_or(0),
             max_bytes,
@@ -197,6 +215,12 @@ impl Fetch {
             max_bytes: usize::try_from(max_bytes).unwrap_or(0),
             min_one_message: round.bytes == 0,
             readable: self.readable(),
+            replica: self.follower.as_ref().map(|follower| ReaderReplica {
+                id: self.reader.replica_id,
+                log_start_offset: wanted.log_start_offset,
+                broker_epoch: follower.broker_epoch,
+                asked_ms: follower.asked_ms,
+            }),
             current_leader_epoch: wanted.current_leader_epoch,
             last_fetched_epoch: wanted.last_fetched_epoch,
             // Without memory for copies even a few bytes come as a range of the file, which holds none.
@@ -216,6 +240,7 @@ impl Fetch {
                     mark: mark.with_bytes_of(read.mark),
                     readable_bytes: i64::try_from(read.readable_bytes).unwrap_or(i64::MAX),
                     max_bytes: i64::from(wanted.max_bytes),
+                    to_log_end: limits.readable == Readable::LogEnd,
                 };
                 round.copied.add(read.records.as_memory().map_or(0, Bytes::len));
                 round.can_wait = true;
@@ -379,6 +404,7 @@ impl Fetch {
         let deadline = Instant::now() + self.max_wait;
         // What was made of a large request is kept for as long as the client says.
         self.context.request_memory.note_parked();
+        self.follower = None;
         loop {
             let wake = match self.park(&round) {
                 Some(parked) => {

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use controller::ConfigMap;
+
 use protocol::messages::incremental_alter_configs::{
     AlterConfigsResourceResponse, AlterableConfig, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
 };
@@ -80,7 +82,7 @@ async fn alter(
 }
 
 /// Two clients that change different keys at once must both have their way, so what is set is read and written back by one at a
-/// time.
+/// time, and by one broker at a time.
 async fn alter_topic(
     broker: &Broker,
     context: &RequestContext,
@@ -88,12 +90,7 @@ async fn alter_topic(
     ops: &[ConfigOp<'_>],
     validate_only: bool,
 ) -> Result<(), ApiError> {
-    if topic.is_empty() {
-        return Err(ApiError::invalid_request("Default topic resources are not allowed."));
-    }
     let _one_at_a_time = broker.config_changes.lock().await;
-    let set = broker.metadata.topic_configs(topic);
-    let mut configs = set.map(|set| (*set).clone()).unwrap_or_default();
-    apply_topic_ops(&mut configs, ops)?;
-    change_topic(broker, context, topic, configs, validate_only).await
+    let change = |configs: &mut ConfigMap| apply_topic_ops(configs, ops);
+    change_topic(broker, context, topic, validate_only, change).await
 }

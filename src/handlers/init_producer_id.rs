@@ -38,7 +38,7 @@ async fn handle(
         );
         return refused(code);
     }
-    match broker.producer_ids.next(&broker.controller).await {
+    match broker.producer_ids.next(&broker.to_controller).await {
         Ok(producer_id) => InitProducerIdResponse {
             producer_id,
             producer_epoch: 0,

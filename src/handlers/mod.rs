@@ -1,7 +1,10 @@
 //! One file per API key. Each states the versions that it serves, and nothing else does: ApiVersions lists what is here.
 
+pub mod allocate_producer_ids;
 pub mod alter_configs;
+pub mod alter_partition;
 pub mod api_versions;
+pub mod controlled_shutdown;
 pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_groups;
@@ -17,6 +20,7 @@ pub mod heartbeat;
 pub mod incremental_alter_configs;
 pub mod init_producer_id;
 pub mod join_group;
+pub mod leader_and_isr;
 pub mod leave_group;
 pub mod list_groups;
 pub mod list_offsets;
@@ -26,8 +30,10 @@ pub mod offset_delete;
 pub mod offset_fetch;
 pub mod offset_for_leader_epoch;
 pub mod produce;
+pub mod stop_replica;
 pub mod sync_group;
 pub mod to_code;
+pub mod update_metadata;
 
 use protocol::ApiKey;
 
@@ -64,9 +70,28 @@ pub static SERVED: &[&Served] = &[
     &describe_cluster::SERVED,
 ];
 
+/// What brokers ask each other: served where there may be others.
+pub static SERVED_IN_CLUSTERS: &[&Served] = &[
+    &leader_and_isr::SERVED,
+    &stop_replica::SERVED,
+    &update_metadata::SERVED,
+    &controlled_shutdown::SERVED,
+    &alter_partition::SERVED,
+    &allocate_producer_ids::SERVED,
+];
+
+/// Every key that a broker serves that is in a cluster, or is not, in the order of their numbers.
+pub fn all_served(is_in_cluster: bool) -> Vec<&'static Served> {
+    let others = if is_in_cluster { SERVED_IN_CLUSTERS } else { &[] };
+    let mut all: Vec<&Served> = SERVED.iter().chain(others).copied().collect();
+    all.sort_by_key(|served| served.key as i16);
+    all
+}
+
 /// How `key` is served, if it is.
-pub fn served(key: ApiKey) -> Option<&'static Served> {
-    SERVED.iter().copied().find(|served| served.key == key)
+pub fn served(key: ApiKey, is_in_cluster: bool) -> Option<&'static Served> {
+    let others = if is_in_cluster { SERVED_IN_CLUSTERS } else { &[] };
+    SERVED.iter().chain(others).copied().find(|served| served.key == key)
 }
 
 #[cfg(test)]
@@ -80,7 +105,7 @@ mod tests {
                 .windows(2)
                 .all(|pair| (pair[0].key as i16) < (pair[1].key as i16))
         );
-        for served in SERVED {
+        for served in SERVED.iter().chain(SERVED_IN_CLUSTERS) {
             assert!(
                 served.listed_min <= served.min && served.min <= served.max,
                 "{:?}",

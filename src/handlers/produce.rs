@@ -4,6 +4,7 @@
 //! version 0 to 2 closes the connection, as any version that is not served.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use protocol::messages::produce::{
@@ -12,13 +13,14 @@ use protocol::messages::produce::{
 };
 use protocol::wire::{Chunk, Message, Reader, Utf8Bytes};
 use protocol::{ApiKey, DecodeError, ErrorCode};
-use storage::{AppendError, AppendInfo, OnlyBatch, RecordError, ValidateError, ValidatedBatch};
+use storage::{AppendError, OnlyBatch, RecordError, ValidateError, ValidatedBatch};
+use tokio::time::Instant;
 
 use crate::broker::{Broker, Node};
 use crate::dispatch::{RequestContext, Served, answer};
 use crate::handlers::to_code::ToCode;
 use crate::network::{Answer, Started};
-use crate::partition::{AppendFailure, Appended, Partition, PendingAppend};
+use crate::partition::{AppendFailure, Appended, Commit, LeaderAppend, Partition, PendingAppend, PendingCommit};
 use controller::topics::is_internal;
 
 /// How this key is served.
@@ -46,7 +48,7 @@ fn start(broker: &Arc<Broker>, context: RequestContext, mut reader: Reader) -> R
     if compressed_bytes(&request) <= INLINE_COMPRESSED_BYTES
         && let Some(checked) = produce.check(&request, Effort::Small)
     {
-        return Ok(produce.append(checked, request.acks));
+        return Ok(produce.append(checked, Acknowledgement::new(&request)));
     }
     Ok(Started::Gated(Box::pin(produce.append_elsewhere(request))))
 }
@@ -98,7 +100,7 @@ struct Produce {
     context: RequestContext,
 }
 
-/// One partition of the answer, or an append that another task still makes.
+/// One partition of the answer, or an append that another task still makes, or that is not committed yet.
 enum Outcome {
     Done(PartitionProduceResponse),
     Pending {
@@ -106,6 +108,34 @@ enum Outcome {
         partition: Arc<Partition>,
         append: PendingAppend,
     },
+    Uncommitted {
+        index: i32,
+        partition: Arc<Partition>,
+        append: LeaderAppend,
+        commit: PendingCommit,
+    },
+}
+
+/// What the producer wants to be done before it is answered.
+#[derive(Clone, Copy)]
+struct Acknowledgement {
+    acks: i16,
+    /// `acks=all` waits no longer for the commit.
+    deadline: Instant,
+}
+
+impl Acknowledgement {
+    fn new(request: &ProduceRequest) -> Self {
+        let timeout_ms = u64::try_from(request.timeout_ms).unwrap_or(0);
+        Self {
+            acks: request.acks,
+            deadline: Instant::now() + Duration::from_millis(timeout_ms),
+        }
+    }
+
+    fn awaits_commit(&self) -> bool {
+        self.acks == -1
+    }
 }
 
 type Outcomes = Vec<(Utf8Bytes, Vec<Outcome>)>;
@@ -133,7 +163,7 @@ impl Produce {
         let appended = tokio::task::spawn_blocking(move || {
             let checked = self.check(&request, Effort::Any).unwrap_or_default();
             drop(permit);
-            self.append(checked, request.acks)
+            self.append(checked, Acknowledgement::new(&request))
         });
         appended.await.unwrap_or_else(|e| {
             log::error!("a Produce request broke off: {e}");
@@ -212,7 +242,7 @@ impl Produce {
         response
     }
 
-    fn append(self, checked: AllChecked, acks: i16) -> Started {
+    fn append(self, checked: AllChecked, acknowledgement: Acknowledgement) -> Started {
         let mut pending = false;
         let mut append = |one| match one {
             Checked::Refused(response) => Outcome::Done(response),
@@ -221,7 +251,11 @@ impl Produce {
                 partition,
                 batch,
             } => match partition.append_as_leader(batch) {
-                Appended::Done(appended) => Outcome::Done(self.response(&partition, index, appended)),
+                Appended::Done(appended) => {
+                    let outcome = self.when_committed(partition, index, appended, &acknowledgement);
+                    pending |= !matches!(outcome, Outcome::Done(_));
+                    outcome
+                }
                 Appended::Queued(append) => {
                     pending = true;
                     Outcome::Pending {
@@ -237,24 +271,61 @@ impl Produce {
             .map(|(name, of_topic)| (name, of_topic.into_iter().map(&mut append).collect()))
             .collect();
         if pending {
-            return Started::Waiting(Box::pin(async move { self.finish_pending(outcomes, acks).await }));
+            return Started::Waiting(Box::pin(
+                async move { self.finish_pending(outcomes, acknowledgement).await },
+            ));
         }
         let responses = outcomes.into_iter().map(|(name, of_topic)| TopicProduceResponse {
             name,
             partition_responses: of_topic.into_iter().filter_map(Outcome::done).collect(),
             ..Default::default()
         });
-        Started::Ready(self.finish(responses.collect(), acks))
+        Started::Ready(self.finish(responses.collect(), acknowledgement.acks))
+    }
+
+    /// What an append has come to; with `acks=all` only when it is committed.
+    fn when_committed(
+        &self,
+        partition: Arc<Partition>,
+        index: i32,
+        appended: Result<LeaderAppend, AppendFailure>,
+        acknowledgement: &Acknowledgement,
+    ) -> Outcome {
+        let append = match appended {
+            Ok(append) if acknowledgement.awaits_commit() => append,
+            appended => return Outcome::Done(self.response(&partition, index, appended)),
+        };
+        match partition.commit(&append) {
+            Commit::Committed { .. } => Outcome::Done(self.response(&partition, index, Ok(append))),
+            Commit::NotLeader => Outcome::Done(self.not_leader(&partition, index)),
+            Commit::Awaited(commit) => Outcome::Uncommitted {
+                index,
+                partition,
+                append,
+                commit,
+            },
+        }
+    }
+
+    /// Leadership went before the append was committed: another leader may have cut it off.
+    fn not_leader(&self, partition: &Partition, index: i32) -> PartitionProduceResponse {
+        let failure = partition
+            .leader_state()
+            .map_or_else(AppendFailure::Leader, |state| AppendFailure::LedAnew {
+                partition: partition.topic_partition.clone(),
+                leader_epoch: state.leader_epoch.0,
+            });
+        self.response(partition, index, Err(failure))
     }
 
     fn response(
         &self,
         partition: &Partition,
         index: i32,
-        outcome: Result<AppendInfo, AppendFailure>,
+        outcome: Result<LeaderAppend, AppendFailure>,
     ) -> PartitionProduceResponse {
         match outcome {
-            Ok(info) => PartitionProduceResponse {
+            Ok(LeaderAppend { info, .. }) => PartitionProduceResponse {
                 index,
                 base_offset: info.first_offset,
                 log_append_time_ms: info.log_append_time_ms,
@@ -285,22 +356,12 @@ impl Produce {
         }
     }
 
-    async fn finish_pending(self, outcomes: Outcomes, acks: i16) -> Answer {
+    async fn finish_pending(self, outcomes: Outcomes, acknowledgement: Acknowledgement) -> Answer {
         let mut responses = Vec::with_capacity(outcomes.len());
         for (name, of_topic) in outcomes {
             let mut partition_responses = Vec::with_capacity(of_topic.len());
             for outcome in of_topic {
-                partition_responses.push(match outcome {
-                    Outcome::Done(response) => response,
-                    Outcome::Pending {
-                        index,
-                        partition,
-                        append,
-                    } => match append.outcome().await {
-                        Some(outcome) => self.response(&partition, index, outcome),
-                        None => refused(index, ErrorCode::NOT_LEADER_OR_FOLLOWER, None),
-                    },
-                });
+                partition_responses.push(self.finish_one(outcome, &acknowledgement).await);
             }
             responses.push(TopicProduceResponse {
                 name,
@@ -308,7 +369,39 @@ impl Produce {
                 ..Default::default()
             });
         }
-        self.finish(responses, acks)
+        self.finish(responses, acknowledgement.acks)
+    }
+
+    async fn finish_one(&self, outcome: Outcome, acknowledgement: &Acknowledgement) -> PartitionProduceResponse {
+        let outcome = match outcome {
+            Outcome::Pending {
+                index,
+                partition,
+                append,
+            } => match append.outcome().await {
+                Some(appended) => self.when_committed(partition, index, appended, acknowledgement),
+                None => return refused(index, ErrorCode::NOT_LEADER_OR_FOLLOWER, None),
+            },
+            outcome => outcome,
+        };
+        match outcome {
+            Outcome::Done(response) => response,
+            Outcome::Pending { index, .. } => refused(index, ErrorCode::NOT_LEADER_OR_FOLLOWER, None),
+            Outcome::Uncommitted {
+                index,
+                partition,
+                append,
+                commit,
+            } => match tokio::time::timeout_at(acknowledgement.deadline, commit.high_watermark()).await {
+                Ok(Some(_)) => self.response(&partition, index, Ok(append)),
+                Ok(None) => self.not_leader(&partition, index),
+                // It may be committed yet.
+                Err(_) => PartitionProduceResponse {
+                    error_code: ErrorCode::REQUEST_TIMED_OUT,
+                    ..self.response(&partition, index, Ok(append))
+                },
+            },
+        }
     }
 
     fn finish(&self, responses: Vec<TopicProduceResponse>, acks: i16) -> Answer {
@@ -363,7 +456,7 @@ impl Outcome {
     fn done(self) -> Option<PartitionProduceResponse> {
         match self {
             Outcome::Done(response) => Some(response),
-            Outcome::Pending { .. } => None,
+            Outcome::Pending { .. } | Outcome::Uncommitted { .. } => None,
         }
     }
 }
@@ -417,7 +510,7 @@ fn names_log_start_offset(error: &ValidateError) -> bool {
 /// The same for what is found when a batch is appended.
 fn is_about_records(failure: &AppendFailure) -> bool {
     match failure {
-        AppendFailure::Leader(_) => false,
+        AppendFailure::Leader(_) | AppendFailure::LedAnew { .. } => false,
         AppendFailure::NotEnoughReplicas { .. } => true,
         AppendFailure::Log(error) => match error {
             AppendError::LogDir(_)

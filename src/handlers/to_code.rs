@@ -3,10 +3,13 @@
 use protocol::ErrorCode;
 use storage::{AppendError, LogStartOffsetError, ReadError, ValidateError};
 
-use controller::{ControllerError, Rejection, StoreError};
+use controller::{Applied, ControllerError, Rejection, StoreError};
 
 use super::find_coordinator::NoCoordinator;
 use crate::group::{Rejection as GroupRejection, ZookeeperOffsetsError};
+use crate::heed::HeedError;
+use crate::inter_broker::AskError;
+use crate::logs::LogsError;
 use crate::partition::{AppendFailure, DeleteRecordsError, LeaderError, ReadFailure};
 
 /// An error that has a code on the wire.
@@ -29,6 +32,7 @@ impl ToCode for AppendFailure {
     fn to_code(&self) -> ErrorCode {
         match self {
             AppendFailure::Leader(error) => error.to_code(),
+            AppendFailure::LedAnew { .. } => ErrorCode::NOT_LEADER_OR_FOLLOWER,
             AppendFailure::NotEnoughReplicas { .. } => ErrorCode::NOT_ENOUGH_REPLICAS,
             AppendFailure::Log(error) => error.to_code(),
         }
@@ -88,9 +92,51 @@ impl ToCode for Rejection {
             Rejection::UnknownTopicId { .. } => ErrorCode::UNKNOWN_TOPIC_ID,
             Rejection::ReassignmentInProgress { .. } => ErrorCode::REASSIGNMENT_IN_PROGRESS,
             Rejection::TopicDeletionDisabled => ErrorCode::TOPIC_DELETION_DISABLED,
-            Rejection::IncompleteRacks { .. } | Rejection::ProducerIdsExhausted { .. } => {
-                ErrorCode::UNKNOWN_SERVER_ERROR
-            }
+            Rejection::UnknownPartition { .. } => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            Rejection::StaleBrokerEpoch { .. } => ErrorCode::STALE_BROKER_EPOCH,
+            Rejection::BrokerNotRegistered { .. } => ErrorCode::BROKER_ID_NOT_REGISTERED,
+            Rejection::FencedLeaderEpoch { .. } => ErrorCode::FENCED_LEADER_EPOCH,
+            Rejection::InvalidUpdateVersion { .. } => ErrorCode::INVALID_UPDATE_VERSION,
+            Rejection::InvalidIsr { .. } => ErrorCode::INVALID_REQUEST,
+            Rejection::IneligibleReplicas { .. } => ErrorCode::INELIGIBLE_REPLICA,
+            Rejection::IncompleteRacks { .. }
+            | Rejection::ProducerIdsExhausted { .. }
+            // Tried again until it fits: whoever sees it has met others as often as that.
+            | Rejection::ConfigsChanged { .. } => ErrorCode::UNKNOWN_SERVER_ERROR,
+        }
+    }
+}
+
+impl ToCode for HeedError {
+    fn to_code(&self) -> ErrorCode {
+        match self {
+            HeedError::StaleControllerEpoch { .. } => ErrorCode::STALE_CONTROLLER_EPOCH,
+            HeedError::StaleBrokerEpoch { .. } => ErrorCode::STALE_BROKER_EPOCH,
+        }
+    }
+}
+
+/// How what the controller told of a partition went.
+pub fn code_of(applied: &Applied, topic: &str, partition: i32) -> ErrorCode {
+    let failed = applied
+        .failed
+        .iter()
+        .find(|it| it.partition == partition && *it.topic == *topic);
+    failed.map_or(ErrorCode::NONE, |failed| failed.error_code)
+}
+
+impl ToCode for LogsError {
+    fn to_code(&self) -> ErrorCode {
+        match self {
+            LogsError::TopicId { .. } => ErrorCode::INCONSISTENT_TOPIC_ID,
+            LogsError::Open(_)
+            | LogsError::LogDir(_)
+            | LogsError::State(_)
+            | LogsError::PerhapsOffline { .. }
+            | LogsError::Duplicate { .. }
+            | LogsError::Refused { .. }
+            | LogsError::NoDirectory { .. } => ErrorCode::KAFKA_STORAGE_ERROR,
+            LogsError::Cancelled => ErrorCode::UNKNOWN_SERVER_ERROR,
         }
     }
 }
@@ -126,15 +172,29 @@ impl ToCode for StoreError {
     }
 }
 
-/// What a producer that asks for its id is told: of a broker that stops it asks again, here or elsewhere, by this code alone.
-pub fn for_producer(error: &ControllerError) -> ErrorCode {
+/// What a producer that asks for its id is told: of a broker that stops, or that finds no controller, it asks again, here or elsewhere, by
+/// this code alone.
+pub fn for_producer(error: &AskError) -> ErrorCode {
     match error {
-        // Ids that were perhaps given out are left unused.
-        ControllerError::Store(StoreError::Unknown { .. } | StoreError::SessionEnded) => {
+        AskError::NoController | AskError::NotController { .. } | AskError::Connection { .. } => {
             ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
         }
-        ControllerError::NotController | ControllerError::Stopped => ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
-        ControllerError::Rejected(_) | ControllerError::Store(_) => error.to_code(),
+        AskError::Refused { code } => match *code {
+            ErrorCode::STALE_BROKER_EPOCH | ErrorCode::BROKER_ID_NOT_REGISTERED => {
+                ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
+            }
+            code => code,
+        },
+        AskError::Own(error) => match error {
+            // Ids that were perhaps given out are left unused.
+            ControllerError::Store(StoreError::Unknown { .. } | StoreError::SessionEnded)
+            | ControllerError::NotController
+            | ControllerError::Stopped
+            | ControllerError::Rejected(Rejection::StaleBrokerEpoch { .. } | Rejection::BrokerNotRegistered { .. }) => {
+                ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
+            }
+            ControllerError::Rejected(_) | ControllerError::Store(_) => error.to_code(),
+        },
     }
 }
 

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use storage::{AppendError, AppendInfo, LogConfig, TopicPartition, ValidatedBatch};
 use tokio::sync::oneshot;
 
+use super::commits::Commit;
 use super::drain::Together;
 use super::{LeaderError, Partition};
 use crate::clock;
@@ -25,6 +26,14 @@ pub enum AppendFailure {
     /// Not the leader.
     #[error(transparent)]
     Leader(#[from] LeaderError),
+    /// `NOT_LEADER_OR_FOLLOWER`: this broker leads, but not any more in the epoch in which it appended.
+    #[error("{partition} is led in epoch {leader_epoch} now: whether the records were committed is not known")]
+    LedAnew {
+        /// The partition.
+        partition: TopicPartition,
+        /// The epoch now.
+        leader_epoch: i32,
+    },
     /// `NOT_ENOUGH_REPLICAS`
     #[error("{partition}: {in_sync} replicas in sync, but min.insync.replicas asks for {required}")]
     NotEnoughReplicas {
@@ -40,26 +49,37 @@ pub enum AppendFailure {
     Log(#[from] AppendError),
 }
 
+/// An append as leader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeaderAppend {
+    /// Where the records are.
+    pub info: AppendInfo,
+    /// The epoch that they were appended in: only as long as this broker leads in it does it know what is committed.
+    pub leader_epoch: i32,
+    /// Whether they were committed at once; [`Partition::commit`] says it later.
+    pub is_committed: bool,
+}
+
 /// How far an append came when the call returned.
 pub enum Appended {
     /// Done or refused.
-    Done(Result<AppendInfo, AppendFailure>),
+    Done(Result<LeaderAppend, AppendFailure>),
     /// Another task appends it, or it waits for the disk.
     Queued(PendingAppend),
 }
 
 /// The outcome of an append that another task makes, or that is not on disk yet.
-pub struct PendingAppend(oneshot::Receiver<Result<AppendInfo, AppendFailure>>);
+pub struct PendingAppend(oneshot::Receiver<Result<LeaderAppend, AppendFailure>>);
 
 impl PendingAppend {
     /// Waits for it. `None` when the broker stopped before it was made.
-    pub async fn outcome(self) -> Option<Result<AppendInfo, AppendFailure>> {
+    pub async fn outcome(self) -> Option<Result<LeaderAppend, AppendFailure>> {
         self.0.await.ok()
     }
 }
 
 /// Where the outcome of an append is awaited.
-pub(super) type Outcome = oneshot::Sender<Result<AppendInfo, AppendFailure>>;
+pub(super) type Outcome = oneshot::Sender<Result<LeaderAppend, AppendFailure>>;
 
 pub(super) struct Queued {
     pub(super) batch: ValidatedBatch,
@@ -147,9 +167,9 @@ impl Partition {
             drop(log);
             self.drain();
             return match results.pop().expect("one result per batch") {
-                Ok(info) if awaits_flush => {
+                Ok(appended) if awaits_flush => {
                     let (outcome, pending) = oneshot::channel();
-                    self.answer_when_flushed(vec![(outcome, info)]);
+                    self.answer_when_flushed(vec![(outcome, appended)]);
                     Appended::Queued(PendingAppend(pending))
                 }
                 result => Appended::Done(result),
@@ -159,6 +179,21 @@ impl Partition {
         self.queue.push(Queued { batch, outcome });
         self.drain();
         Appended::Queued(PendingAppend(pending))
+    }
+
+    /// Whether an append is committed: every replica in sync has it. Asked of an append that was not committed at once.
+    pub fn commit(&self, appended: &LeaderAppend) -> Commit {
+        match appended.is_committed {
+            true => Commit::Committed {
+                high_watermark: appended.info.last_offset + 1,
+            },
+            false => self.commit_of(appended.leader_epoch, appended.info.last_offset),
+        }
+    }
+
+    /// Whether records up to `last_offset`, appended in `leader_epoch` or before it, are committed.
+    pub fn commit_of(&self, leader_epoch: i32, last_offset: i64) -> Commit {
+        self.commits.of(leader_epoch, last_offset)
     }
 
     /// Whether this broker leads and, for `acks=all`, enough replicas are in sync.

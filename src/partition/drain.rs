@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{Ordering, fence};
 
-use storage::{AppendInfo, Log, ValidatedBatch};
+use storage::{Log, ValidatedBatch};
 
-use super::append::{AppendFailure, Outcome, Queued};
+use super::append::{AppendFailure, LeaderAppend, Outcome, Queued};
+use super::waiters::Arrived;
 use super::{LeaderError, Partition};
 use crate::clock;
 
@@ -22,39 +23,44 @@ pub(super) enum Round {
 
 /// What became of appends that met, one result each.
 pub(super) struct Together {
-    pub(super) results: Vec<Result<AppendInfo, AppendFailure>>,
+    pub(super) results: Vec<Result<LeaderAppend, AppendFailure>>,
     /// Whether those that were accepted are to be acknowledged only when they are on disk.
     pub(super) awaits_flush: bool,
 }
 
-/// Appends that waiting fetches have not heard of, in the order of their offsets.
+/// Appends that consumers have not heard of, as they are not committed, in the order of their offsets.
 #[derive(Default)]
 pub(super) struct Unannounced(VecDeque<Ended>);
 
 /// Appends made in one go.
 struct Ended {
     log_end_offset: i64,
-    bytes: i64,
-    rolled: bool,
+    arrived: Arrived,
 }
 
 impl Unannounced {
-    fn push(&mut self, log_end_offset: i64, bytes: i64, rolled: bool) {
+    pub(super) fn push(&mut self, log_end_offset: i64, arrived: Arrived) {
         self.0.push_back(Ended {
             log_end_offset,
-            bytes,
-            rolled,
+            arrived,
         });
     }
 
-    /// The bytes below the high watermark, and whether a segment began with them.
-    pub(super) fn take_below(&mut self, high_watermark: i64) -> Option<(i64, bool)> {
-        let mut taken = None;
-        while let Some(Ended { bytes, rolled, .. }) = self.0.pop_front_if(|e| e.log_end_offset <= high_watermark) {
-            let (all_bytes, any_rolled) = taken.unwrap_or((0, false));
-            taken = Some((all_bytes + bytes, any_rolled | rolled));
+    /// What lies below the high watermark.
+    pub(super) fn take_below(&mut self, high_watermark: i64) -> Option<Arrived> {
+        let mut taken: Option<Arrived> = None;
+        while let Some(Ended { arrived, .. }) = self.0.pop_front_if(|e| e.log_end_offset <= high_watermark) {
+            taken = Some(taken.map_or(arrived, |before| Arrived {
+                bytes: before.bytes + arrived.bytes,
+                rolled: before.rolled | arrived.rolled,
+            }));
         }
         taken
+    }
+
+    /// The log ends at `log_end_offset` now.
+    pub(super) fn cut(&mut self, log_end_offset: i64) {
+        self.0.retain(|ended| ended.log_end_offset <= log_end_offset);
     }
 }
 
@@ -109,7 +115,7 @@ impl Partition {
         let mut flushing = Vec::new();
         for (outcome, result) in outcomes.into_iter().zip(together.results) {
             match result {
-                Ok(info) if together.awaits_flush => flushing.push((outcome, info)),
+                Ok(appended) if together.awaits_flush => flushing.push((outcome, appended)),
                 // Whoever asked may be gone; the append stands all the same.
                 result => drop(outcome.send(result)),
             }
@@ -134,6 +140,7 @@ impl Partition {
         };
         let sizes: Vec<usize> = batches.iter().map(ValidatedBatch::size_in_bytes).collect();
         let epoch = state.leader_epoch.0;
+        self.note_append(log.log_end_offset());
         let results = self.writer.timed(|| log.append_all(batches, epoch, clock::now_ms()));
         let (mut bytes, mut rolled) = (0, false);
         let appended = results
@@ -144,16 +151,22 @@ impl Partition {
             rolled |= info.rolled;
             bytes += size;
         }
-        if bytes > 0 {
-            let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-            self.unannounced.lock().push(log.log_end_offset(), bytes, rolled);
-        }
+        let arrived = (bytes > 0).then(|| Arrived {
+            bytes: i64::try_from(bytes).unwrap_or(i64::MAX),
+            rolled,
+        });
         if rolled && let Some(partition) = self.this.upgrade() {
             self.writer.flush_for(partition, log.active_segment_base_offset());
         }
-        self.advance_high_watermark(log);
+        self.advance_high_watermark(log, arrived);
+        let high_watermark = self.high_watermark();
+        let of_leader = |info: storage::AppendInfo| LeaderAppend {
+            info,
+            leader_epoch: epoch,
+            is_committed: info.last_offset < high_watermark,
+        };
         Together {
-            results: results.into_iter().map(|result| Ok(result?)).collect(),
+            results: results.into_iter().map(|result| Ok(of_leader(result?))).collect(),
             awaits_flush: log.is_flush_due_by_messages(),
         }
     }

@@ -2,10 +2,10 @@
 //! meanwhile share the next flush.
 
 use parking_lot::Mutex;
-use storage::{AppendError, AppendInfo, LogDirFailure};
+use storage::{AppendError, LogDirFailure};
 
 use super::Partition;
-use super::append::Outcome;
+use super::append::{LeaderAppend, Outcome};
 use crate::clock;
 
 /// Who waits for a flush of one partition.
@@ -14,13 +14,13 @@ pub(super) struct GroupCommit(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    waiting: Vec<(Outcome, AppendInfo)>,
+    waiting: Vec<(Outcome, LeaderAppend)>,
     is_running: bool,
 }
 
 impl Partition {
     /// Answers when what has been appended is on disk.
-    pub(super) fn answer_when_flushed(&self, appended: Vec<(Outcome, AppendInfo)>) {
+    pub(super) fn answer_when_flushed(&self, appended: Vec<(Outcome, LeaderAppend)>) {
         let Some(partition) = self.this.upgrade() else { return };
         let mut state = self.group_commit.0.lock();
         state.waiting.extend(appended);
@@ -44,9 +44,9 @@ impl Partition {
             }
             // All of them are in the log already, so one flush is enough for all.
             let flushed = self.flush_to(i64::MAX);
-            for (outcome, info) in waiting {
+            for (outcome, appended) in waiting {
                 let answer = match &flushed {
-                    Ok(()) => Ok(info),
+                    Ok(()) => Ok(appended),
                     Err(failure) => Err(AppendError::LogDir(LogDirFailure::clone(failure)).into()),
                 };
                 // Whoever asked may be gone; the append stands all the same.
@@ -65,7 +65,7 @@ impl Partition {
             plan.run()?;
             let mut log = self.log();
             log.note_flushed(&plan, clock::now_ms());
-            self.advance_high_watermark(&log);
+            self.advance_high_watermark(&log, None);
         }
         Ok(())
     }

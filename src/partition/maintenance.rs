@@ -18,7 +18,7 @@ impl Partition {
             oldest.load()?;
             let mut log = self.log();
             let some = log.delete_old_segments(self.high_watermark(), clock::now_ms())?;
-            self.advance_high_watermark(&log);
+            self.advance_high_watermark(&log, None);
             if some == 0 {
                 return Ok(deleted);
             }

@@ -1,12 +1,14 @@
 //! One partition on this broker: its log, who leads it, who waits for it. Kafka's `Partition`.
 
 mod append;
+mod commits;
 mod directory_writer;
 mod drain;
 mod group_commit;
 mod maintenance;
 mod pace;
 mod read;
+mod replicating;
 #[cfg(test)]
 mod tests;
 mod turns;
@@ -24,14 +26,19 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 use protocol::wire::TopicId;
 use storage::{Log, LogStartOffsetError, TopicPartition};
 
-pub use append::{AppendFailure, Appended, PendingAppend};
+pub use append::{AppendFailure, Appended, LeaderAppend, PendingAppend};
+pub use commits::{Commit, PendingCommit};
 pub use directory_writer::DirectoryWriter;
-pub use read::{PartitionRead, ReadFailure, ReadLimits, Readable};
-pub use waiters::{FetchWaiter, Mark, Seen, Slot, Waiters, Wake};
+pub use read::{PartitionRead, ReadFailure, ReadLimits, Readable, ReaderReplica};
+pub use replicating::{FollowError, StateError, Step};
+pub use waiters::{Arrived, FetchWaiter, Mark, Seen, Slot, Waiters, Wake};
 
 use crate::log_config::PartitionConfig;
+use crate::replication::ReplicationContext;
+use crate::replication::leader::Leader;
 
 use append::AppendQueue;
+use commits::Commits;
 use drain::Unannounced;
 use group_commit::GroupCommit;
 use turns::Waits;
@@ -55,6 +62,10 @@ pub struct Partition {
     log_dir: PathBuf,
     state: RwLock<Arc<PartitionState>>,
     log: Mutex<Log>,
+    /// While this broker leads; changed under the log's lock.
+    leader: Mutex<Option<Leader>>,
+    commits: Commits,
+    context: Arc<ReplicationContext>,
     queue: AppendQueue,
     group_commit: GroupCommit,
     /// Of its log directory.
@@ -120,6 +131,7 @@ impl Partition {
         high_watermark: i64,
         config: PartitionConfig,
         writer: Arc<DirectoryWriter>,
+        context: Arc<ReplicationContext>,
     ) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             this: this.clone(),
@@ -131,6 +143,9 @@ impl Partition {
             high_watermark: AtomicI64::new(high_watermark.clamp(log.log_start_offset(), log.log_end_offset())),
             log_start_offset: AtomicI64::new(log.log_start_offset()),
             log: Mutex::new(log),
+            leader: Mutex::new(None),
+            commits: Commits::default(),
+            context,
             queue: AppendQueue::default(),
             group_commit: GroupCommit::default(),
             writer,
@@ -146,28 +161,6 @@ impl Partition {
     /// Who leads and who is in sync, as the controller last said.
     pub fn state(&self) -> Arc<PartitionState> {
         self.state.read().clone()
-    }
-
-    /// Takes over what the controller decided. Whoever waits looks whether that concerns it.
-    ///
-    /// # Errors
-    /// The log directory's failure.
-    pub fn set_state(&self, state: PartitionState) -> Result<(), storage::LogDirFailure> {
-        let leads = state.leader == self.broker_id;
-        let mut log = self.log();
-        let is_new_epoch = {
-            let old = self.state.read();
-            old.leader != state.leader || old.leader_epoch != state.leader_epoch
-        };
-        if leads && is_new_epoch {
-            log.assign_leader_epoch(state.leader_epoch.0)?;
-        }
-        *self.state.write() = Arc::new(state);
-        // What an earlier run of the broker left is not held back: nobody waits for it to be flushed.
-        self.advance_high_watermark_to(&log, log.log_end_offset());
-        drop(log);
-        self.waiters.changed();
-        Ok(())
     }
 
     /// The state, if this broker leads.
@@ -262,39 +255,52 @@ impl Partition {
         let mut log = self.log();
         log.set_config(config.log.clone());
         *self.config.write() = config;
+        // With a lower `min.insync.replicas` more may be committed.
+        self.advance_high_watermark(&log, None);
         drop(log);
         self.waiters.note_change();
     }
 
-    /// Copies what readers need from the log, and moves the high watermark to what every in-sync replica has: with this broker
-    /// the only one of them, its own log end offset. What `flush.messages` wants on disk before it is acknowledged does not count
-    /// before. Whoever waits hears of what that makes readable.
-    fn advance_high_watermark(&self, log: &Log) {
-        let end = match log.is_flush_due_by_messages() {
+    /// Copies what readers need from the log, and moves the high watermark to what all replicas have that count. Of this broker's own
+    /// records those do not that `flush.messages` wants on disk before they are acknowledged. Whoever waits hears of what `arrived` and
+    /// of what can be read now. To be called under the log's lock after each change of it.
+    fn advance_high_watermark(&self, log: &Log, arrived: Option<Arrived>) {
+        let own_end = match log.is_flush_due_by_messages() {
             true => log.recovery_point().max(self.high_watermark()),
             false => log.log_end_offset(),
         };
-        self.advance_high_watermark_to(log, end);
+        self.advance_high_watermark_to(log, own_end, arrived);
     }
 
-    fn advance_high_watermark_to(&self, log: &Log, end: i64) {
+    fn advance_high_watermark_to(&self, log: &Log, own_end: i64, arrived: Option<Arrived>) {
+        self.note_log_start_offset(log);
+        let moved = {
+            let mut leader = self.leader.lock();
+            leader
+                .as_mut()
+                .and_then(|leader| leader.advance_high_watermark(&self.surroundings(log, own_end)))
+        };
+        let mut unannounced = self.unannounced.lock();
+        if let Some(arrived) = arrived {
+            unannounced.push(log.log_end_offset(), arrived);
+        }
+        let committed = moved.and_then(|high_watermark| unannounced.take_below(high_watermark));
+        drop(unannounced);
+        if let Some(high_watermark) = moved {
+            self.high_watermark.store(high_watermark, Ordering::SeqCst);
+            self.commits.advance(high_watermark);
+        }
+        self.waiters.arrived(arrived, committed);
+        if moved.is_some() && committed.is_none() {
+            // It stands amid what was appended in one go, or moved over what an earlier run left.
+            self.waiters.changed();
+        }
+    }
+
+    fn note_log_start_offset(&self, log: &Log) {
         let log_start_offset = log.log_start_offset();
         if self.log_start_offset.swap(log_start_offset, Ordering::AcqRel) != log_start_offset {
             self.waiters.note_change();
-        }
-        {
-            let state = self.state.read();
-            if state.leader != self.broker_id || state.isr != [self.broker_id] {
-                return;
-            }
-        }
-        if self.high_watermark.swap(end, Ordering::AcqRel) < end {
-            let announced = self.unannounced.lock().take_below(end);
-            match announced {
-                Some((bytes, rolled)) => self.waiters.became_readable(bytes, rolled),
-                // It stands amid what was appended in one go, or moved over what an earlier run left.
-                None => self.waiters.changed(),
-            }
         }
     }
 
@@ -315,7 +321,7 @@ impl Partition {
             }));
         }
         log.increment_log_start_offset(to, high_watermark)?;
-        self.advance_high_watermark(&log);
+        self.advance_high_watermark(&log, None);
         Ok(log.log_start_offset())
     }
 }

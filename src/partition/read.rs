@@ -3,6 +3,9 @@
 use protocol::wire::Chunk;
 use storage::{EpochEndOffset, FetchData, Log, ReadError, ReadMode, ReadOutcome, ReadPlan, ReadRequest};
 
+use controller::BrokerEpoch;
+use controller::ids::BrokerId;
+
 use super::waiters::Mark;
 use super::{LeaderError, NO_EPOCH, Partition};
 
@@ -17,6 +20,19 @@ pub enum Readable {
     LogEnd,
 }
 
+/// The follower that fetches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReaderReplica {
+    /// Its broker's id.
+    pub id: BrokerId,
+    /// Where its log begins.
+    pub log_start_offset: i64,
+    /// Its broker's epoch, where the request says it (KIP-903).
+    pub broker_epoch: Option<BrokerEpoch>,
+    /// When the request came, ms on this process's own clock.
+    pub asked_ms: i64,
+}
+
 /// What a fetch wants of one partition.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadLimits {
@@ -28,6 +44,8 @@ pub struct ReadLimits {
     pub min_one_message: bool,
     /// How far.
     pub readable: Readable,
+    /// Who follows by this fetch; `None` for those that do not, and where the fetch was read, and noted, before.
+    pub replica: Option<ReaderReplica>,
     /// The leader epoch that the client knows.
     pub current_leader_epoch: i32,
     /// The leader epoch of the record before `fetch_offset` as the client has it; [`super::NO_EPOCH`] where it does not say (KIP-595).
@@ -147,6 +165,10 @@ impl Partition {
             max_offset: read.end_offset,
             from_segment,
         })?;
+        if let Some(replica) = limits.replica.filter(|_| from_segment.is_none()) {
+            self.note_follower_fetch(&log, &replica, limits.fetch_offset);
+            read.high_watermark = self.high_watermark();
+        }
         Ok(Some((Some(plan), read)))
     }
 

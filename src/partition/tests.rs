@@ -7,13 +7,15 @@ use config::BrokerConfig;
 use controller::{ConfigMap, PartitionState};
 use protocol::records::BatchBuilder;
 use protocol::wire::{Chunk, Uuid};
-use storage::{AppendInfo, Disk, LogDir, OnlyBatch, OpenFiles, ReadMode, RealDisk, TopicPartition};
+use storage::{Disk, LogDir, OnlyBatch, OpenFiles, ReadMode, RealDisk, TopicPartition};
 
 use super::{
-    AppendFailure, Appended, DirectoryWriter, FetchWaiter, NO_EPOCH, Partition, PartitionRead, ReadLimits, Readable,
-    Seen, Wake, nobody_leads,
+    AppendFailure, Appended, DirectoryWriter, FetchWaiter, LeaderAppend, NO_EPOCH, Partition, PartitionRead,
+    ReadLimits, Readable, Seen, Wake, nobody_leads,
 };
 use crate::log_config::PartitionConfig;
+use crate::replication::ReplicationContext;
+use crate::replication::members::ClusterMembers;
 
 mod slow_disk;
 
@@ -37,7 +39,7 @@ fn led_partition_on(disk: Arc<dyn Disk>, dir: &std::path::Path, config: Partitio
     let log = log_dir
         .create_log(&TopicPartition::new("t", 0), Some(id), config.log.clone(), 0)
         .expect("created");
-    let partition = Partition::new(id, BROKER, log, 0, config, Arc::<DirectoryWriter>::default());
+    let partition = Partition::new(id, BROKER, log, 0, config, Arc::<DirectoryWriter>::default(), alone());
     let led = PartitionState {
         leader: BROKER,
         leader_epoch: controller::LeaderEpoch(0),
@@ -47,6 +49,16 @@ fn led_partition_on(disk: Arc<dyn Disk>, dir: &std::path::Path, config: Partitio
     };
     partition.set_state(led).expect("leads");
     partition
+}
+
+/// A leader without followers asks for nothing.
+fn alone() -> Arc<ReplicationContext> {
+    let (proposing, _) = tokio::sync::mpsc::unbounded_channel();
+    Arc::new(ReplicationContext {
+        members: Arc::new(ClusterMembers::new(Arc::default())),
+        lag_time_max_ms: 30_000,
+        proposing,
+    })
 }
 
 fn batch() -> OnlyBatch {
@@ -70,6 +82,7 @@ async fn records_stay_in_their_file_where_no_copy_is_wanted() {
             max_bytes: 1024,
             min_one_message: true,
             readable: Readable::HighWatermark,
+            replica: None,
             current_leader_epoch: NO_EPOCH,
             last_fetched_epoch: NO_EPOCH,
             sendfile_min_bytes,
@@ -99,7 +112,7 @@ async fn an_append_that_met_another_holder_of_the_lock_is_made_when_that_one_let
     };
     assert_eq!(held.log_end_offset(), 0);
     drop(held);
-    let info = pending.outcome().await.expect("was made").expect("was accepted");
+    let info = pending.outcome().await.expect("was made").expect("was accepted").info;
     assert_eq!((info.first_offset, info.last_offset), (0, 0));
     assert_eq!(partition.high_watermark(), 1);
 }
@@ -115,7 +128,7 @@ fn a_changed_configuration_reaches_the_log() {
 }
 
 /// The outcome of an append. It is there at once, unless this thread was held up so often that the disk is taken for slow.
-async fn outcome(appended: Appended) -> Result<AppendInfo, AppendFailure> {
+async fn outcome(appended: Appended) -> Result<LeaderAppend, AppendFailure> {
     match appended {
         Appended::Done(outcome) => outcome,
         Appended::Queued(pending) => pending.outcome().await.expect("was made"),
@@ -138,6 +151,7 @@ fn read_at(partition: &Partition, fetch_offset: i64, max_bytes: usize) -> Partit
         max_bytes,
         min_one_message: false,
         readable: Readable::HighWatermark,
+        replica: None,
         current_leader_epoch: NO_EPOCH,
         last_fetched_epoch: NO_EPOCH,
         sendfile_min_bytes: usize::MAX,
@@ -179,6 +193,7 @@ fn settled(partition: &Partition) -> Arc<FetchWaiter> {
         mark: partition.waiters.mark(),
         readable_bytes: 0,
         max_bytes: 1024,
+        to_log_end: false,
     };
     assert!(partition.waiters.watch(&waiter, 0, &seen, true));
     waiter
@@ -205,7 +220,11 @@ async fn whatever_changes_an_answer_marks_who_watches_the_partition() {
     assert_eq!(waiter.due(1), None, "nor for that");
     assert!(is_marked(&waiter), "configuration");
     let waiter = settled(&partition);
-    partition.set_state(nobody_leads(0)).expect("resigned");
+    let resigned = PartitionState {
+        leader_epoch: controller::LeaderEpoch(1),
+        ..nobody_leads(0)
+    };
+    assert!(partition.set_state(resigned).expect("resigned"));
     assert_eq!(waiter.due(1), Some(Wake::Look));
     assert!(is_marked(&waiter), "leadership");
 }

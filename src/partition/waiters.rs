@@ -120,6 +120,8 @@ impl FetchWaiter {
 struct Entry {
     waiter: Arc<FetchWaiter>,
     slot: Slot,
+    /// Whether it reads what is not committed yet, as followers do.
+    to_log_end: bool,
     /// The most that counts of this partition.
     max_bytes: i64,
     /// From the offset that the waiter fetches on.
@@ -154,8 +156,10 @@ impl Entry {
 #[derive(Default)]
 pub struct Waiters {
     entries: Mutex<Vec<Entry>>,
-    /// All bytes that ever became readable; lets a fetch see what came between its read and its registration.
-    readable_bytes: AtomicI64,
+    /// All bytes that were ever committed; lets a fetch see what came between its read and its registration.
+    committed_bytes: AtomicI64,
+    /// The same of all that was appended, for those who read to the log's end.
+    appended_bytes: AtomicI64,
     /// Counts what else happened.
     changes: AtomicU64,
     /// The partition is no longer here. For good: another one with its name has waiters of its own.
@@ -165,8 +169,18 @@ pub struct Waiters {
 /// How far a partition's waiters were when a fetch read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
-    readable_bytes: i64,
+    committed_bytes: i64,
+    appended_bytes: i64,
     changes: u64,
+}
+
+/// Records that came in one go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrived {
+    /// Their size.
+    pub bytes: i64,
+    /// Whether a new segment began with them: a fetch that reads before it is complete.
+    pub rolled: bool,
 }
 
 impl Mark {
@@ -174,8 +188,8 @@ impl Mark {
     /// bytes are counted from the read itself.
     pub fn with_bytes_of(self, read: Mark) -> Mark {
         Mark {
-            readable_bytes: read.readable_bytes,
-            ..self
+            changes: self.changes,
+            ..read
         }
     }
 }
@@ -189,6 +203,8 @@ pub struct Seen {
     pub readable_bytes: i64,
     /// The most that counts of this partition.
     pub max_bytes: i64,
+    /// Whether it read what is not committed yet, as followers do.
+    pub to_log_end: bool,
 }
 
 impl Seen {
@@ -202,7 +218,8 @@ impl Waiters {
     /// A mark to take when reading and to hand to [`Waiters::watch`].
     pub fn mark(&self) -> Mark {
         Mark {
-            readable_bytes: self.readable_bytes.load(Ordering::Acquire),
+            committed_bytes: self.committed_bytes.load(Ordering::Acquire),
+            appended_bytes: self.appended_bytes.load(Ordering::Acquire),
             changes: self.changes.load(Ordering::Acquire),
         }
     }
@@ -211,7 +228,10 @@ impl Waiters {
     /// there is nothing left to tell or to read; where that still holds, it is returned, and the next event marks the slot.
     pub fn watch(&self, waiter: &Arc<FetchWaiter>, slot: Slot, seen: &Seen, is_done: bool) -> bool {
         let mut entries = self.entries.lock();
-        let since = self.readable_bytes.load(Ordering::Acquire) - seen.mark.readable_bytes;
+        let since = match seen.to_log_end {
+            true => self.appended_bytes.load(Ordering::Acquire) - seen.mark.appended_bytes,
+            false => self.committed_bytes.load(Ordering::Acquire) - seen.mark.committed_bytes,
+        };
         let is_gone = self.is_gone.load(Ordering::Acquire);
         let is_changed = is_gone || self.changes.load(Ordering::Acquire) != seen.mark.changes;
         let is_done = is_done && since == 0 && !is_changed;
@@ -219,6 +239,7 @@ impl Waiters {
             entries.push(Entry {
                 waiter: waiter.clone(),
                 slot,
+                to_log_end: seen.to_log_end,
                 max_bytes: 0,
                 readable_bytes: 0,
                 is_marked: true,
@@ -248,20 +269,30 @@ impl Waiters {
         }
     }
 
-    /// `bytes` more can be read. With them a new segment began, if `rolled`: a fetch that reads before it is complete.
-    pub fn became_readable(&self, bytes: i64, rolled: bool) {
+    /// The log has grown by `appended`; `committed` can be read by everybody now. Who reads to the log's end is not woken by the high
+    /// watermark, but its next answer tells it.
+    pub fn arrived(&self, appended: Option<Arrived>, committed: Option<Arrived>) {
+        if appended.is_none() && committed.is_none() {
+            return;
+        }
         // Under the lock, so that whoever settles counts these bytes once: in `since` or here.
         let mut entries = self.entries.lock();
-        self.readable_bytes.fetch_add(bytes, Ordering::AcqRel);
-        if rolled {
+        let bytes = |arrived: Option<Arrived>| arrived.map_or(0, |arrived| arrived.bytes);
+        self.appended_bytes.fetch_add(bytes(appended), Ordering::AcqRel);
+        self.committed_bytes.fetch_add(bytes(committed), Ordering::AcqRel);
+        if appended.is_some_and(|arrived| arrived.rolled) || committed.is_some_and(|arrived| arrived.rolled) {
             // Who has read and not settled yet looks again: the segment that it read may be an older one now.
             self.changes.fetch_add(1, Ordering::AcqRel);
         }
         for entry in entries.iter_mut() {
-            entry.mark();
-            let readable = entry.readable_bytes.saturating_add(bytes);
+            let arrived = if entry.to_log_end { appended } else { committed };
+            if arrived.is_some() || entry.to_log_end {
+                entry.mark();
+            }
+            let Some(arrived) = arrived else { continue };
+            let readable = entry.readable_bytes.saturating_add(arrived.bytes);
             entry.set_readable(readable);
-            if rolled {
+            if arrived.rolled {
                 entry.waiter.signal(COMPLETE);
             }
         }
@@ -294,6 +325,13 @@ impl Waiters {
         }
     }
 
+    /// `bytes` more are appended and committed at once.
+    #[cfg(test)]
+    pub fn became_readable(&self, bytes: i64, rolled: bool) {
+        let arrived = Some(Arrived { bytes, rolled });
+        self.arrived(arrived, arrived);
+    }
+
     /// How many slots of waiters are registered.
     #[cfg(test)]
     pub fn registered(&self) -> usize {
@@ -318,6 +356,7 @@ mod tests {
             mark: waiters.mark(),
             readable_bytes: 0,
             max_bytes,
+            to_log_end: false,
         }
     }
 
@@ -430,6 +469,37 @@ mod tests {
         assert_eq!(waiter.due(TURN), None);
         waiters.became_readable(1, true);
         assert_eq!(waiter.due(TURN), Some(Wake::Complete));
+    }
+
+    #[test]
+    fn who_reads_to_the_end_hears_of_appends_and_the_others_of_commits() {
+        let waiters = Waiters::default();
+        let (follower, consumer) = (parked(10), parked(10));
+        let to_log_end = Seen {
+            to_log_end: true,
+            ..seen(&waiters, 1_000)
+        };
+        assert!(waiters.watch(&follower, 1, &to_log_end, true));
+        assert!(waiters.watch(&consumer, 2, &seen(&waiters, 1_000), true));
+        let arrived = Some(Arrived {
+            bytes: 10,
+            rolled: false,
+        });
+        waiters.arrived(arrived, None);
+        assert_eq!((follower.due(TURN), consumer.due(TURN)), (Some(Wake::Complete), None));
+        assert_eq!((marked(&follower), marked(&consumer)), (vec![1], vec![]));
+        assert!(
+            !waiters.watch(&follower, 1, &to_log_end, true),
+            "it has not read the new records"
+        );
+        let read = Seen {
+            mark: waiters.mark(),
+            ..to_log_end
+        };
+        assert!(waiters.watch(&follower, 1, &read, true));
+        waiters.arrived(None, arrived);
+        assert_eq!((follower.due(TURN), consumer.due(TURN)), (None, Some(Wake::Complete)));
+        assert_eq!(marked(&follower), [1], "its next answer tells the high watermark");
     }
 
     #[tokio::test]

@@ -43,7 +43,7 @@ impl Follower {
 
     /// Whether it has all that the leader has, or had it not too long ago.
     fn is_caught_up(&self, leader_end: i64, now_ms: i64, lag_time_max_ms: i64) -> bool {
-        self.log_end_offset == leader_end || now_ms - self.last_caught_up_ms <= lag_time_max_ms
+        self.log_end_offset >= leader_end || now_ms - self.last_caught_up_ms <= lag_time_max_ms
     }
 
     fn note(&mut self, fetched: &Fetched, leader_end: i64) {
@@ -76,10 +76,15 @@ pub struct Fetched {
     pub now_ms: i64,
 }
 
-/// What the leader knows of the cluster beside the fetches: which brokers may be in an ISR.
-pub trait Members {
-    /// The epoch of a broker that is registered and is not shutting down (KIP-841); `None` for any other.
-    fn eligible(&self, broker: BrokerId) -> Option<BrokerEpoch>;
+/// What the leader knows of the cluster beside the fetches of its partition.
+pub trait Members: Send + Sync {
+    /// Whether a broker may be in an ISR: it is registered and not shutting down, as far as this broker knows (KIP-841), and where
+    /// its epoch is known it is the one that its fetches have said (KIP-903). The controller has the last word.
+    fn is_eligible(&self, broker: BrokerId, seen: Option<BrokerEpoch>) -> bool;
+
+    /// When this broker last asked for anything at all, ms on the leader's own clock; 0 for never. A follower whose session says only
+    /// what changes does not name partitions that it has all of.
+    fn last_fetch_ms(&self, broker: BrokerId) -> i64;
 }
 
 /// What stands around the leader at the moment of a decision.
@@ -88,6 +93,8 @@ pub struct Surroundings<'a> {
     pub members: &'a dyn Members,
     /// The leader's own log end offset.
     pub log_end_offset: i64,
+    /// Up to where the leader's own records count: below its log end offset while they wait for the disk.
+    pub own_end: i64,
     /// ms on the leader's own clock, never going back.
     pub now_ms: i64,
     /// `replica.lag.time.max.ms`
@@ -122,9 +129,9 @@ pub enum Answer {
     /// It was not applied, and never will be: `INELIGIBLE_REPLICA`, `OPERATION_NOT_ATTEMPTED`.
     Refused,
     /// The controller knows something that this leader does not, and will say it: `FENCED_LEADER_EPOCH`,
-    /// `INVALID_UPDATE_VERSION`, `UNKNOWN_TOPIC_ID` and the like. Until then nothing is proposed.
+    /// `INVALID_UPDATE_VERSION` and the like. Until then nothing is proposed.
     Outdated,
-    /// Nobody knows; ask again.
+    /// Nobody knows, or not yet (`UNKNOWN_TOPIC_ID` of a controller that was elected just now); ask again.
     Unanswered,
 }
 
@@ -186,10 +193,14 @@ impl Leader {
     }
 
     fn take_over(&mut self, state: &PartitionState, now_ms: i64) {
+        // What is told twice ends no proposal: the controller may be about to apply it, and until it has answered the high watermark
+        // must wait for the replicas in it.
+        if state.partition_epoch > self.partition_epoch {
+            self.proposed = None;
+        }
         self.partition_epoch = state.partition_epoch;
         self.isr = state.isr.clone();
         self.replicas = state.replicas.len();
-        self.proposed = None;
         let others = || state.replicas.iter().copied().filter(|&replica| replica != self.broker);
         let before = std::mem::take(&mut self.followers);
         self.followers = others()
@@ -211,9 +222,28 @@ impl Leader {
         Ok(())
     }
 
+    /// Records are about to follow `log_end_offset`: who had all up to now had it when its broker asked last.
+    pub fn note_append(&mut self, log_end_offset: i64, members: &dyn Members) {
+        for (&replica, follower) in &mut self.followers {
+            if follower.log_end_offset >= log_end_offset {
+                follower.last_caught_up_ms = follower.last_caught_up_ms.max(members.last_fetch_ms(replica));
+            }
+        }
+    }
+
     /// What is known of a follower.
     pub fn follower(&self, replica: BrokerId) -> Option<&Follower> {
         self.followers.get(&replica)
+    }
+
+    /// The version of the state that it knows.
+    pub fn partition_epoch(&self) -> PartitionEpoch {
+        self.partition_epoch
+    }
+
+    /// The epoch that it leads in.
+    pub fn leader_epoch(&self) -> LeaderEpoch {
+        self.leader_epoch
     }
 
     /// The committed ISR.
@@ -260,7 +290,7 @@ impl Leader {
             self.is_in_maximal_isr(replica) || is_about_to_join
         });
         let slowest = waited_for.map(|(_, follower)| follower.log_end_offset).min();
-        let committed = slowest.map_or(around.log_end_offset, |slowest| slowest.min(around.log_end_offset));
+        let committed = slowest.map_or(around.own_end, |slowest| slowest.min(around.own_end));
         if committed <= self.high_watermark {
             return None;
         }
@@ -335,11 +365,9 @@ impl Leader {
         self.proposed.insert(proposal)
     }
 
-    /// A follower that says which broker epoch it has must have the registered one: a broker that came back with an empty disk
-    /// must not be taken for the one that fetched before (KIP-903).
+    /// A broker that came back with an empty disk must not be taken for the one that fetched before (KIP-903).
     fn is_eligible(&self, replica: BrokerId, follower: &Follower, members: &dyn Members) -> bool {
-        let registered = members.eligible(replica);
-        registered.is_some_and(|registered| follower.broker_epoch.is_none_or(|seen| seen == registered))
+        members.is_eligible(replica, follower.broker_epoch)
     }
 }
 

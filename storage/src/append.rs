@@ -206,11 +206,21 @@ impl Log {
         Ok(())
     }
 
-    /// Appends what a leader sent, offsets and epochs as they are. A batch that is cut off at the end is left out. Answers `None`
-    /// where no whole batch came.
-    pub fn append_as_follower(&mut self, records: &Bytes, now_ms: i64) -> Result<Option<AppendInfo>, AppendError> {
+    /// Appends what a leader sent, offsets and epochs as they are. A batch that is cut off at the end is left out, and so is what
+    /// begins with a batch of a later epoch than `leader_epoch`, the one in which the leader was asked: it has followed another one
+    /// since, and what comes before may have changed under this log (KAFKA-18723). Answers `None` where no whole batch is left.
+    pub fn append_as_follower(
+        &mut self,
+        records: &Bytes,
+        leader_epoch: i32,
+        now_ms: i64,
+    ) -> Result<Option<AppendInfo>, AppendError> {
         self.check_open()?;
-        let batches = self.split(records)?;
+        let mut batches = self.split(records)?;
+        let of_later_epoch = |placed: &Placed| placed.header.partition_leader_epoch > leader_epoch;
+        if let Some(at) = batches.iter().position(of_later_epoch) {
+            batches.truncate(at);
+        }
         let (Some(first), Some(last)) = (batches.first(), batches.last()) else {
             return Ok(None);
         };

@@ -144,14 +144,14 @@ fn a_follower_has_the_same_bytes() {
         };
         let records = leader.read(&request).unwrap().records.as_memory().unwrap().clone();
         // The last batch may be cut off; it comes again.
-        follower.append_as_follower(&records, 0).unwrap().unwrap();
+        follower.append_as_follower(&records, i32::MAX, 0).unwrap().unwrap();
     }
     assert_eq!(offsets(&follower), offsets(&leader));
     assert_eq!(follower.size(), leader.size());
     assert_eq!(follower.latest_epoch(), Some(3));
     assert_eq!(follower.producers().entry(1), leader.producers().entry(1));
     let records = leader.read(&request(98)).unwrap().records.as_memory().unwrap().clone();
-    let error = follower.append_as_follower(&records, 0).unwrap_err();
+    let error = follower.append_as_follower(&records, i32::MAX, 0).unwrap_err();
     assert!(
         matches!(
             error,
@@ -165,7 +165,7 @@ fn a_follower_has_the_same_bytes() {
     );
     let mut damaged = records.to_vec();
     damaged[70] ^= 1;
-    let error = follower.append_as_follower(&damaged.into(), 0).unwrap_err();
+    let error = follower.append_as_follower(&damaged.into(), i32::MAX, 0).unwrap_err();
     assert!(
         matches!(error, AppendError::CorruptBatch { position: 0, .. }),
         "{error}"

@@ -77,7 +77,7 @@ fn a_closed_log_takes_nothing_more() {
     let end = log.log_end_offset();
     let refused = log.append_as_leader(late, 3, 0);
     assert!(matches!(refused, Err(AppendError::Closed { .. })), "{refused:?}");
-    let refused = log.append_as_follower(&batch(Spec::default()), 0);
+    let refused = log.append_as_follower(&batch(Spec::default()), i32::MAX, 0);
     assert!(matches!(refused, Err(AppendError::Closed { .. })), "{refused:?}");
     let refused = log.increment_log_start_offset(1, end);
     assert!(

@@ -11,17 +11,17 @@ super::keys! {
         => "Whether leadership is given back to the preferred replicas from time to time.";
     "client.quota.callback.class": class_null().low().not("Java classes are not loaded")
         => "A Java class that decides about client quotas.";
-    "controlled.shutdown.enable": boolean("true").not_yet("clusters")
+    "controlled.shutdown.enable": boolean("true")
         => "Whether a broker hands over its leaderships before it stops.";
-    "controlled.shutdown.max.retries": int("3").not_yet("clusters")
+    "controlled.shutdown.max.retries": int("3")
         => "How often handing over is tried again when it fails.";
-    "controlled.shutdown.retry.backoff.ms": long("5000").not_yet("clusters")
+    "controlled.shutdown.retry.backoff.ms": long("5000")
         => "How long to wait between those attempts.";
     "controller.quota.window.num": int("11").at_least(1.0).low().not_yet("quotas")
         => "How many windows are kept to measure changes of topics.";
     "controller.quota.window.size.seconds": int("1").at_least(1.0).low().not_yet("quotas")
         => "How long one of those windows lasts.";
-    "controller.socket.timeout.ms": int("30000").not_yet("clusters")
+    "controller.socket.timeout.ms": int("30000")
         => "How long the controller waits for a broker's answer.";
     "default.replication.factor": int("1") => "How many replicas a topic gets where nobody says how many.";
     "delete.records.purgatory.purge.interval.requests": int("1").not("what waits is removed as soon as it is done")
@@ -46,23 +46,23 @@ super::keys! {
         => "How many windows are kept to measure client quotas.";
     "quota.window.size.seconds": int("1").at_least(1.0).low().not_yet("quotas")
         => "How long one of those windows lasts.";
-    "replica.fetch.backoff.ms": int("1000").at_least(0.0).not_yet("clusters")
+    "replica.fetch.backoff.ms": int("1000").at_least(0.0)
         => "How long a follower waits after a partition's fetch failed.";
-    "replica.fetch.max.bytes": int("1048576").at_least(0.0).not_yet("clusters")
+    "replica.fetch.max.bytes": int("1048576").at_least(0.0)
         => "How many bytes a follower asks for per partition.";
-    "replica.fetch.min.bytes": int("1").high().not_yet("clusters") => "How many bytes a follower's fetch waits for.";
-    "replica.fetch.response.max.bytes": int("10485760").at_least(0.0).not_yet("clusters")
+    "replica.fetch.min.bytes": int("1").high() => "How many bytes a follower's fetch waits for.";
+    "replica.fetch.response.max.bytes": int("10485760").at_least(0.0)
         => "How many bytes a follower asks for in all.";
-    "replica.fetch.wait.max.ms": int("500").high().not_yet("clusters") => "How long a follower's fetch waits for data.";
+    "replica.fetch.wait.max.ms": int("500").high() => "How long a follower's fetch waits for data.";
     "replica.high.watermark.checkpoint.interval.ms": long("5000").high()
         => "How often high watermarks are written to their checkpoint.";
-    "replica.lag.time.max.ms": long("30000").high().not_yet("clusters")
+    "replica.lag.time.max.ms": long("30000").high()
         => "For how long a follower may be behind before it leaves the ISR.";
     "replica.selector.class": string_null().not_yet("reading from followers, by rack")
         => "The Java class that chooses the replica a consumer reads from.";
     "replica.socket.receive.buffer.bytes": int("65536").high().not_yet("clusters")
         => "The receive buffer of a follower's connections.";
-    "replica.socket.timeout.ms": int("30000").high().not_yet("clusters")
+    "replica.socket.timeout.ms": int("30000").high()
         => "How long a follower waits for the answer to a fetch.";
     "replication.quota.window.num": int("11").at_least(1.0).low().not_yet("quotas")
         => "How many windows are kept to measure replication quotas.";

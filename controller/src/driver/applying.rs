@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use crate::effects::{Effect, EffectSink, FailedReplica};
+use crate::effects::{Applied, Effect, EffectSink, FailedReplica};
+use crate::ids::{BrokerId, ControllerEpoch};
 use crate::requests::ControllerError;
 
 /// What is done when a request is through: `Ok` when it was written and its effects are applied.
@@ -14,53 +15,101 @@ pub(super) type Completion = Box<dyn FnOnce(Result<(), ControllerError>) + Send>
 /// Effects on their way to the broker, and what waits for them.
 #[derive(Default)]
 pub(super) struct EffectBatch {
+    pub(super) controller_epoch: ControllerEpoch,
     pub(super) effects: Vec<Effect>,
     pub(super) completions: Vec<Completion>,
 }
 
 /// Effects that were applied and that the controller has to do something about.
 pub(super) struct Finished {
+    /// Where.
+    pub(super) broker: BrokerId,
+    /// The controller that decided them: of an earlier one they mean nothing.
+    pub(super) controller_epoch: ControllerEpoch,
     pub(super) deleted: Vec<Arc<str>>,
     pub(super) failed: Vec<FailedReplica>,
+    /// The broker has heard of a later controller.
+    pub(super) is_stale: bool,
     pub(super) completions: Vec<Completion>,
 }
 
-/// Applies batch after batch, so that deciding goes on while a broker opens logs.
+impl Finished {
+    /// `deleted` are the topics whose deletion was told.
+    pub(super) fn new(
+        broker: BrokerId,
+        controller_epoch: ControllerEpoch,
+        mut deleted: Vec<Arc<str>>,
+        applied: Applied,
+    ) -> Self {
+        let failed: HashSet<&Arc<str>> = applied.failed.iter().map(|failed| &failed.topic).collect();
+        deleted.retain(|topic| !failed.contains(topic) && !applied.is_stale);
+        Finished {
+            broker,
+            controller_epoch,
+            deleted,
+            failed: applied.failed,
+            is_stale: applied.is_stale,
+            completions: Vec::new(),
+        }
+    }
+
+    pub(super) fn stale(broker: BrokerId, controller_epoch: ControllerEpoch) -> Self {
+        let applied = Applied {
+            failed: Vec::new(),
+            is_stale: true,
+        };
+        Finished::new(broker, controller_epoch, Vec::new(), applied)
+    }
+
+    /// Whether there is anything to do about it but to answer.
+    pub(super) fn is_of_interest(&self) -> bool {
+        self.is_stale || !self.deleted.is_empty() || !self.failed.is_empty()
+    }
+}
+
+/// The topics that effects delete.
+pub(super) fn deletions(effects: &[Effect]) -> Vec<Arc<str>> {
+    let mut deleted: Vec<Arc<str>> = Vec::new();
+    for effect in effects {
+        if let Effect::StopReplica {
+            delete: true,
+            partitions,
+            ..
+        } = effect
+        {
+            deleted.extend(partitions.iter().map(|partition| partition.topic.clone()));
+        }
+    }
+    deleted.dedup();
+    deleted
+}
+
+/// Applies batch after batch to broker `own`, so that deciding goes on while it opens logs.
 pub(super) async fn apply_effects(
+    own: BrokerId,
     mut sink: Box<dyn EffectSink>,
     mut batches: mpsc::UnboundedReceiver<EffectBatch>,
     finished: mpsc::UnboundedSender<Finished>,
 ) {
-    while let Some(EffectBatch { effects, completions }) = batches.recv().await {
-        let mut deleted: Vec<Arc<str>> = Vec::new();
-        for effect in &effects {
-            if let Effect::StopReplica {
-                delete: true,
-                partitions,
-                ..
-            } = effect
-            {
-                deleted.extend(partitions.iter().map(|partition| partition.topic.clone()));
-            }
-        }
-        deleted.dedup();
+    while let Some(EffectBatch {
+        controller_epoch,
+        effects,
+        completions,
+    }) = batches.recv().await
+    {
+        let deleted = deletions(&effects);
         let applied = sink.apply(effects).await;
-        let failed: HashSet<&Arc<str>> = applied.failed.iter().map(|failed| &failed.topic).collect();
-        deleted.retain(|topic| !failed.contains(topic));
-        if deleted.is_empty() && applied.failed.is_empty() {
+        let mut report = Finished::new(own, controller_epoch, deleted, applied);
+        if !report.is_of_interest() {
             completions.into_iter().for_each(|complete| complete(Ok(())));
-        } else {
-            let report = Finished {
-                deleted,
-                failed: applied.failed,
-                completions,
-            };
-            if let Err(mpsc::error::SendError(report)) = finished.send(report) {
-                report
-                    .completions
-                    .into_iter()
-                    .for_each(|complete| complete(Err(ControllerError::Stopped)));
-            }
+            continue;
+        }
+        report.completions = completions;
+        if let Err(mpsc::error::SendError(report)) = finished.send(report) {
+            report
+                .completions
+                .into_iter()
+                .for_each(|complete| complete(Err(ControllerError::Stopped)));
         }
     }
 }

@@ -7,13 +7,17 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::applying::{EffectBatch, Finished, apply_effects};
-use super::{Driver, Ended, REQUESTS_WAITING, give, now_ms};
+use super::requests::refuse;
+use super::standby::StandingBy;
+use super::{Driver, Ended, REQUESTS_WAITING, Surroundings, give, now_ms};
 use crate::effects::{BrokerRegistration, EffectSink, MetadataSnapshot};
-use crate::handle::{ControllerHandle, Reply, Request};
-use crate::membership::register_and_elect;
+use crate::handle::{ControllerHandle, Place, Reply, Request};
+use crate::ids::BrokerEpoch;
+use crate::membership::{Role, register_and_stand};
+use crate::peers::Peers;
 use crate::requests::{ControllerError, TopicPolicy};
 use crate::sessions::Sessions;
-use crate::startup::{Bootstrap, StartError};
+use crate::startup::{self, Bootstrap, StartError};
 use crate::store::{Store, StoreError};
 
 /// Between two attempts to join again.
@@ -25,16 +29,17 @@ const ATTEMPTS: usize = 5;
 /// How long a stop waits for an ensemble that does not answer.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 
-/// A controller that runs.
+/// A member of a cluster that runs.
 pub struct Started {
     /// For the broker's handlers.
     pub handle: ControllerHandle,
-    /// The metadata right after the start, as the first effects have told it as well.
+    /// Of a controller, the metadata right after the start, as the first effects have told it as well. Of a standby what it knows by
+    /// itself: brokers and topics come from the controller.
     pub snapshot: MetadataSnapshot,
 }
 
-/// Registers this broker, makes it controller, loads the metadata, elects leaders, lets `sink` apply the first effects and
-/// goes on serving requests until [`ControllerHandle::shutdown`] or until every handle is gone.
+/// Registers this broker; where nobody else is the controller it becomes that, loads the metadata, elects leaders, and lets `sink` and
+/// the other brokers, whom `peers` reaches, hear of it. Goes on serving requests until [`ControllerHandle::shutdown`] or until every handle is gone.
 ///
 /// # Errors
 /// Whatever keeps the broker from joining the first time; later it is tried again and again.
@@ -43,6 +48,7 @@ pub async fn start(
     registration: BrokerRegistration,
     policy: Arc<dyn TopicPolicy>,
     sink: Box<dyn EffectSink>,
+    peers: Arc<dyn Peers>,
 ) -> Result<Started, StartError> {
     let (started, answer) = oneshot::channel();
     let thread_failed = |reason: String| StartError::Thread { reason };
@@ -60,7 +66,7 @@ pub async fn start(
                     );
                 }
             };
-            runtime.block_on(run(bootstrap.sessions, registration, policy, sink, started));
+            runtime.block_on(run(bootstrap.sessions, registration, policy, (sink, peers), started));
         })
         .map_err(|error| thread_failed(error.to_string()))?;
     answer
@@ -72,17 +78,20 @@ async fn run(
     sessions: Arc<Sessions>,
     registration: BrokerRegistration,
     policy: Arc<dyn TopicPolicy>,
-    sink: Box<dyn EffectSink>,
+    (sink, peers): (Box<dyn EffectSink>, Arc<dyn Peers>),
     started: oneshot::Sender<Result<Started, StartError>>,
 ) {
     let (batches, effects) = mpsc::unbounded_channel();
     let (finished, applied) = mpsc::unbounded_channel();
-    let applying = tokio::spawn(apply_effects(sink, effects, finished));
+    let applying = tokio::spawn(apply_effects(registration.id, sink, effects, finished.clone()));
     let member = Member {
+        place: Place::new(sessions.clone()),
         sessions,
         registration,
         policy,
+        peers,
         batches,
+        finished,
         applied,
     };
     let stopped = member.run(started).await;
@@ -98,11 +107,21 @@ async fn run(
 }
 
 struct Member {
+    place: Arc<Place>,
     sessions: Arc<Sessions>,
     registration: BrokerRegistration,
     policy: Arc<dyn TopicPolicy>,
+    peers: Arc<dyn Peers>,
     batches: mpsc::UnboundedSender<EffectBatch>,
+    finished: mpsc::UnboundedSender<Finished>,
     applied: mpsc::UnboundedReceiver<Finished>,
+}
+
+/// What a broker has become.
+enum Joined {
+    /// The controller, and what its broker has to hear first.
+    Controller(Box<Driver>, EffectBatch),
+    Standby(Box<StandingBy>),
 }
 
 impl Member {
@@ -111,8 +130,12 @@ impl Member {
         mut self,
         started: oneshot::Sender<Result<Started, StartError>>,
     ) -> Option<(Reply<()>, Result<(), StoreError>)> {
-        let (mut driver, mut first) = match self.join_first().await {
-            Ok(joined) => joined,
+        let first = match self.join_first().await {
+            Ok(joined) => self.snapshot(&joined).await.map(|snapshot| (joined, snapshot)),
+            Err(error) => Err(error),
+        };
+        let (mut joined, snapshot) = match first {
+            Ok(first) => first,
             Err(error) => {
                 // Nothing is left registered; that the store fails to close adds nothing to the error.
                 drop(self.close().await);
@@ -120,32 +143,75 @@ impl Member {
                 return None;
             }
         };
-        let (handle, mut asked) = ControllerHandle::channel(REQUESTS_WAITING);
-        let snapshot = driver.snapshot();
+        let (handle, mut asked) = ControllerHandle::channel(REQUESTS_WAITING, self.place.clone());
         // The broker asks from now on, but is told nothing else before the first effects are through.
-        let announce = move |_| give(started, Ok(Started { handle, snapshot }));
-        first.completions.push(Box::new(announce));
+        let announce = move || give(started, Ok(Started { handle, snapshot }));
+        match &mut joined {
+            Joined::Controller(_, first) => first.completions.push(Box::new(move |_| announce())),
+            Joined::Standby(_) => announce(),
+        }
         let reply = loop {
-            self.tell(first);
             let joined_at = Instant::now();
+            let broker_epoch = self.note(&joined);
+            let serving = Self::serve(joined, &self.batches, &mut asked.requests, &mut self.applied);
             let ended = tokio::select! {
                 biased;
-                ended = driver.serve(&mut asked.requests, &mut self.applied) => ended,
+                ended = serving => ended,
                 () = store_is_away(&self.sessions, &mut asked.stopping) => {
                     break shutdown_among(&mut asked.requests);
                 }
             };
-            match ended {
+            self.place.vacate();
+            let registered = match ended {
                 Ended::Stopped(reply) => break reply,
-                Ended::Deposed => match self.rejoin(joined_at, &mut asked.requests).await {
-                    Ok(joined) => (driver, first) = joined,
-                    Err(reply) => break reply,
-                },
-            }
+                Ended::Deposed => None,
+                Ended::Vacant => Some(broker_epoch),
+            };
+            joined = match self.rejoin(joined_at, registered, &mut asked.requests).await {
+                Ok(joined) => joined,
+                Err(reply) => break reply,
+            };
         };
         let closed = self.close().await;
         // Without a reply every handle is gone: nobody wants to know.
         reply.map(|reply| (reply, closed))
+    }
+
+    async fn serve(
+        joined: Joined,
+        batches: &mpsc::UnboundedSender<EffectBatch>,
+        requests: &mut mpsc::Receiver<Request>,
+        applied: &mut mpsc::UnboundedReceiver<Finished>,
+    ) -> Ended {
+        match joined {
+            Joined::Controller(mut driver, first) => {
+                batches
+                    .send(first)
+                    .unwrap_or_else(|_| unreachable!("the effects' task ends after the member"));
+                driver.serve(requests, applied).await
+            }
+            Joined::Standby(mut standby) => standby.serve(requests).await,
+        }
+    }
+
+    /// Lets everybody know what this broker has become.
+    fn note(&self, joined: &Joined) -> BrokerEpoch {
+        let (broker_epoch, controller, is_controller) = match joined {
+            Joined::Controller(driver, _) => (driver.elected.broker_epoch, self.registration.id, true),
+            Joined::Standby(standby) => (standby.broker_epoch(), standby.controller(), false),
+        };
+        self.place.set(broker_epoch, controller, is_controller);
+        broker_epoch
+    }
+
+    async fn snapshot(&self, joined: &Joined) -> Result<MetadataSnapshot, StartError> {
+        match joined {
+            Joined::Controller(driver, _) => Ok(driver.snapshot()),
+            Joined::Standby(standby) => {
+                let outline = startup::load_outline(self.sessions.as_ref(), standby.controller()).await?;
+                Ok(outline.snapshot(standby.broker_epoch()))
+            }
+        }
     }
 
     /// Ends the session. Where no server answers it ends by itself.
@@ -160,22 +226,35 @@ impl Member {
         })
     }
 
-    fn tell(&self, batch: EffectBatch) {
-        self.batches
-            .send(batch)
-            .unwrap_or_else(|_| unreachable!("the effects' task ends after the member"));
-    }
-
-    async fn join(&self) -> Result<(Driver, EffectBatch), StartError> {
-        let elected = register_and_elect(&self.sessions, &self.registration, now_ms()).await?;
-        let (sessions, policy) = (self.sessions.clone(), self.policy.clone());
-        Driver::begin(sessions, self.registration.id, elected, policy, self.batches.clone()).await
+    async fn join(&self, registered: Option<BrokerEpoch>) -> Result<Joined, StartError> {
+        let id = self.registration.id;
+        match register_and_stand(&self.sessions, &self.registration, registered, now_ms()).await? {
+            Role::Controller(elected) => {
+                let around = Surroundings {
+                    sessions: self.sessions.clone(),
+                    policy: self.policy.clone(),
+                    peers: self.peers.clone(),
+                    batches: self.batches.clone(),
+                    finished: self.finished.clone(),
+                };
+                let (driver, first) = Driver::begin(around, id, elected).await?;
+                Ok(Joined::Controller(Box::new(driver), first))
+            }
+            Role::Standby(role) => Ok(Joined::Standby(Box::new(StandingBy::new(
+                self.sessions.clone(),
+                self.policy.clone(),
+                self.peers.clone(),
+                self.batches.clone(),
+                id,
+                role,
+            )))),
+        }
     }
 
     /// The first time everything but what passes is final.
-    async fn join_first(&self) -> Result<(Driver, EffectBatch), StartError> {
+    async fn join_first(&self) -> Result<Joined, StartError> {
         for _ in 1..ATTEMPTS {
-            match self.join().await {
+            match self.join(None).await {
                 Err(StartError::Store(StoreError::Unknown { .. })) => {}
                 Err(StartError::Store(StoreError::SessionEnded)) if self.sessions.is_ensemble() => {
                     self.sessions.renew().await?;
@@ -183,7 +262,7 @@ impl Member {
                 joined => return joined,
             }
         }
-        self.join().await
+        self.join(None).await
     }
 
     /// Joins anew, in a new session where the old one is over, as often as it takes. Meanwhile whoever asks is told that nobody is
@@ -191,16 +270,17 @@ impl Member {
     async fn rejoin(
         &self,
         joined_at: Instant,
+        registered: Option<BrokerEpoch>,
         requests: &mut mpsc::Receiver<Request>,
-    ) -> Result<(Driver, EffectBatch), Option<Reply<()>>> {
-        let mut joining = Box::pin(self.join_at_last(joined_at));
+    ) -> Result<Joined, Option<Reply<()>>> {
+        let mut joining = Box::pin(self.join_at_last(joined_at, registered));
         loop {
             tokio::select! {
                 biased;
                 joined = &mut joining => return Ok(joined),
                 request = requests.recv() => match request {
                     Some(request) => {
-                        if let Some(reply) = super::refuse(request, &ControllerError::NotController) {
+                        if let Some(reply) = refuse(request, &ControllerError::NotController) {
                             return Err(Some(reply));
                         }
                     }
@@ -210,14 +290,14 @@ impl Member {
         }
     }
 
-    async fn join_at_last(&self, joined_at: Instant) -> (Driver, EffectBatch) {
-        // Who was not controller for long is not in a hurry: whatever ended that may end it again.
-        if joined_at.elapsed() < PAUSE {
+    async fn join_at_last(&self, joined_at: Instant, mut registered: Option<BrokerEpoch>) -> Joined {
+        // Who was not controller for long is not in a hurry: whatever ended that may end it again. But who only waits for its turn is.
+        if registered.is_none() && joined_at.elapsed() < PAUSE {
             tokio::time::sleep(PAUSE).await;
         }
         let mut said = None;
         loop {
-            let error = match self.join().await {
+            let error = match self.join(registered.take()).await {
                 Ok(joined) => return joined,
                 Err(error) => error,
             };
@@ -231,7 +311,7 @@ impl Member {
                         .err()
                         .map_or_else(|| error.to_string(), |error| error.to_string());
                     if said.as_ref() != Some(&reason) {
-                        log::warn!("this broker is not the controller: {reason}; it goes on trying");
+                        log::warn!("this broker is no member of its cluster: {reason}; it goes on trying");
                         said = Some(reason);
                     }
                     tokio::time::sleep(PAUSE).await;
@@ -253,6 +333,6 @@ async fn store_is_away(sessions: &Sessions, stopping: &mut watch::Receiver<bool>
 fn shutdown_among(requests: &mut mpsc::Receiver<Request>) -> Option<Reply<()>> {
     requests.close();
     std::iter::from_fn(|| requests.try_recv().ok())
-        .filter_map(|request| super::refuse(request, &ControllerError::NotController))
+        .filter_map(|request| refuse(request, &ControllerError::NotController))
         .last()
 }

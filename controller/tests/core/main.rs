@@ -35,9 +35,9 @@ fn a_new_topic_has_leaders_before_it_is_shown() {
         Effect::UpdateMetadata {
             topics: shown, brokers, ..
         },
-    ] = &decision.effects[..]
+    ] = &decision.told.own[..]
     else {
-        panic!("{:?}", decision.effects)
+        panic!("{:?}", decision.told.own)
     };
     assert_eq!((topics, brokers.len()), (shown, 2));
     let partitions: Vec<_> = topics[0]
@@ -180,9 +180,9 @@ fn partitions_are_added_where_the_topic_goes_on() {
     let [
         Effect::LeaderAndIsr { topics: led, .. },
         Effect::UpdateMetadata { topics: shown, .. },
-    ] = &decision.effects[..]
+    ] = &decision.told.own[..]
     else {
-        panic!("{:?}", decision.effects)
+        panic!("{:?}", decision.told.own)
     };
     let numbers = |topics: &[controller::TopicState]| {
         topics[0]
@@ -251,9 +251,9 @@ fn a_topic_is_hidden_then_stopped_then_forgotten() {
             partitions,
             ..
         },
-    ] = &decision.effects[..]
+    ] = &decision.told.own[..]
     else {
-        panic!("{:?}", decision.effects)
+        panic!("{:?}", decision.told.own)
     };
     assert!(topics[0].partitions.iter().all(|state| state.is_being_deleted()));
     assert_eq!(partitions.len(), 3);
@@ -267,9 +267,14 @@ fn a_topic_is_hidden_then_stopped_then_forgotten() {
     assert_eq!(world.state.snapshot(BrokerEpoch(1)).topics, []);
 
     let topic: Arc<str> = "t".into();
-    world
-        .decide(Event::ReplicasDeleted { topic: topic.clone() })
-        .expect("never refused");
+    let deleted = Event::ReplicasDeleted { topic: topic.clone() };
+    let decision = world.decide(deleted.clone()).expect("never refused");
+    assert_eq!(decision.records, [], "its only broker has not deleted it");
+    world.state.note(Note::ReplicasDeleted {
+        broker: 1,
+        topic: topic.clone(),
+    });
+    world.decide(deleted).expect("never refused");
     assert_eq!(world.written, before, "nothing is left");
     assert_eq!(
         (world.state.partition_count(), world.state.topic_name(&topic_id)),
@@ -310,6 +315,7 @@ fn configurations_are_replaced_and_announced() {
         let change = TopicConfigChange {
             topic: "t".into(),
             configs: configs.clone(),
+            expected: None,
         };
         let decision = world
             .decide(Event::AlterTopicConfigs {
@@ -321,7 +327,7 @@ fn configurations_are_replaced_and_announced() {
             topic: "t".into(),
             configs: Arc::new(configs),
         };
-        assert_eq!(decision.effects, [told]);
+        assert_eq!(decision.told.own, [told]);
         assert_eq!(world.written["/config/topics/t"], version);
     }
     let changes = world
@@ -333,6 +339,7 @@ fn configurations_are_replaced_and_announced() {
     let change = TopicConfigChange {
         topic: "u".into(),
         configs: ConfigMap::new(),
+        expected: None,
     };
     let refused = world.decide(Event::AlterTopicConfigs {
         change,
@@ -359,6 +366,7 @@ fn notices_of_changed_configurations_go_after_a_quarter_of_an_hour() {
         let change = TopicConfigChange {
             topic: "t".into(),
             configs: ConfigMap::new(),
+            expected: None,
         };
         let event = Event::AlterTopicConfigs {
             change,
@@ -475,8 +483,8 @@ fn a_new_controller_elects_where_the_leader_is_gone_and_only_there() {
         (2, LeaderEpoch(0), PartitionEpoch(0)),
         "nobody can lead it"
     );
-    let Effect::UpdateMetadata { topics, .. } = &decision.effects[1] else {
-        panic!("{:?}", decision.effects)
+    let Effect::UpdateMetadata { topics, .. } = &decision.told.own[1] else {
+        panic!("{:?}", decision.told.own)
     };
     assert_eq!(topics[0].partitions[2].offline_replicas, [2]);
     let again = world.decide(Event::BecameController).expect("never refused");
@@ -535,12 +543,12 @@ proptest! {
                 3 => world.grow(name, count, None),
                 4 => {
                     let configs = ConfigMap::from([("k".to_owned(), count.to_string())]);
-                    let change = TopicConfigChange { topic: name.into(), configs };
+                    let change = TopicConfigChange { topic: name.into(), configs, expected: None };
                     world.decide(Event::AlterTopicConfigs { change, validate_only: false })
                 }
                 _ => world.decide(Event::AllocateProducerIdBlock { broker: 1 }),
             };
-            for effect in result.iter().flat_map(|decision| &decision.effects) {
+            for effect in result.iter().flat_map(|decision| &decision.told.own) {
                 if let Effect::LeaderAndIsr { topics, .. } = effect {
                     for told in topics {
                         let known = world.state.topic(&told.topic).expect("a topic that is told exists");

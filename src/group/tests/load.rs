@@ -3,13 +3,20 @@
 use super::shell::{MemoryLog, fetch, loaded, simple_commit, start};
 use super::*;
 
+fn led(partition: i32) -> LedPartition {
+    LedPartition {
+        partition,
+        leader_epoch: 0,
+    }
+}
+
 #[tokio::test]
 async fn a_log_that_is_not_understood_is_not_served() {
     let log = MemoryLog::new();
     let mut builder = protocol::records::BatchBuilder::new();
     builder.append(0, Some(b"\0\x01\0\x01g\0\x01t\0\0\0\0"), Some(b"\0\x63new"));
     for partition in 0..4 {
-        log.append(partition, builder.build().expect("it is small"))
+        log.append(led(partition), builder.build().expect("it is small"))
             .await
             .expect("it is open");
     }
@@ -31,7 +38,7 @@ async fn a_record_of_which_not_even_the_key_is_understood_is_skipped() {
     builder.append(0, None, Some(b"x"));
     let garbage = builder.build().expect("it is small");
     for partition in 0..4 {
-        log.append(partition, garbage.clone()).await.expect("it is open");
+        log.append(led(partition), garbage.clone()).await.expect("it is open");
     }
     let coordinator = start(&log);
     loaded(&coordinator).await;
@@ -79,7 +86,7 @@ async fn a_commit_outlives_an_older_one_of_a_transaction_that_ended_later() {
         let log = MemoryLog::new();
         let partition = start(&log).partition_for("g");
         for batch in batches {
-            log.append(partition, batch).await.expect("it is open");
+            log.append(led(partition), batch).await.expect("it is open");
         }
         let coordinator = start(&log);
         loaded(&coordinator).await;

@@ -56,7 +56,11 @@ impl OffsetsLog for MemoryLog {
         Ok(*self.max_batch_bytes.lock())
     }
 
-    fn append(&self, partition: i32, batch: Bytes) -> BoxFuture<'_, Result<i64, OffsetsLogError>> {
+    fn append(
+        &self,
+        LedPartition { partition, .. }: LedPartition,
+        batch: Bytes,
+    ) -> BoxFuture<'_, Result<i64, OffsetsLogError>> {
         Box::pin(async move {
             if let Some(refusal) = *self.refusal.lock() {
                 return Err(refusal);
@@ -79,7 +83,11 @@ impl OffsetsLog for MemoryLog {
         })
     }
 
-    fn committed(&self, partition: i32, _offset: i64) -> BoxFuture<'_, Result<i64, OffsetsLogError>> {
+    fn committed(
+        &self,
+        LedPartition { partition, .. }: LedPartition,
+        _offset: i64,
+    ) -> BoxFuture<'_, Result<i64, OffsetsLogError>> {
         Box::pin(async move {
             self.opened().await;
             Ok(self.end(partition))

@@ -32,12 +32,12 @@ fn queued(appended: Appended) -> PendingAppend {
 
 async fn first_offset(pending: PendingAppend) -> i64 {
     let outcome = pending.outcome().await.expect("was made");
-    outcome.expect("was accepted").first_offset
+    outcome.expect("was accepted").info.first_offset
 }
 
 async fn appended(partition: &Partition) -> i64 {
     let outcome = outcome(append(partition, batch())).await;
-    outcome.expect("was accepted").first_offset
+    outcome.expect("was accepted").info.first_offset
 }
 
 /// A batch of one record by an idempotent producer.
@@ -58,6 +58,7 @@ fn read(partition: &Partition) -> Option<PartitionRead> {
         fetch_offset: 0,
         max_bytes: 1 << 20,
         min_one_message: true,
+        replica: None,
         readable: Readable::HighWatermark,
         current_leader_epoch: NO_EPOCH,
         last_fetched_epoch: NO_EPOCH,
@@ -144,7 +145,7 @@ async fn appends_that_met_go_in_one_write_and_a_refused_one_costs_no_other() {
     let mut outcomes = Vec::new();
     for pending in pending {
         outcomes.push(match pending.outcome().await.expect("was made") {
-            Ok(info) => Ok((info.first_offset, info.duplicate)),
+            Ok(crate::partition::LeaderAppend { info, .. }) => Ok((info.first_offset, info.duplicate)),
             Err(AppendFailure::Log(AppendError::OutOfOrderSequence { last_sequence, .. })) => Err(last_sequence),
             Err(other) => panic!("{other}"),
         });

@@ -11,8 +11,13 @@ const LAG_MS: i64 = 10_000;
 struct Registered(BTreeMap<BrokerId, i64>);
 
 impl Members for Registered {
-    fn eligible(&self, broker: BrokerId) -> Option<BrokerEpoch> {
-        self.0.get(&broker).map(|&epoch| BrokerEpoch(epoch))
+    fn is_eligible(&self, broker: BrokerId, seen: Option<BrokerEpoch>) -> bool {
+        let registered = self.0.get(&broker);
+        registered.is_some_and(|registered| seen.is_none_or(|seen| seen.0 == *registered))
+    }
+
+    fn last_fetch_ms(&self, _broker: BrokerId) -> i64 {
+        0
     }
 }
 
@@ -46,6 +51,7 @@ fn around(members: &dyn Members, log_end_offset: i64, now_ms: i64) -> Surroundin
     Surroundings {
         members,
         log_end_offset,
+        own_end: log_end_offset,
         now_ms,
         lag_time_max_ms: LAG_MS,
         min_insync_replicas: 2,

@@ -1,0 +1,149 @@
+//! What other brokers are told: a queue for each registration of each of them, one effect in flight, told again until it is answered
+//! or that registration is gone. Kafka's `ControllerChannelManager`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::applying::{Finished, deletions};
+use crate::effects::{Effect, LiveBroker};
+use crate::ids::{BrokerEpoch, BrokerId};
+use crate::peers::{Controller, PeerError, Peers};
+
+/// Before an effect is told again, and the most that becomes.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+type Queued = (Effect, Arc<Vec<LiveBroker>>);
+
+/// The queues of one controller. They end with it.
+pub(super) struct Channels {
+    peers: Arc<dyn Peers>,
+    controller: Controller,
+    open: BTreeMap<BrokerId, Channel>,
+    finished: mpsc::UnboundedSender<Finished>,
+}
+
+struct Channel {
+    broker_epoch: BrokerEpoch,
+    queue: mpsc::UnboundedSender<Queued>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Channels {
+    pub(super) fn new(
+        peers: Arc<dyn Peers>,
+        controller: Controller,
+        finished: mpsc::UnboundedSender<Finished>,
+    ) -> Self {
+        Channels {
+            peers,
+            controller,
+            open: BTreeMap::new(),
+            finished,
+        }
+    }
+
+    /// Tells brokers effects in their order; what is for one that is not live is nobody's any more.
+    pub(super) fn tell(&mut self, live: &Arc<Vec<LiveBroker>>, others: BTreeMap<BrokerId, Vec<Effect>>) {
+        for (id, effects) in others {
+            let Some(broker) = live.iter().find(|broker| broker.registration.id == id) else {
+                self.open.remove(&id);
+                continue;
+            };
+            let is_open = |channel: &Channel| channel.broker_epoch == broker.broker_epoch;
+            if !self.open.get(&id).is_some_and(is_open) {
+                let channel = self.channel(broker.clone());
+                self.open.insert(id, channel);
+            }
+            for effect in effects {
+                // The task has ended where the broker has heard of a later controller: then this one ends as well.
+                drop(self.open[&id].queue.send((effect, live.clone())));
+            }
+        }
+    }
+
+    /// A broker's registration is gone.
+    pub(super) fn close(&mut self, broker: BrokerId) {
+        self.open.remove(&broker);
+    }
+
+    fn channel(&self, to: LiveBroker) -> Channel {
+        let (queue, queued) = mpsc::unbounded_channel();
+        let broker_epoch = to.broker_epoch;
+        let (peers, controller, finished) = (self.peers.clone(), self.controller, self.finished.clone());
+        let task = tokio::spawn(run(peers, controller, to, queued, finished));
+        Channel {
+            broker_epoch,
+            queue,
+            task,
+        }
+    }
+}
+
+async fn run(
+    peers: Arc<dyn Peers>,
+    controller: Controller,
+    to: LiveBroker,
+    mut queued: mpsc::UnboundedReceiver<Queued>,
+    finished: mpsc::UnboundedSender<Finished>,
+) {
+    let broker = to.registration.id;
+    while let Some((effect, live)) = queued.recv().await {
+        let deleted = deletions(std::slice::from_ref(&effect));
+        let effect = Arc::new(effect);
+        let told = tell(peers.as_ref(), controller, &to, effect, live).await;
+        let report = match told {
+            Ok(applied) => Finished::new(broker, controller.epoch, deleted, applied),
+            Err(Over::LaterController) => Finished::stale(broker, controller.epoch),
+            Err(Over::RegisteredAnew) => return,
+        };
+        // Without a receiver the controller is about to end.
+        if report.is_of_interest() {
+            drop(finished.send(report));
+        }
+    }
+}
+
+/// Why a queue ends.
+enum Over {
+    LaterController,
+    RegisteredAnew,
+}
+
+async fn tell(
+    peers: &dyn Peers,
+    controller: Controller,
+    to: &LiveBroker,
+    effect: Arc<Effect>,
+    live: Arc<Vec<LiveBroker>>,
+) -> Result<crate::effects::Applied, Over> {
+    let mut pause = FIRST_PAUSE;
+    let mut said = String::new();
+    loop {
+        let error = match peers.tell(to, controller, effect.clone(), live.clone()).await {
+            Ok(applied) => return Ok(applied),
+            Err(PeerError::StaleControllerEpoch) => return Err(Over::LaterController),
+            Err(PeerError::StaleBrokerEpoch) => return Err(Over::RegisteredAnew),
+            Err(error @ (PeerError::Unreachable { .. } | PeerError::Refused { .. })) => error.to_string(),
+        };
+        if error != said {
+            log::warn!(
+                "broker {} has not been told what is decided, which is tried again: {error}",
+                to.registration.id
+            );
+            said = error;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}

@@ -1,0 +1,257 @@
+//! What brokers' handlers ask of a controller: each request becomes events, decided one by one.
+
+use std::sync::Arc;
+
+use super::applying::Completion;
+use super::{Driver, Transaction, give};
+use crate::alter_partition;
+use crate::core::{Event, Response};
+use crate::handle::{Reply, Request};
+use crate::ids::{BrokerEpoch, BrokerId, TopicId, random_topic_id};
+use crate::limits;
+use crate::rejection::Rejection;
+use crate::replicas::Start;
+use crate::requests::{
+    AlterPartitions, AlteredPartition, Answers, ControllerError, CreatedTopic, NewTopic, ProducerIdBlock,
+};
+use crate::startup::random_bytes;
+use crate::state::Note;
+
+impl Driver {
+    /// Decides about one request; a shutdown is given back.
+    pub(super) fn take(&mut self, request: Request, transaction: &mut Transaction) -> Option<Reply<()>> {
+        if let Some(error) = &self.failed {
+            return refuse(request, &ControllerError::Store(error.clone()));
+        }
+        match request {
+            Request::CreateTopics {
+                topics,
+                validate_only,
+                reply,
+            } => self.take_creation(topics, validate_only, reply, transaction),
+            Request::DeleteTopics { topics, reply } => {
+                let events = topics.into_iter().map(|topic| Event::DeleteTopic { topic });
+                self.answer_each(events, reply, transaction, |response| match response {
+                    Response::Deleted(deleted) => deleted,
+                    other => unreachable!("a deletion was answered with {other:?}"),
+                });
+            }
+            Request::CreatePartitions {
+                topics,
+                validate_only,
+                reply,
+            } => {
+                if let Some(refusal) = limits::refusal_of_increase(&self.state, &topics) {
+                    give(reply, Ok(limits::refused(topics.len(), &refusal)));
+                    return None;
+                }
+                let events = topics.into_iter().map(|partitions| Event::CreatePartitions {
+                    partitions,
+                    validate_only,
+                });
+                self.answer_each(events, reply, transaction, |_| ());
+            }
+            Request::AlterTopicConfigs {
+                changes,
+                validate_only,
+                reply,
+            } => {
+                let events = changes
+                    .into_iter()
+                    .map(|change| Event::AlterTopicConfigs { change, validate_only });
+                self.answer_each(events, reply, transaction, |_| ());
+            }
+            Request::AllocateProducerIdBlock {
+                broker,
+                broker_epoch,
+                reply,
+            } => self.take_allocation(broker, broker_epoch, reply, transaction),
+            Request::AlterPartitions { asked, reply } => self.take_isr_changes(asked, reply, transaction),
+            Request::ControlledShutdown {
+                broker,
+                broker_epoch,
+                reply,
+            } => self.take_controlled_shutdown(broker, broker_epoch, reply, transaction),
+            Request::ReplicasOffline { replicas, reply } => {
+                self.take_offline(self.broker, replicas, transaction);
+                transaction.after_effects.push(Box::new(|done| give(reply, done)));
+            }
+            Request::Shutdown { reply } => return Some(reply),
+        }
+        None
+    }
+
+    fn take_creation(
+        &mut self,
+        topics: Vec<NewTopic>,
+        validate_only: bool,
+        reply: Reply<Answers<CreatedTopic>>,
+        transaction: &mut Transaction,
+    ) {
+        if let Some(refusal) = limits::refusal_of_creation(self.policy.as_ref(), &topics) {
+            give(reply, Ok(limits::refused(topics.len(), &refusal)));
+            return;
+        }
+        let events = topics.into_iter().map(|topic| {
+            let (topic_id, start) = draw();
+            Event::CreateTopic {
+                topic,
+                topic_id,
+                start,
+                validate_only,
+            }
+        });
+        self.answer_each(events, reply, transaction, |response| match response {
+            Response::Created(created) => created,
+            other => unreachable!("a creation was answered with {other:?}"),
+        });
+    }
+
+    fn take_allocation(
+        &mut self,
+        broker: BrokerId,
+        broker_epoch: Option<BrokerEpoch>,
+        reply: Reply<ProducerIdBlock>,
+        transaction: &mut Transaction,
+    ) {
+        let checked = self.check_broker(broker, broker_epoch);
+        let decided = checked.and_then(|()| self.decide(Event::AllocateProducerIdBlock { broker }, transaction));
+        let answer = decided.map_err(ControllerError::from).map(|response| match response {
+            Response::Block(block) => block,
+            other => unreachable!("an allocation was answered with {other:?}"),
+        });
+        transaction
+            .after_write
+            .push(Box::new(|done| give(reply, done.and(answer))));
+    }
+
+    /// Whoever asks for a broker must know its present registration, if it says which one it knows.
+    fn check_broker(&self, broker: BrokerId, epoch: Option<BrokerEpoch>) -> Result<(), Rejection> {
+        let Some(live) = self.state.broker(broker) else {
+            return Err(Rejection::BrokerNotRegistered { broker });
+        };
+        match epoch.filter(|epoch| *epoch != live.broker_epoch) {
+            Some(epoch) => Err(Rejection::StaleBrokerEpoch { broker, epoch }),
+            None => Ok(()),
+        }
+    }
+
+    fn take_isr_changes(
+        &mut self,
+        asked: AlterPartitions,
+        reply: Reply<Answers<AlteredPartition>>,
+        transaction: &mut Transaction,
+    ) {
+        let AlterPartitions {
+            broker,
+            broker_epoch,
+            changes,
+        } = asked;
+        if let Err(rejection) = self.check_broker(broker, Some(broker_epoch)) {
+            let rejection = match rejection {
+                Rejection::BrokerNotRegistered { .. } => Rejection::StaleBrokerEpoch {
+                    broker,
+                    epoch: broker_epoch,
+                },
+                rejection => rejection,
+            };
+            return give(reply, Err(rejection.into()));
+        }
+        let mut answers = Vec::with_capacity(changes.len());
+        for change in changes {
+            let reminded = change.clone();
+            let decided = self.decide(Event::AlterPartition { broker, change }, transaction);
+            if matches!(decided, Err(Rejection::InvalidUpdateVersion { .. })) {
+                // A leader that has missed something proposes nothing until it has heard it.
+                transaction
+                    .told
+                    .append(alter_partition::remind(&self.state, broker, &reminded));
+            }
+            answers.push(decided.map(|response| match response {
+                Response::Altered(altered) => altered,
+                other => unreachable!("an AlterPartition was answered with {other:?}"),
+            }));
+        }
+        let complete: Completion = Box::new(|done| give(reply, done.map(|()| answers)));
+        transaction.after_write.push(complete);
+    }
+
+    fn take_controlled_shutdown(
+        &mut self,
+        broker: BrokerId,
+        broker_epoch: Option<BrokerEpoch>,
+        reply: Reply<Vec<(Arc<str>, i32)>>,
+        transaction: &mut Transaction,
+    ) {
+        if let Err(rejection) = self.check_broker(broker, broker_epoch) {
+            return give(reply, Err(rejection.into()));
+        }
+        log::info!("broker {broker} is about to stop: what it leads goes to others");
+        self.state.note(Note::ShuttingDown { broker });
+        let decided = self.decide(Event::ControlledShutdown { broker }, transaction);
+        let answer = decided.map_err(ControllerError::from).map(|response| match response {
+            Response::Remaining(remaining) => remaining,
+            other => unreachable!("a controlled shutdown was answered with {other:?}"),
+        });
+        transaction
+            .after_write
+            .push(Box::new(|done| give(reply, done.and(answer))));
+    }
+
+    /// One decision per event; all answers together, once those effects that the decisions have are applied.
+    fn answer_each<T: Send + 'static>(
+        &mut self,
+        events: impl Iterator<Item = Event>,
+        reply: Reply<Answers<T>>,
+        transaction: &mut Transaction,
+        take: impl Fn(Response) -> T,
+    ) {
+        let mut has_effects = false;
+        let mut answers = Vec::new();
+        for event in events {
+            let ops_before = transaction.ops.len();
+            let (decided, is_told) = self.decide_and_tell(event, transaction);
+            answers.push(decided.map(&take));
+            has_effects |= is_told || transaction.ops.len() > ops_before;
+        }
+        let complete: Completion = Box::new(|done| give(reply, done.map(|()| answers)));
+        let waits = if has_effects {
+            &mut transaction.after_effects
+        } else {
+            &mut transaction.after_write
+        };
+        waits.push(complete);
+    }
+}
+
+/// Answers with an error; a shutdown is given back.
+pub(super) fn refuse(request: Request, error: &ControllerError) -> Option<Reply<()>> {
+    let error = error.clone();
+    match request {
+        Request::CreateTopics { reply, .. } => give(reply, Err(error)),
+        Request::DeleteTopics { reply, .. } => give(reply, Err(error)),
+        Request::CreatePartitions { reply, .. } | Request::AlterTopicConfigs { reply, .. } => give(reply, Err(error)),
+        Request::AllocateProducerIdBlock { reply, .. } => give(reply, Err(error)),
+        Request::AlterPartitions { reply, .. } => give(reply, Err(error)),
+        Request::ControlledShutdown { reply, .. } => give(reply, Err(error)),
+        Request::ReplicasOffline { reply, .. } => give(reply, Err(error)),
+        Request::Shutdown { reply } => return Some(reply),
+    }
+    None
+}
+
+/// The chance that a creation needs.
+fn draw() -> (TopicId, Start) {
+    let number =
+        |bytes: &[u8; 16], at: usize| u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let bytes = random_bytes();
+    let start = Start {
+        index: number(&bytes, 0),
+        shift: number(&bytes, 4),
+    };
+    loop {
+        if let Some(topic_id) = random_topic_id(random_bytes()) {
+            return (topic_id, start);
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What brokers say to each other: Kafka's own requests, in the versions of `inter.broker.protocol.version`.
+
+mod connection;
+pub mod control;
+pub mod isr_wire;
+mod peers;
+mod to_controller;
+pub mod versions;
+
+pub use connection::{Connection, ConnectionError};
+pub use peers::InterBrokerPeers;
+pub use to_controller::{AskError, NotCreated, ToController};
