@@ -13,7 +13,7 @@ use crate::rejection::Rejection;
 use crate::requests::{ProducerIdBlock, TopicPolicy};
 use crate::state::{ControllerState, Record};
 use crate::store::{CreateMode, Op};
-use crate::{topics, znodes};
+use crate::{brokers, topics, znodes};
 
 /// Producer ids that a broker gets at a time.
 pub const PRODUCER_ID_BLOCK_SIZE: i64 = 1000;
@@ -61,7 +61,8 @@ pub(crate) fn become_controller(state: &ControllerState, policy: &dyn TopicPolic
             deletions.append(topics::deletion_effects(state, topic));
             continue;
         }
-        let elected = elect(state, policy, topic, topic.partitions.keys().copied());
+        let mut elected = elect(state, policy, topic, topic.partitions.keys().copied());
+        elected.extend(brokers::without_dead(state, topic));
         let changed = with(topic, &elected);
         states.push(state.topic_state(&changed, topic.partitions.keys().copied(), false));
         records.extend(elected_records(&topic.name, elected));

@@ -101,6 +101,22 @@ pub(crate) fn gone(state: &ControllerState, policy: &dyn TopicPolicy, brokers: &
     }
 }
 
+/// The partitions that are led and whose ISR names brokers that are not registered, without these: a broker may have gone with the
+/// controller before, and nobody else says so.
+pub(crate) fn without_dead(state: &ControllerState, topic: &Topic) -> BTreeMap<i32, LeaderAndIsr> {
+    let mut next = BTreeMap::new();
+    for (&number, partition) in &topic.partitions {
+        let Some(current) = &partition.leader_and_isr else {
+            continue;
+        };
+        let stays: Vec<BrokerId> = current.isr.iter().copied().filter(|id| state.is_alive(*id)).collect();
+        if state.is_held(current.leader, &topic.name, number) && stays.len() < current.isr.len() {
+            next.insert(number, current.next(current.leader, stays, state.controller_epoch()));
+        }
+    }
+    next
+}
+
 /// The states that change without these brokers. An ISR of which nobody is left stays: its last members may lead again.
 fn without(
     state: &ControllerState,

@@ -17,7 +17,7 @@ use crate::store::{Op, Store, StoreError};
 use crate::znodes;
 
 /// Between two fences of one broker: whoever is fenced and lives registers anew, and would otherwise be fenced again and again.
-const FENCES_APART: Duration = Duration::from_secs(30);
+const FENCES_APART: Duration = Duration::from_secs(10);
 
 impl Driver {
     /// Goes on where effects have to be followed up: deleted topics leave the store, failed replicas go offline.
