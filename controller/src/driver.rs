@@ -13,6 +13,7 @@ mod watching;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
@@ -27,7 +28,7 @@ use watching::ChildWatch;
 use crate::config_changes;
 use crate::core::{self, Event, Response};
 use crate::effects::{LiveBroker, MetadataSnapshot, Told};
-use crate::handle::{Reply, Request};
+use crate::handle::{Place, Reply, Request};
 use crate::ids::BrokerId;
 use crate::membership::Elected;
 use crate::peers::{Controller, Peers};
@@ -87,13 +88,14 @@ enum Happened {
     Suspected(Suspicion),
 }
 
-/// What a controller needs of the member that it is.
+/// What a controller or a standby needs of the member that it is.
 struct Surroundings {
     sessions: Arc<Sessions>,
     policy: Arc<dyn TopicPolicy>,
     peers: Arc<dyn Peers>,
     batches: mpsc::UnboundedSender<EffectBatch>,
     finished: mpsc::UnboundedSender<Finished>,
+    place: Arc<Place>,
 }
 
 /// A controller from its election to its end.
@@ -132,7 +134,10 @@ impl Driver {
             peers,
             batches,
             finished,
+            place,
         } = around;
+        // What its own broker cannot lead it says when it is told to.
+        place.owes_log_dir_event.store(false, Ordering::SeqCst);
         sessions.sync().await?;
         let state = startup::load(sessions.as_ref(), broker, epoch, version).await?;
         let mut driver = Driver {

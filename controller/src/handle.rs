@@ -70,6 +70,8 @@ pub(crate) struct Place {
     /// -1 while nobody is, as far as this broker has heard.
     controller: AtomicI32,
     broker_epoch: AtomicI64,
+    /// A log directory has failed, and nobody has been told.
+    pub(crate) owes_log_dir_event: AtomicBool,
 }
 
 impl Place {
@@ -79,6 +81,7 @@ impl Place {
             is_controller: AtomicBool::new(false),
             controller: AtomicI32::new(NO_LEADER),
             broker_epoch: AtomicI64::new(-1),
+            owes_log_dir_event: AtomicBool::new(false),
         })
     }
 

@@ -207,6 +207,11 @@ impl Broker {
         status.unwrap_or_else(|| panic!("did not stop within {STOP_LIMIT:?}:\n{}", self.log()))
     }
 
+    /// Sends it a signal, and does not wait for anything.
+    pub fn signal(&mut self, signal: Signal) {
+        self.child.signal(signal);
+    }
+
     /// Ends it at once with SIGKILL.
     pub fn kill(&mut self) {
         self.child.signal(Signal::KILL);

@@ -4,6 +4,7 @@
 //! pass says nothing about Sordini.
 
 pub mod batch;
+pub mod brokers;
 pub mod child;
 pub mod client;
 pub mod cluster;

@@ -27,7 +27,6 @@ async fn handle(
             let partition = |(topic, partition): (Arc<str>, i32)| RemainingPartition {
                 topic_name: Utf8Bytes::from(&*topic),
                 partition_index: partition,
-                ..Default::default()
             };
             ControlledShutdownResponse {
                 remaining_partitions: remaining.into_iter().map(partition).collect(),

@@ -59,7 +59,6 @@ pub fn leader_and_isr(
         topic_name: Utf8Bytes::from(&*topic.topic),
         topic_id: topic.topic_id,
         partition_states: topic.partitions.iter().map(partition).collect(),
-        ..Default::default()
     });
     let leads = |id: BrokerId| {
         topics
@@ -75,7 +74,6 @@ pub fn leader_and_isr(
             broker_id: broker.registration.id,
             host_name: Utf8Bytes::from(endpoint.host.clone()),
             port: i32::from(endpoint.port),
-            ..Default::default()
         })
     });
     LeaderAndIsrRequest {
@@ -131,7 +129,6 @@ pub fn leader_and_isr_answer(
             },
             partition_index: state.partition_index,
             error_code: code_of(&topic.topic_name, state.partition_index),
-            ..Default::default()
         };
         let errors = topic.partition_states.iter().map(error);
         match version < ANSWERED_BY_ID {
@@ -139,7 +136,6 @@ pub fn leader_and_isr_answer(
             false => response.topics.push(LeaderAndIsrTopicError {
                 topic_id: topic.topic_id,
                 partition_errors: errors.collect(),
-                ..Default::default()
             }),
         }
     }
@@ -207,14 +203,12 @@ pub fn update_metadata(
         topic_name: Utf8Bytes::from(&*topic.topic),
         topic_id: topic.topic_id,
         partition_states: topic.partitions.iter().map(partition).collect(),
-        ..Default::default()
     });
     let endpoint = |endpoint: &Endpoint| UpdateMetadataEndpoint {
         port: i32::from(endpoint.port),
         host: Utf8Bytes::from(endpoint.host.clone()),
         listener: Utf8Bytes::from(endpoint.listener_name.clone()),
         security_protocol: security_protocol(&endpoint.security_protocol),
-        ..Default::default()
     };
     let live_brokers = brokers.iter().map(|broker| UpdateMetadataBroker {
         id: broker.registration.id,
@@ -316,7 +310,6 @@ pub fn stop_replica(
         let topics = by_topic.into_iter().map(|(name, partitions)| StopReplicaTopicV1 {
             name: Utf8Bytes::from(name),
             partition_indexes: partitions.iter().map(|partition| partition.partition).collect(),
-            ..Default::default()
         });
         request.topics = topics.collect();
         return request;
@@ -333,10 +326,8 @@ pub fn stop_replica(
                     partition.leader_epoch.0
                 },
                 delete_partition: delete,
-                ..Default::default()
             })
             .collect(),
-        ..Default::default()
     });
     request.topic_states = topics.collect();
     request
@@ -400,7 +391,6 @@ pub fn stop_replica_answer(effects: &[Effect], code_of: &dyn Fn(&str, i32) -> Er
         topic_name: Utf8Bytes::from(&*partition.topic),
         partition_index: partition.partition,
         error_code: code_of(&partition.topic, partition.partition),
-        ..Default::default()
     };
     StopReplicaResponse {
         partition_errors: stopped.map(error).collect(),

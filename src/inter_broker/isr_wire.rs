@@ -64,7 +64,6 @@ pub fn request(
         broker_id: broker,
         broker_epoch: broker_epoch.0,
         topics,
-        ..Default::default()
     })
 }
 
@@ -92,7 +91,6 @@ fn partition(change: &IsrChange, version: i16) -> AlterPartitionRequestPartition
         let state = |(broker_id, epoch): &(BrokerId, Option<BrokerEpoch>)| BrokerState {
             broker_id: *broker_id,
             broker_epoch: epoch.map_or(-1, |epoch| epoch.0),
-            ..Default::default()
         };
         partition.new_isr_with_epochs = change.isr.iter().map(state).collect();
     } else {
@@ -199,7 +197,6 @@ pub fn response(
             topic_name: topic.topic_name.clone(),
             topic_id: topic.topic_id,
             partitions: partitions.collect(),
-            ..Default::default()
         });
     }
     AlterPartitionResponse {

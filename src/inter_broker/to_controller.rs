@@ -174,7 +174,6 @@ impl ToController {
             let request = AllocateProducerIdsRequest {
                 broker_id: self.id,
                 broker_epoch: broker_epoch.0,
-                ..Default::default()
             };
             let response: AllocateProducerIdsResponse = self
                 .ask_once(ApiKey::AllocateProducerIds, 0, &request, self.request_timeout())
@@ -204,7 +203,6 @@ impl ToController {
             let request = ControlledShutdownRequest {
                 broker_id: self.id,
                 broker_epoch: broker_epoch.0,
-                ..Default::default()
             };
             let response: ControlledShutdownResponse = self
                 .ask_once(ApiKey::ControlledShutdown, 3, &request, self.request_timeout())
@@ -336,7 +334,6 @@ fn create_topics(topics: &[NewTopic], timeout_ms: i32) -> CreateTopicsRequest {
     let config = |(name, value): &(String, Option<String>)| CreatableTopicConfig {
         name: Utf8Bytes::from(name.clone()),
         value: value.clone().map(Utf8Bytes::from),
-        ..Default::default()
     };
     let topic = |topic: &NewTopic| CreatableTopic {
         name: Utf8Bytes::from(topic.name.clone()),

@@ -92,7 +92,6 @@ pub fn request(
         request.replica_state = ReplicaState {
             replica_id: broker_id,
             replica_epoch: broker_epoch.0,
-            ..Default::default()
         };
     }
     (request, version)
@@ -148,7 +147,6 @@ fn list_offsets(broker_id: BrokerId, ask: &Ask, timestamp: i64) -> ListOffsetsRe
                 timestamp,
                 ..Default::default()
             }],
-            ..Default::default()
         }],
         ..Default::default()
     }

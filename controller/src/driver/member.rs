@@ -228,26 +228,21 @@ impl Member {
 
     async fn join(&self, registered: Option<BrokerEpoch>) -> Result<Joined, StartError> {
         let id = self.registration.id;
-        match register_and_stand(&self.sessions, &self.registration, registered, now_ms()).await? {
+        let role = register_and_stand(&self.sessions, &self.registration, registered, now_ms()).await?;
+        let around = Surroundings {
+            sessions: self.sessions.clone(),
+            policy: self.policy.clone(),
+            peers: self.peers.clone(),
+            batches: self.batches.clone(),
+            finished: self.finished.clone(),
+            place: self.place.clone(),
+        };
+        match role {
             Role::Controller(elected) => {
-                let around = Surroundings {
-                    sessions: self.sessions.clone(),
-                    policy: self.policy.clone(),
-                    peers: self.peers.clone(),
-                    batches: self.batches.clone(),
-                    finished: self.finished.clone(),
-                };
                 let (driver, first) = Driver::begin(around, id, elected).await?;
                 Ok(Joined::Controller(Box::new(driver), first))
             }
-            Role::Standby(role) => Ok(Joined::Standby(Box::new(StandingBy::new(
-                self.sessions.clone(),
-                self.policy.clone(),
-                self.peers.clone(),
-                self.batches.clone(),
-                id,
-                role,
-            )))),
+            Role::Standby(role) => Ok(Joined::Standby(Box::new(StandingBy::new(around, id, role)))),
         }
     }
 

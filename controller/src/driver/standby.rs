@@ -2,6 +2,7 @@
 //! to, tells of its own failed log directories, and looks whether the controller is alive.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -10,12 +11,11 @@ use super::applying::EffectBatch;
 use super::config_notices::ConfigNotices;
 use super::requests::refuse;
 use super::vigils::{Suspicion, Vigils};
-use super::{Ended, give};
+use super::{Ended, Surroundings, give};
 use crate::effects::{ConfigMap, Effect, LiveBroker};
-use crate::handle::Request;
+use crate::handle::{Place, Request};
 use crate::ids::{BrokerEpoch, BrokerId, ControllerEpoch};
 use crate::membership::Standby;
-use crate::peers::Peers;
 use crate::rejection::Rejection;
 use crate::requests::{ControllerError, TopicConfigChange, TopicPolicy};
 use crate::sessions::Sessions;
@@ -35,33 +35,25 @@ pub(super) struct StandingBy {
     batches: mpsc::UnboundedSender<EffectBatch>,
     notices: ConfigNotices,
     vigils: Vigils,
-    /// Its log directory has failed, and nobody has been told.
-    owes_log_dir_event: bool,
+    place: Arc<Place>,
 }
 
 impl StandingBy {
-    pub(super) fn new(
-        sessions: Arc<Sessions>,
-        policy: Arc<dyn TopicPolicy>,
-        peers: Arc<dyn Peers>,
-        batches: mpsc::UnboundedSender<EffectBatch>,
-        broker: BrokerId,
-        role: Standby,
-    ) -> Self {
+    pub(super) fn new(around: Surroundings, broker: BrokerId, role: Standby) -> Self {
         log::info!(
             "broker {broker} is registered with broker epoch {}; broker {} is the controller",
             role.broker_epoch,
             role.controller
         );
         StandingBy {
-            sessions,
-            policy,
+            sessions: around.sessions,
+            policy: around.policy,
             broker,
             role,
-            batches,
+            batches: around.batches,
             notices: ConfigNotices::new(),
-            vigils: Vigils::new(peers),
-            owes_log_dir_event: false,
+            vigils: Vigils::new(around.peers),
+            place: around.place,
         }
     }
 
@@ -100,7 +92,7 @@ impl StandingBy {
                     Some(request) => self.take(request).await,
                     None => return Ended::Stopped(None),
                 },
-                () = tokio::time::sleep(PAUSE), if self.owes_log_dir_event => self.tell_log_dir_event().await,
+                () = tokio::time::sleep(PAUSE), if self.owes_log_dir_event() => self.tell_log_dir_event().await,
             }
         }
     }
@@ -277,6 +269,10 @@ impl StandingBy {
         drop(self.batches.send(batch));
     }
 
+    fn owes_log_dir_event(&self) -> bool {
+        self.place.owes_log_dir_event.load(Ordering::SeqCst)
+    }
+
     /// Until it is written, as nobody else knows. That it may be written twice does no harm.
     async fn tell_log_dir_event(&mut self) {
         let op = Op::Create {
@@ -285,7 +281,7 @@ impl StandingBy {
             mode: CreateMode::PersistentSequential,
         };
         let told = self.sessions.multi(vec![op]).await;
-        self.owes_log_dir_event = told.is_err();
+        self.place.owes_log_dir_event.store(told.is_err(), Ordering::SeqCst);
         if let Err(error) = told {
             log::warn!("the controller does not know yet that a log directory has failed: {error}");
         }

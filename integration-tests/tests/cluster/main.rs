@@ -2,5 +2,6 @@
 
 mod metadata_copy;
 mod one_broker;
+mod several_brokers;
 mod tree;
 mod zookeeper_store;
