@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use anyhow::Context;
 use config::{BrokerConfig, TopicConfig};
@@ -262,6 +263,22 @@ impl TopicPolicy for Policy {
 
     fn delete_topic_enable(&self) -> bool {
         self.config.delete_topic_enable
+    }
+
+    fn unclean_leader_election_enable(&self, configs: &ConfigMap) -> bool {
+        let config = TopicConfig::new(&self.config.topic_defaults, configs);
+        config.is_ok_and(|config| config.unclean_leader_election_enable)
+    }
+
+    fn rebalance_interval(&self) -> Option<Duration> {
+        let seconds = u64::try_from(self.config.leader_imbalance_check_interval_seconds).ok();
+        seconds
+            .filter(|_| self.config.auto_leader_rebalance_enable)
+            .map(Duration::from_secs)
+    }
+
+    fn imbalance_percentage(&self) -> i32 {
+        self.config.leader_imbalance_per_broker_percentage
     }
 
     fn max_partitions(&self) -> usize {

@@ -280,6 +280,13 @@ impl Partition {
         is_due_again
     }
 
+    /// The lowest log start offset of this partition's live replicas; `None` where this broker does not lead.
+    pub fn low_watermark(&self) -> Option<i64> {
+        let leader = self.leader.lock();
+        let members = self.context.members.as_ref();
+        Some(leader.as_ref()?.low_watermark(self.log_start_offset(), members))
+    }
+
     /// What to ask the leader next; `None` where this broker does not follow in that epoch any more.
     pub fn next_to_ask(&self, leader_epoch: LeaderEpoch) -> Option<Asked> {
         let log = self.log.try_lock_for(LOCK_WAIT * 100)?;

@@ -236,6 +236,16 @@ impl Leader {
         self.followers.get(&replica)
     }
 
+    /// The lowest log start offset of all replicas whose brokers live: what lies before it is deleted everywhere.
+    pub fn low_watermark(&self, own_log_start_offset: i64, members: &dyn Members) -> i64 {
+        let live = self
+            .followers
+            .iter()
+            .filter(|&(&id, follower)| self.is_eligible(id, follower, members));
+        let lowest = live.map(|(_, follower)| follower.log_start_offset).min();
+        lowest.map_or(own_log_start_offset, |lowest| lowest.min(own_log_start_offset))
+    }
+
     /// The version of the state that it knows.
     pub fn partition_epoch(&self) -> PartitionEpoch {
         self.partition_epoch

@@ -7,6 +7,7 @@ use integration_tests::brokers::{Brokers, LIMIT};
 use integration_tests::child::{await_some, run};
 use integration_tests::cluster::sordini_command;
 use integration_tests::temp_dir::TempDir;
+use integration_tests::tools::{TOOL_LIMIT, java};
 use integration_tests::wire::{Body, Connection};
 
 use crate::tree::Tree;
@@ -287,4 +288,77 @@ fn an_id_is_only_one_brokers() {
         "{refused:?}"
     );
     assert_eq!(brokers.view(1, "").expect("answered").brokers, [1]);
+}
+
+/// Kafka's own tools, from the jars of 3.9.1.
+fn tool(brokers: &Brokers, class: &str, words: &[&str]) -> String {
+    let mut command = java("3.9.1", class);
+    let bootstrap = brokers.get(1).bootstrap();
+    command.args(["--bootstrap-server", &bootstrap]).args(words);
+    run(command, TOOL_LIMIT).expect_success(class)
+}
+
+#[test]
+fn kafkas_tools_move_partitions_and_elect_leaders() {
+    let mut brokers = Brokers::start(3, &[("auto.leader.rebalance.enable", "false")]);
+    brokers.create_topic("t", 1, 2, &[]);
+    (0..10).for_each(|_| write(&brokers, 1, "t", ALL));
+    let before = brokers.view(1, "t").expect("answered").partitions[0].replicas.clone();
+    let [first, second] = before[..] else {
+        panic!("{before:?}")
+    };
+    let third = 6 - first - second;
+    let home = TempDir::new("plan");
+    let plan = home.path().join("plan.json");
+    let json = format!(r#"{{"version":1,"partitions":[{{"topic":"t","partition":0,"replicas":[{third},{second}]}}]}}"#);
+    std::fs::write(&plan, json).expect("written");
+    let plan = plan.display().to_string();
+    let reassign = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
+    tool(&brokers, reassign, &["--reassignment-json-file", &plan, "--execute"]);
+    await_some("the partition has moved", LIMIT, || {
+        let said = tool(&brokers, reassign, &["--reassignment-json-file", &plan, "--verify"]);
+        said.contains("is completed").then_some(())
+    });
+    let view = brokers.await_view(1, "t", "other replicas", |view| {
+        view.partitions[0].replicas == [third, second]
+    });
+    assert_eq!(view.partitions[0].leader, third, "the first of those that are wanted");
+    assert_eq!(count(&brokers, 1, "t"), 10);
+    write(&brokers, 1, "t", ALL);
+    let log_dir = brokers.get(first).log_dir();
+    await_some("the old replica is gone", LIMIT, || {
+        (!log_dir.join("t-0").exists()).then_some(())
+    });
+
+    // Leadership goes elsewhere with a restart, and back when it is asked for.
+    brokers.get_mut(third).stop();
+    brokers.await_view(second, "t", "another leader", |view| {
+        view.partitions[0].leader == second
+    });
+    brokers.get_mut(third).restart();
+    let mut both = [second, third];
+    both.sort_unstable();
+    brokers.await_isr(second, "t", &both);
+    let elect = "org.apache.kafka.tools.LeaderElectionCommand";
+    tool(
+        &brokers,
+        elect,
+        &["--election-type", "PREFERRED", "--all-topic-partitions"],
+    );
+    brokers.await_view(second, "t", "the preferred leader", |view| {
+        view.partitions[0].leader == third
+    });
+    assert_eq!(count(&brokers, 1, "t"), 11);
+}
+
+#[test]
+fn leadership_goes_back_to_preferred_replicas() {
+    let mut brokers = Brokers::start(3, &[("leader.imbalance.check.interval.seconds", "1")]);
+    brokers.create_topic("t", 3, 3, &[]);
+    brokers.get_mut(2).stop();
+    brokers.await_isr(1, "t", &[1, 3]);
+    brokers.get_mut(2).restart();
+    brokers.await_view(1, "t", "each leads what it is preferred for", |view| {
+        view.partitions.iter().all(|it| it.leader == it.replicas[0])
+    });
 }
