@@ -33,6 +33,7 @@ use crate::open_files::OpenFileLimit;
 use crate::producer_ids::ProducerIds;
 use crate::random;
 use crate::ready_file::ReadyFile;
+use crate::replica_selector::ReplicaSelector;
 use crate::replicas::{ApplyEffects, Replicas, Wanted, report_offline};
 use crate::replication::fetcher::{self, FetcherContext};
 use crate::replication::isr_changes;
@@ -137,6 +138,7 @@ pub async fn assemble(
     let to_controller = replicate(wanted, id, &config, &metadata, &replicas, &started.handle);
     logs.report_strays();
     let background = background::start(&config, &replicas, &logs);
+    let replica_selector = ReplicaSelector::new(config.replica_selector_class.as_deref());
     let broker = Arc::new(Broker {
         id,
         fetch_sessions: FetchSessionCache::new(
@@ -147,6 +149,7 @@ pub async fn assemble(
         metadata,
         replicas,
         controller: started.handle,
+        replica_selector,
         heed,
         to_controller,
         groups,

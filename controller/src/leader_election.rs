@@ -72,28 +72,36 @@ fn unclean_leader(
     election::offline_leader(replicas, current, &is_online, true, epoch).ok_or(Rejection::EligibleLeadersNotAvailable)
 }
 
+/// What a broker is the preferred leader of.
+#[derive(Default)]
+struct Preferred<'a> {
+    total: usize,
+    /// What others lead.
+    elsewhere: Vec<(&'a Topic, i32)>,
+}
+
 /// The partitions whose leadership goes back: of those brokers that are preferred for more partitions which they do not lead than
 /// `percentage` allows, all that can go back.
 pub(crate) fn imbalanced(state: &ControllerState, percentage: i32) -> Vec<(Arc<str>, i32)> {
-    let mut by_preferred: BTreeMap<BrokerId, (usize, Vec<(&Topic, i32)>)> = BTreeMap::new();
+    let mut by_preferred: BTreeMap<BrokerId, Preferred<'_>> = BTreeMap::new();
     for topic in state.topics().filter(|topic| !topic.is_being_deleted) {
         for (&number, partition) in &topic.partitions {
             let Some(&preferred) = partition.assignment.replicas.first() else {
                 continue;
             };
-            let (total, elsewhere) = by_preferred.entry(preferred).or_default();
-            *total += 1;
+            let of_broker = by_preferred.entry(preferred).or_default();
+            of_broker.total += 1;
             if partition
                 .leader_and_isr
                 .as_ref()
                 .is_some_and(|it| it.leader != preferred)
             {
-                elsewhere.push((topic, number));
+                of_broker.elsewhere.push((topic, number));
             }
         }
     }
     let mut back = Vec::new();
-    for (preferred, (total, elsewhere)) in by_preferred {
+    for (preferred, Preferred { total, elsewhere }) in by_preferred {
         let allowed = usize::try_from(percentage).unwrap_or(0) * total;
         if elsewhere.len() * 100 <= allowed {
             continue;

@@ -58,7 +58,7 @@ super::keys! {
         => "How often high watermarks are written to their checkpoint.";
     "replica.lag.time.max.ms": long("30000").high()
         => "For how long a follower may be behind before it leaves the ISR.";
-    "replica.selector.class": string_null().not_yet("reading from followers, by rack")
+    "replica.selector.class": string_null()
         => "The Java class that chooses the replica a consumer reads from.";
     "replica.socket.receive.buffer.bytes": int("65536").high().not_yet("clusters")
         => "The receive buffer of a follower's connections.";

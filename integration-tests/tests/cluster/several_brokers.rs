@@ -362,3 +362,74 @@ fn leadership_goes_back_to_preferred_replicas() {
         view.partitions.iter().all(|it| it.leader == it.replicas[0])
     });
 }
+
+#[test]
+fn consumers_read_from_the_follower_in_their_rack() {
+    let brokers = Brokers::start_each(3, |id| {
+        let rack = ["a", "b", "c"][id as usize - 1];
+        vec![
+            ("broker.rack", rack),
+            (
+                "replica.selector.class",
+                "org.apache.kafka.common.replica.RackAwareReplicaSelector",
+            ),
+        ]
+    });
+    brokers.create_topic("t", 1, 3, &[]);
+    (0..5).for_each(|_| write(&brokers, 1, "t", ALL));
+    let first = leader(&brokers, 1, "t");
+    let near = others(first)[0];
+    let rack = ["a", "b", "c"][near as usize - 1];
+    let fetch = |id: i32, rack: &str| {
+        let head = Body::new().i32(-1).i32(500).i32(1).i32(1 << 20).i8(0).i32(0).i32(-1);
+        let partition = head
+            .i32(1)
+            .string("t")
+            .i32(1)
+            .i32(0)
+            .i32(-1)
+            .i64(0)
+            .i64(-1)
+            .i32(1 << 20);
+        let body = partition.i32(0).string(rack);
+        let mut answer = brokers.client(id).ask(1, 11, &body).expect("Fetch");
+        answer.take(4 + 2 + 4 + 4);
+        answer.string();
+        answer.take(4 + 4);
+        let code = answer.i16();
+        answer.take(24);
+        let aborted = answer.i32().max(0) as usize;
+        answer.take(aborted * 16);
+        (code, answer.i32(), answer.i32())
+    };
+    let (code, preferred, bytes) = await_some("the follower to read from", LIMIT, || {
+        let answer = fetch(first, rack);
+        (answer.1 == near).then_some(answer)
+    });
+    assert_eq!((code, preferred, bytes), (0, near, 0), "nothing comes from the leader");
+    let (code, preferred, bytes) = await_some("the follower's records", LIMIT, || {
+        let answer = fetch(near, rack);
+        (answer.2 > 0).then_some(answer)
+    });
+    assert!(code == 0 && preferred == -1 && bytes > 0);
+    let (code, preferred, bytes) = fetch(first, "nowhere");
+    assert!(
+        code == 0 && preferred == -1 && bytes > 0,
+        "the leader serves who has nobody near"
+    );
+}
+
+#[test]
+fn records_are_deleted_on_all_replicas() {
+    let brokers = Brokers::start(3, &[]);
+    brokers.create_topic("t", 1, 3, &[]);
+    (0..5).for_each(|_| write(&brokers, 1, "t", ALL));
+    let first = leader(&brokers, 1, "t");
+    let body = Body::new().i32(1).string("t").i32(1).i32(0).i64(3).i32(30_000);
+    let mut answer = brokers.client(first).ask(21, 1, &body).expect("DeleteRecords");
+    answer.take(4 + 4);
+    answer.string();
+    answer.take(4 + 4);
+    assert_eq!((answer.i64(), answer.i16()), (3, 0), "low watermark and code");
+    assert_eq!(count(&brokers, 1, "t"), 2);
+}
