@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use controller::effects::ConfigMap;
-use controller::{Applied, BoxFuture, BrokerEpoch, ControllerEpoch, ControllerHandle, Effect, EffectSink};
+use controller::{Applied, BoxFuture, BrokerEpoch, ControllerEpoch, ControllerHandle, Effect, EffectSink, TopicId};
 use tokio::sync::Mutex;
 
 use crate::replicas::ApplyEffects;
@@ -19,8 +19,17 @@ const OWN_EPOCH_LOOK: Duration = Duration::from_millis(5);
 /// Before a configuration is read again that could not be read.
 const READ_AGAIN: Duration = Duration::from_millis(200);
 
-/// Configurations of topics, as far as they are known: other controllers do not tell them.
-type Configs = HashMap<Arc<str>, Arc<ConfigMap>>;
+/// Configurations of topics by name, as far as they are known: other controllers do not tell them.
+#[derive(Debug, Default)]
+struct Configs(HashMap<Arc<str>, Known>);
+
+/// What is set for a topic.
+#[derive(Debug)]
+struct Known {
+    /// Which of the topics that had the name one after the other; zero where nobody has said it.
+    topic_id: TopicId,
+    configs: Arc<ConfigMap>,
+}
 
 /// Why nothing was applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -59,13 +68,19 @@ struct Heard {
 impl Heed {
     /// Nothing is heard yet; `configs` are those of all topics as they were read at the start.
     pub fn new(effects: ApplyEffects, configs: BTreeMap<String, ConfigMap>) -> Arc<Self> {
-        let known = |(topic, configs): (String, ConfigMap)| (Arc::from(topic), Arc::new(configs));
+        let known = |(topic, configs): (String, ConfigMap)| {
+            let known = Known {
+                topic_id: TopicId::ZERO,
+                configs: Arc::new(configs),
+            };
+            (Arc::from(topic), known)
+        };
         Arc::new(Self {
             effects,
             own: OnceLock::new(),
             heard: Mutex::new(Heard {
                 controller_epoch: ControllerEpoch::default(),
-                configs: configs.into_iter().map(known).collect(),
+                configs: Configs(configs.into_iter().map(known).collect()),
             }),
         })
     }
@@ -89,7 +104,7 @@ impl Heed {
             }
             heard.controller_epoch = epoch;
         }
-        effects.iter().for_each(|effect| heard.note_configs(effect));
+        effects.iter().for_each(|effect| heard.configs.note(effect));
         self.effects.apply(effects).await
     }
 
@@ -101,7 +116,7 @@ impl Heed {
         &self,
         controller_epoch: ControllerEpoch,
         broker_epoch: BrokerEpoch,
-        topics: impl Iterator<Item = &str>,
+        topics: impl Iterator<Item = (&str, TopicId)>,
         effects: impl FnOnce(&dyn Fn(&str) -> Arc<ConfigMap>) -> Vec<Effect>,
     ) -> Result<(Applied, Vec<Effect>), HeedError> {
         let mut heard = self.heard.lock().await;
@@ -113,12 +128,12 @@ impl Heed {
             });
         }
         heard.controller_epoch = controller_epoch;
-        for topic in topics {
-            self.read_configs(&mut heard.configs, topic).await;
+        for (topic, topic_id) in topics {
+            self.read_configs(&mut heard.configs, topic, topic_id).await;
         }
-        let configs_of = |topic: &str| heard.configs.get(topic).cloned().unwrap_or_default();
+        let configs_of = |topic: &str| heard.configs.of(topic);
         let effects = effects(&configs_of);
-        effects.iter().for_each(|effect| heard.note_configs(effect));
+        effects.iter().for_each(|effect| heard.configs.note(effect));
         let applied = self.effects.apply(effects.clone()).await;
         Ok((applied, effects))
     }
@@ -140,12 +155,12 @@ impl Heed {
     }
 
     /// Waits for as long as it takes: by a guess records would be deleted, or acknowledged, that are not to be.
-    async fn read_configs(&self, configs: &mut Configs, topic: &str) {
+    async fn read_configs(&self, configs: &mut Configs, topic: &str, topic_id: TopicId) {
         let Some(own) = self.own.get() else { return };
         let mut said = false;
-        while !configs.contains_key(topic) {
+        while !configs.knows(topic, topic_id) {
             match own.topic_configs(topic).await {
-                Ok(read) => drop(configs.insert(Arc::from(topic), Arc::new(read))),
+                Ok(read) => configs.insert(Arc::from(topic), topic_id, Arc::new(read)),
                 Err(error) => {
                     if !std::mem::replace(&mut said, true) {
                         log::warn!("topic {topic} waits for its configuration, which cannot be read: {error}");
@@ -157,21 +172,43 @@ impl Heed {
     }
 }
 
-impl Heard {
-    /// What is known of configurations after an effect; those of topics that go are forgotten.
-    fn note_configs(&mut self, effect: &Effect) {
+impl Configs {
+    fn of(&self, topic: &str) -> Arc<ConfigMap> {
+        self.0.get(topic).map(|known| known.configs.clone()).unwrap_or_default()
+    }
+
+    /// Whether what is known is of this topic, and not of one that had its name before: that it went this broker may not have heard.
+    fn knows(&self, topic: &str, topic_id: TopicId) -> bool {
+        let is_same = |known: &Known| known.topic_id == topic_id || known.topic_id.is_zero() || topic_id.is_zero();
+        self.0.get(topic).is_some_and(is_same)
+    }
+
+    fn insert(&mut self, topic: Arc<str>, topic_id: TopicId, configs: Arc<ConfigMap>) {
+        let before = self.0.insert(topic.clone(), Known { topic_id, configs });
+        // Who tells without an id does not mean that there is none.
+        if let (true, Some(before), Some(known)) = (topic_id.is_zero(), before, self.0.get_mut(&topic)) {
+            known.topic_id = before.topic_id;
+        }
+    }
+
+    /// What is known after an effect; what is set for topics that go is forgotten.
+    fn note(&mut self, effect: &Effect) {
         match effect {
             Effect::LeaderAndIsr { topics, .. } | Effect::UpdateMetadata { topics, .. } => {
                 for topic in topics {
                     let goes = !topic.partitions.is_empty() && topic.partitions.iter().all(|p| p.is_being_deleted());
                     match goes {
-                        true => drop(self.configs.remove(&topic.topic)),
-                        false => drop(self.configs.insert(topic.topic.clone(), topic.configs.clone())),
+                        true => drop(self.0.remove(&topic.topic)),
+                        false => self.insert(topic.topic.clone(), topic.topic_id, topic.configs.clone()),
                     }
                 }
             }
+            // A notice may outlive its topic. What it says of one that is not there must not be taken for what is set for the next one
+            // with this name, whose configuration is read when it comes.
             Effect::TopicConfigChanged { topic, configs } => {
-                self.configs.insert(topic.clone(), configs.clone());
+                if let Some(known) = self.0.get_mut(topic) {
+                    known.configs = configs.clone();
+                }
             }
             Effect::StopReplica { .. } => {}
         }
@@ -193,5 +230,99 @@ pub struct OwnEffects(pub Arc<Heed>);
 impl EffectSink for OwnEffects {
     fn apply(&mut self, effects: Vec<Effect>) -> BoxFuture<'_, Applied> {
         Box::pin(self.0.apply_own(effects))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use controller::effects::{PartitionState, TopicState};
+    use controller::ids::{LEADER_DURING_DELETE, LeaderEpoch, PartitionEpoch};
+
+    use super::*;
+
+    const ID: TopicId = protocol::wire::Uuid([1; 16]);
+    const NEXT_ID: TopicId = protocol::wire::Uuid([2; 16]);
+
+    fn configs(retention_ms: &str) -> Arc<ConfigMap> {
+        Arc::new(ConfigMap::from([("retention.ms".to_owned(), retention_ms.to_owned())]))
+    }
+
+    fn known(retention_ms: &str, topic_id: TopicId) -> Configs {
+        let mut known = Configs::default();
+        known.insert(Arc::from("t"), topic_id, configs(retention_ms));
+        known
+    }
+
+    fn shown(leader: i32, topic_id: TopicId, retention_ms: &str) -> Effect {
+        Effect::UpdateMetadata {
+            controller_id: 1,
+            controller_epoch: ControllerEpoch(1),
+            brokers: Vec::new(),
+            topics: vec![TopicState {
+                topic: Arc::from("t"),
+                topic_id,
+                configs: configs(retention_ms),
+                partitions: vec![PartitionState {
+                    partition: 0,
+                    controller_epoch: ControllerEpoch(1),
+                    leader,
+                    leader_epoch: LeaderEpoch(0),
+                    partition_epoch: PartitionEpoch(0),
+                    isr: Vec::new(),
+                    replicas: Vec::new(),
+                    adding_replicas: Vec::new(),
+                    removing_replicas: Vec::new(),
+                    offline_replicas: Vec::new(),
+                    leader_recovery_state: Default::default(),
+                    is_new: false,
+                }],
+            }],
+        }
+    }
+
+    fn changed(retention_ms: &str) -> Effect {
+        Effect::TopicConfigChanged {
+            topic: Arc::from("t"),
+            configs: configs(retention_ms),
+        }
+    }
+
+    #[test]
+    fn a_change_is_taken_over_and_a_topic_that_goes_is_forgotten() {
+        let mut configs_of = known("1", ID);
+        configs_of.note(&changed("2"));
+        assert_eq!(configs_of.of("t"), configs("2"));
+        assert!(configs_of.knows("t", ID), "it is the same topic");
+        configs_of.note(&shown(LEADER_DURING_DELETE, TopicId::ZERO, "2"));
+        assert!(!configs_of.knows("t", ID));
+    }
+
+    #[test]
+    fn a_notice_that_outlives_its_topic_says_nothing_of_the_next_one() {
+        let mut configs_of = known("1", ID);
+        configs_of.note(&shown(LEADER_DURING_DELETE, ID, "1"));
+        configs_of.note(&changed("1"));
+        assert!(!configs_of.knows("t", NEXT_ID), "it is read when it comes");
+    }
+
+    #[test]
+    fn the_next_topic_with_the_name_is_read_also_where_nobody_said_that_the_one_before_went() {
+        let mut configs_of = known("1", ID);
+        assert!(!configs_of.knows("t", NEXT_ID));
+        configs_of.insert(Arc::from("t"), NEXT_ID, configs("3"));
+        assert!(configs_of.knows("t", NEXT_ID));
+        assert_eq!(configs_of.of("t"), configs("3"));
+    }
+
+    #[test]
+    fn what_was_read_at_the_start_holds_for_the_topic_that_is_told_first() {
+        let mut configs_of = known("1", TopicId::ZERO);
+        assert!(configs_of.knows("t", ID));
+        configs_of.note(&shown(1, ID, "1"));
+        assert!(configs_of.knows("t", ID));
+        assert!(!configs_of.knows("t", NEXT_ID));
+        // Old versions do not say the id.
+        configs_of.note(&shown(1, TopicId::ZERO, "1"));
+        assert!(!configs_of.knows("t", NEXT_ID));
     }
 }

@@ -197,10 +197,14 @@ impl Image {
             return;
         }
         let id = wire_id(changed.topic_id);
-        if let Some(known) = self.topics.get(&changed.topic)
-            && wire_id(known.topic_id) != id
+        if let Some(known) = self.topics.get(&changed.topic).map(|known| wire_id(known.topic_id))
+            && known != id
         {
-            self.names.remove(&wire_id(known.topic_id));
+            self.names.remove(&known);
+            // Another topic has the name now, and nobody has told this broker that the one before went: so did its partitions.
+            if !known.is_zero() && !id.is_zero() {
+                self.topics.remove(&changed.topic);
+            }
         }
         if !id.is_zero() {
             self.names.insert(id, changed.topic.clone());
@@ -269,5 +273,45 @@ mod tests {
         });
         assert_eq!(cache.cluster_id(), "of the snapshot");
         assert_eq!(cache.brokers(), [broker(1), broker(2)]);
+    }
+
+    fn told(topic_id: u8, partitions: &[i32]) -> Effect {
+        let partition = |number: &i32| PartitionState {
+            partition: *number,
+            controller_epoch: ControllerEpoch(1),
+            leader: 1,
+            leader_epoch: controller::LeaderEpoch(0),
+            partition_epoch: controller::PartitionEpoch(0),
+            isr: vec![1],
+            replicas: vec![1],
+            adding_replicas: Vec::new(),
+            removing_replicas: Vec::new(),
+            offline_replicas: Vec::new(),
+            leader_recovery_state: Default::default(),
+            is_new: false,
+        };
+        Effect::UpdateMetadata {
+            controller_id: 1,
+            controller_epoch: ControllerEpoch(1),
+            brokers: vec![broker(1)],
+            topics: vec![TopicState {
+                topic: Arc::from("t"),
+                topic_id: protocol::wire::Uuid([topic_id; 16]),
+                configs: Arc::default(),
+                partitions: partitions.iter().map(partition).collect(),
+            }],
+        }
+    }
+
+    #[test]
+    fn the_next_topic_with_a_name_has_nothing_of_the_one_before() {
+        let cache = MetadataCache::default();
+        let id = |byte| protocol::wire::Uuid([byte; 16]);
+        cache.apply(&told(0, &[0]));
+        cache.apply(&told(1, &[1]));
+        assert!(cache.contains("t", 0) && cache.contains("t", 1), "it got its id late");
+        cache.apply(&told(2, &[0]));
+        assert!(cache.contains("t", 0) && !cache.contains("t", 1));
+        assert_eq!((cache.topic_name(id(1)), cache.topic_id("t")), (None, Some(id(2))));
     }
 }

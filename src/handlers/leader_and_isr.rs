@@ -14,7 +14,10 @@ use crate::inter_broker::control;
 pub const SERVED: Served = served!(LeaderAndIsr, 2..=7, handle);
 
 async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: LeaderAndIsrRequest) -> LeaderAndIsrResponse {
-    let topics = request.topic_states.iter().map(|topic| &*topic.topic_name);
+    let topics = request
+        .topic_states
+        .iter()
+        .map(|topic| (&*topic.topic_name, topic.topic_id));
     let heeded = broker.heed.apply(
         ControllerEpoch(request.controller_epoch),
         BrokerEpoch(request.broker_epoch),

@@ -25,7 +25,7 @@ async fn handle(
             .iter()
             .any(|state| state.leader != controller::ids::LEADER_DURING_DELETE)
     });
-    let topics = stays.map(|topic| &*topic.topic_name);
+    let topics = stays.map(|topic| (&*topic.topic_name, topic.topic_id));
     let heeded = broker.heed.apply(
         ControllerEpoch(request.controller_epoch),
         BrokerEpoch(request.broker_epoch),

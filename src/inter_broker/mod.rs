@@ -6,6 +6,7 @@ pub mod isr_wire;
 mod peers;
 mod to_controller;
 pub mod versions;
+mod vigil;
 
 pub use connection::{Connection, ConnectionError};
 pub use peers::InterBrokerPeers;

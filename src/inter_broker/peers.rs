@@ -1,7 +1,6 @@
 //! The other brokers, as this one's controller and its vigils reach them: a connection each for what is told, and one for each vigil.
 
 use std::collections::HashMap;
-use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +8,6 @@ use config::BrokerConfig;
 use controller::effects::{Applied, LiveBroker};
 use controller::ids::BrokerId;
 use controller::{BoxFuture, BrokerEpoch, Controller, Effect, Endpoint, PeerError, Peers};
-use protocol::messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use protocol::messages::leader_and_isr::LeaderAndIsrResponse;
 use protocol::messages::stop_replica::StopReplicaResponse;
 use protocol::messages::update_metadata::UpdateMetadataResponse;
@@ -17,21 +15,14 @@ use protocol::wire::Message;
 use protocol::{ApiKey, ErrorCode};
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 use super::connection::{Connection, ConnectionError};
-use super::{control, versions};
+use super::{control, versions, vigil};
 
 /// How long connecting to be told something may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Between two signs of life that a vigil asks for.
-const SIGN_OF_LIFE: Duration = Duration::from_millis(300);
-/// Silence that is evidence of death.
-const SILENCE: Duration = Duration::from_secs(2);
-/// Between two connections of a vigil that are refused.
-const REFUSED_AGAIN: Duration = Duration::from_millis(20);
-
-type Kept = Arc<Mutex<Option<(BrokerEpoch, Connection)>>>;
+/// The connection to one registration: a call to an earlier one that hangs delays nobody.
+type Kept = Arc<Mutex<Option<Connection>>>;
 
 /// Reaches other brokers by their inter-broker listener.
 pub struct InterBrokerPeers {
@@ -39,7 +30,7 @@ pub struct InterBrokerPeers {
     config: Arc<BrokerConfig>,
     /// Where sockets are: the controller's thread has none.
     runtime: Handle,
-    connections: parking_lot::Mutex<HashMap<BrokerId, Kept>>,
+    connections: parking_lot::Mutex<HashMap<BrokerId, (BrokerEpoch, Kept)>>,
 }
 
 impl InterBrokerPeers {
@@ -51,6 +42,18 @@ impl InterBrokerPeers {
             runtime,
             connections: parking_lot::Mutex::default(),
         })
+    }
+
+    fn kept(&self, of: &LiveBroker) -> Kept {
+        let mut connections = self.connections.lock();
+        match connections.get(&of.registration.id) {
+            Some((epoch, kept)) if *epoch == of.broker_epoch => kept.clone(),
+            _ => {
+                let kept = Kept::default();
+                connections.insert(of.registration.id, (of.broker_epoch, kept.clone()));
+                kept
+            }
+        }
     }
 
     fn endpoint(&self, of: &LiveBroker) -> Result<Endpoint, ConnectionError> {
@@ -72,7 +75,7 @@ impl Peers for InterBrokerPeers {
         effect: Arc<Effect>,
         live: Arc<Vec<LiveBroker>>,
     ) -> BoxFuture<'static, Result<Applied, PeerError>> {
-        let kept = self.connections.lock().entry(to.registration.id).or_default().clone();
+        let kept = self.kept(to);
         let call = Call {
             id: self.id,
             config: self.config.clone(),
@@ -95,7 +98,7 @@ impl Peers for InterBrokerPeers {
         let (id, endpoint) = (self.id, self.endpoint(of));
         let watching = self.runtime.spawn(async move {
             match endpoint {
-                Ok(endpoint) => watch(id, &endpoint).await,
+                Ok(endpoint) => vigil::watch(id, &endpoint).await,
                 // Nothing can be said of who has no address.
                 Err(_) => std::future::pending().await,
             }
@@ -173,8 +176,8 @@ impl Call {
         let endpoint = self.endpoint.map_err(unreachable)?;
         let timeout = Duration::from_millis(u64::try_from(self.config.controller_socket_timeout_ms).unwrap_or(30_000));
         let mut kept = self.kept.lock().await;
-        let mut connection = match kept.take().filter(|(epoch, _)| *epoch == self.to) {
-            Some((_, connection)) => connection,
+        let mut connection = match kept.take() {
+            Some(connection) => connection,
             None => Connection::connect(&endpoint.host, endpoint.port, self.id, CONNECT_TIMEOUT)
                 .await
                 .map_err(unreachable)?,
@@ -183,7 +186,7 @@ impl Call {
             .ask(key, version, request, timeout)
             .await
             .map_err(unreachable)?;
-        *kept = Some((self.to, connection));
+        *kept = Some(connection);
         Ok(answer)
     }
 }
@@ -198,87 +201,4 @@ fn checked(code: ErrorCode) -> Result<(), PeerError> {
             name: code.name().to_owned(),
         }),
     }
-}
-
-/// Asks a broker for signs of life, and returns when it gives none.
-async fn watch(id: BrokerId, endpoint: &Endpoint) -> String {
-    let mut heard = Instant::now();
-    let mut refused = 0;
-    let mut connection: Option<Connection> = None;
-    loop {
-        let sign = sign_of_life(id, endpoint, &mut connection, heard).await;
-        let now = Instant::now();
-        match sign {
-            Ok(()) => {
-                (heard, refused) = (now, 0);
-                if rest(connection.as_ref()).await {
-                    connection = None;
-                }
-                continue;
-            }
-            Err(error) => {
-                connection = None;
-                match sort(&error) {
-                    Sign::Refused => refused += 1,
-                    // It may have too many connections; somebody is there to close them.
-                    Sign::Closed => (heard, refused) = (now, 0),
-                    Sign::Silence => refused = 0,
-                }
-                if refused >= 2 || now - heard >= SILENCE {
-                    return error.to_string();
-                }
-            }
-        }
-        tokio::time::sleep(REFUSED_AGAIN).await;
-    }
-}
-
-/// Until the next sign of life is asked for; `true` where the connection has ended before.
-async fn rest(connection: Option<&Connection>) -> bool {
-    let ended = async {
-        match connection {
-            Some(connection) => connection.ended().await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::time::timeout(SIGN_OF_LIFE, ended).await.is_ok()
-}
-
-/// What a failed sign of life says.
-enum Sign {
-    Refused,
-    Closed,
-    Silence,
-}
-
-fn sort(error: &ConnectionError) -> Sign {
-    match error {
-        ConnectionError::Io { error, .. } => match error.kind() {
-            ErrorKind::ConnectionRefused => Sign::Refused,
-            // A process that ends closes its connections, and its port refuses the next one.
-            ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => Sign::Closed,
-            _ => Sign::Silence,
-        },
-        ConnectionError::TimedOut { .. } | ConnectionError::NoEndpoint { .. } => Sign::Silence,
-        // Whatever it says, it is there.
-        ConnectionError::Encode(_) | ConnectionError::Decode(_) | ConnectionError::Unexpected { .. } => Sign::Closed,
-    }
-}
-
-async fn sign_of_life(
-    id: BrokerId,
-    endpoint: &Endpoint,
-    kept: &mut Option<Connection>,
-    heard: Instant,
-) -> Result<(), ConnectionError> {
-    // Both together are over when the silence is long enough.
-    let left = SILENCE.saturating_sub(heard.elapsed()).max(REFUSED_AGAIN);
-    let connection = match kept {
-        Some(connection) => connection,
-        None => kept.insert(Connection::connect(&endpoint.host, endpoint.port, id, left).await?),
-    };
-    let left = SILENCE.saturating_sub(heard.elapsed()).max(REFUSED_AGAIN);
-    let request = ApiVersionsRequest::default();
-    let _: ApiVersionsResponse = connection.ask(ApiKey::ApiVersions, 0, &request, left).await?;
-    Ok(())
 }

@@ -101,8 +101,19 @@ pub struct ToController {
     config: Arc<BrokerConfig>,
     metadata: Arc<MetadataCache>,
     own: ControllerHandle,
-    /// To the controller that was asked last.
-    connection: Mutex<Option<(BrokerId, Connection)>>,
+    lines: Lines,
+}
+
+/// The connection to the controller that was asked last.
+type Line = Mutex<Option<(BrokerId, Connection)>>;
+
+/// A connection for each kind of request, as one of them may take long: leaders that wait for another ISR wait for nobody else.
+#[derive(Default)]
+struct Lines {
+    alter_partition: Line,
+    allocate_producer_ids: Line,
+    controlled_shutdown: Line,
+    create_topics: Line,
 }
 
 impl ToController {
@@ -118,7 +129,7 @@ impl ToController {
             config,
             metadata,
             own,
-            connection: Mutex::new(None),
+            lines: Lines::default(),
         })
     }
 
@@ -152,7 +163,7 @@ impl ToController {
             return Err(AskError::NoController);
         };
         let response: AlterPartitionResponse = self
-            .ask_once(ApiKey::AlterPartition, version, &request, ALTER_TIMEOUT)
+            .ask_once(&self.lines.alter_partition, ApiKey::AlterPartition, version, &request, ALTER_TIMEOUT)
             .await?;
         match response.error_code {
             ErrorCode::NONE => Ok(isr_wire::answers(&changes, &response, &name)),
@@ -176,7 +187,7 @@ impl ToController {
                 broker_epoch: broker_epoch.0,
             };
             let response: AllocateProducerIdsResponse = self
-                .ask_once(ApiKey::AllocateProducerIds, 0, &request, self.request_timeout())
+                .ask_once(&self.lines.allocate_producer_ids, ApiKey::AllocateProducerIds, 0, &request, self.request_timeout())
                 .await?;
             match response.error_code {
                 ErrorCode::NONE => Ok(ProducerIdBlock {
@@ -205,7 +216,7 @@ impl ToController {
                 broker_epoch: broker_epoch.0,
             };
             let response: ControlledShutdownResponse = self
-                .ask_once(ApiKey::ControlledShutdown, 3, &request, self.request_timeout())
+                .ask_once(&self.lines.controlled_shutdown, ApiKey::ControlledShutdown, 3, &request, self.request_timeout())
                 .await?;
             match response.error_code {
                 ErrorCode::NONE => Ok(response.remaining_partitions.len()),
@@ -233,7 +244,7 @@ impl ToController {
             }
             let request = create_topics(&topics, self.config.request_timeout_ms);
             let response: CreateTopicsResponse = self
-                .ask_once(ApiKey::CreateTopics, CREATE_TOPICS, &request, self.request_timeout())
+                .ask_once(&self.lines.create_topics, ApiKey::CreateTopics, CREATE_TOPICS, &request, self.request_timeout())
                 .await?;
             if let Some(refused) = response
                 .topics
@@ -264,16 +275,41 @@ impl ToController {
         }
     }
 
+    /// Asks the broker that `/controller` names, for as long as it does.
     async fn ask_once<Q: Message, A: Message + Answered>(
         &self,
+        line: &Line,
         key: ApiKey,
         version: i16,
         request: &Q,
         within: Duration,
     ) -> Result<A, AskError> {
         let broker = self.own.controller().ok_or(AskError::NoController)?;
+        tokio::select! {
+            biased;
+            answer = self.ask(broker, line, key, version, request, within) => answer,
+            () = self.replaced(broker) => Err(AskError::NotController { broker }),
+        }
+    }
+
+    /// Resolves when `/controller` names another broker than this one, or none: that one may hang for long and answer nothing of use.
+    async fn replaced(&self, broker: BrokerId) {
+        while self.own.controller() == Some(broker) {
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn ask<Q: Message, A: Message + Answered>(
+        &self,
+        broker: BrokerId,
+        line: &Line,
+        key: ApiKey,
+        version: i16,
+        request: &Q,
+        within: Duration,
+    ) -> Result<A, AskError> {
         let failed = |error| AskError::Connection { broker, error };
-        let mut kept = self.connection.lock().await;
+        let mut kept = line.lock().await;
         // Taken out while it is in use: whoever gives up leaves none behind.
         let mut connection = match kept.take().filter(|(of, _)| *of == broker) {
             Some((_, connection)) => connection,
