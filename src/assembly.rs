@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use anyhow::Context;
 use config::{BrokerConfig, TopicConfig};
@@ -32,6 +33,7 @@ use crate::open_files::OpenFileLimit;
 use crate::producer_ids::ProducerIds;
 use crate::random;
 use crate::ready_file::ReadyFile;
+use crate::replica_selector::ReplicaSelector;
 use crate::replicas::{ApplyEffects, Replicas, Wanted, report_offline};
 use crate::replication::fetcher::{self, FetcherContext};
 use crate::replication::isr_changes;
@@ -136,6 +138,7 @@ pub async fn assemble(
     let to_controller = replicate(wanted, id, &config, &metadata, &replicas, &started.handle);
     logs.report_strays();
     let background = background::start(&config, &replicas, &logs);
+    let replica_selector = ReplicaSelector::new(config.replica_selector_class.as_deref());
     let broker = Arc::new(Broker {
         id,
         fetch_sessions: FetchSessionCache::new(
@@ -146,6 +149,7 @@ pub async fn assemble(
         metadata,
         replicas,
         controller: started.handle,
+        replica_selector,
         heed,
         to_controller,
         groups,
@@ -262,6 +266,22 @@ impl TopicPolicy for Policy {
 
     fn delete_topic_enable(&self) -> bool {
         self.config.delete_topic_enable
+    }
+
+    fn unclean_leader_election_enable(&self, configs: &ConfigMap) -> bool {
+        let config = TopicConfig::new(&self.config.topic_defaults, configs);
+        config.is_ok_and(|config| config.unclean_leader_election_enable)
+    }
+
+    fn rebalance_interval(&self) -> Option<Duration> {
+        let seconds = u64::try_from(self.config.leader_imbalance_check_interval_seconds).ok();
+        seconds
+            .filter(|_| self.config.auto_leader_rebalance_enable)
+            .map(Duration::from_secs)
+    }
+
+    fn imbalance_percentage(&self) -> i32 {
+        self.config.leader_imbalance_per_broker_percentage
     }
 
     fn max_partitions(&self) -> usize {

@@ -14,6 +14,7 @@ use crate::metadata_cache::MetadataCache;
 use crate::network::Connections;
 use crate::partition::{AppendFailure, Partition, ReadFailure};
 use crate::producer_ids::ProducerIds;
+use crate::replica_selector::ReplicaSelector;
 use crate::replicas::Replicas;
 
 /// The broker.
@@ -28,6 +29,8 @@ pub struct Broker {
     pub replicas: Arc<Replicas>,
     /// The controller.
     pub controller: ControllerHandle,
+    /// Where consumers should read.
+    pub replica_selector: ReplicaSelector,
     /// Applies what other brokers' controllers decide.
     pub heed: Arc<Heed>,
     /// Asks whoever is the controller.

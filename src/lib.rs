@@ -36,6 +36,7 @@ pub mod partition;
 pub mod producer_ids;
 pub mod random;
 pub mod ready_file;
+pub mod replica_selector;
 pub mod replicas;
 pub mod replication;
 pub mod signals;

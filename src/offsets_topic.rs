@@ -116,6 +116,7 @@ fn read_whole_batches(partition: &Partition, offset: i64, max_bytes: usize) -> R
         min_one_message: true,
         readable: Readable::LogEnd,
         replica: None,
+        from_followers: false,
         current_leader_epoch: NO_EPOCH,
         last_fetched_epoch: NO_EPOCH,
         sendfile_min_bytes: usize::MAX,

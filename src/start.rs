@@ -192,6 +192,7 @@ pub(crate) fn bind(config: &BrokerConfig) -> anyhow::Result<Vec<BoundListener>> 
 pub(crate) fn limits(config: &BrokerConfig, open_files: OpenFileLimit) -> anyhow::Result<Limits> {
     let count = |n: i32| usize::try_from(n).unwrap_or(0);
     Ok(Limits {
+        protected_listener: (config.listeners.len() > 1).then(|| config.inter_broker_listener_name.clone()),
         max_connections: count(config.max_connections).min(open_files.connections()),
         max_connections_per_ip: count(config.max_connections_per_ip),
         max_connections_per_ip_overrides: overrides_by_address(&config.max_connections_per_ip_overrides)?,

@@ -7,11 +7,11 @@ use crate::ids::{BrokerId, TopicId};
 use crate::rejection::Rejection;
 use crate::replicas::Start;
 use crate::requests::{
-    AlteredPartition, CreatedTopic, DeletedTopic, IsrChange, NewPartitions, NewTopic, ProducerIdBlock,
+    AlteredPartition, CreatedTopic, DeletedTopic, IsrChange, NewPartitions, NewTopic, ProducerIdBlock, Reassignment,
     TopicConfigChange, TopicPolicy, TopicRef,
 };
 use crate::state::{ControllerState, Record};
-use crate::{alter_partition, broker_lifecycle, brokers, controlled_shutdown, topics};
+use crate::{alter_partition, broker_lifecycle, brokers, controlled_shutdown, leader_election, reassignment, topics};
 
 /// Something to decide. Chance comes in with the event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,24 @@ pub enum Event {
         broker: BrokerId,
         /// What it wants.
         change: IsrChange,
+    },
+    /// Elect a leader for a partition.
+    ElectLeader {
+        /// Its topic.
+        topic: Arc<str>,
+        /// Its number.
+        partition: i32,
+        /// Whoever is online, where nobody leads; otherwise the preferred leader.
+        unclean: bool,
+    },
+    /// Give a partition other replicas, or take that back.
+    Reassign(Reassignment),
+    /// What is in sync with a partition has changed, which may end its reassignment.
+    IsrChanged {
+        /// Its topic.
+        topic: Arc<str>,
+        /// Its number.
+        partition: i32,
     },
     /// A broker is about to stop: [`crate::state::Note::ShuttingDown`] came first.
     ControlledShutdown {
@@ -96,7 +114,7 @@ pub enum Response {
     Created(CreatedTopic),
     /// To [`Event::DeleteTopic`].
     Deleted(DeletedTopic),
-    /// To [`Event::CreatePartitions`] and [`Event::AlterTopicConfigs`].
+    /// To [`Event::CreatePartitions`], [`Event::AlterTopicConfigs`], [`Event::ElectLeader`] and [`Event::Reassign`].
     Changed,
     /// To [`Event::AllocateProducerIdBlock`].
     Block(ProducerIdBlock),
@@ -148,6 +166,15 @@ pub fn handle(
         Event::BrokersCame { brokers } => Ok(brokers::came(state, policy, &brokers)),
         Event::BrokersGone { brokers } => Ok(brokers::gone(state, policy, &brokers)),
         Event::AlterPartition { broker, change } => alter_partition::alter(state, broker, &change),
+        Event::ElectLeader {
+            topic,
+            partition,
+            unclean,
+        } => leader_election::elect(state, &topic, partition, unclean),
+        Event::Reassign(asked) => reassignment::alter(state, &asked),
+        Event::IsrChanged { topic, partition } => {
+            Ok(reassignment::advance(state, &topic, partition).unwrap_or_else(|| Decision::answer(Response::None)))
+        }
         Event::ControlledShutdown { broker } => Ok(controlled_shutdown::hand_over(state, broker)),
         Event::ReplicasDeleted { topic } => Ok(topics::finish_deletion(state, &topic)),
         Event::CreatePartitions {

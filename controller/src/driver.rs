@@ -32,6 +32,7 @@ use crate::handle::{Place, Reply, Request};
 use crate::ids::BrokerId;
 use crate::membership::Elected;
 use crate::peers::{Controller, Peers};
+use crate::reassignment;
 use crate::rejection::Rejection;
 use crate::requests::{ControllerError, TopicPolicy};
 use crate::sessions::Sessions;
@@ -48,6 +49,9 @@ const REQUESTS_TOGETHER: usize = 1024;
 
 /// Who has to load everything more often than that goes back to joining, which pauses between its attempts.
 const RELOADS_APART: Duration = Duration::from_secs(5);
+
+/// After an election brokers have some time to come back before leadership is looked at, as in Kafka.
+const FIRST_REBALANCE: Duration = Duration::from_secs(5);
 
 /// Operations after which a transaction takes no further request.
 const OPS_TOGETHER: usize = 50_000;
@@ -86,6 +90,7 @@ enum Happened {
     ConfigsChanged,
     LogDirsChanged,
     Suspected(Suspicion),
+    RebalanceDue,
 }
 
 /// What a controller or a standby needs of the member that it is.
@@ -112,6 +117,8 @@ struct Driver {
     vigils: Vigils,
     /// When brokers were fenced.
     fenced: BTreeMap<BrokerId, Instant>,
+    /// When leadership is looked at the next time.
+    rebalance_at: Option<Instant>,
     /// The store is broken for good.
     failed: Option<StoreError>,
     /// What is in the store may be something else than what is known here.
@@ -155,15 +162,21 @@ impl Driver {
             notices: ConfigNotices::new(),
             vigils: Vigils::new(peers),
             fenced: BTreeMap::new(),
+            rebalance_at: None,
             failed: None,
             is_uncertain: false,
             is_deposed: false,
             loaded_at: None,
         };
         driver.watch_brokers();
+        driver.rebalance_at = driver
+            .policy
+            .rebalance_interval()
+            .map(|_| Instant::now() + FIRST_REBALANCE);
         let mut transaction = Transaction::default();
         // Becoming controller is never refused.
         drop(driver.decide(Event::BecameController, &mut transaction));
+        driver.advance_reassignments(&mut transaction);
         driver.write(transaction.ops).await?;
         log::info!(
             "broker {broker} is registered with broker epoch {} and is the controller with epoch {}; {} topics, {} partitions",
@@ -180,6 +193,17 @@ impl Driver {
             completions: Vec::new(),
         };
         Ok((driver, first))
+    }
+
+    /// The controller before may have gone when all that a reassignment waits for was in sync.
+    fn advance_reassignments(&mut self, transaction: &mut Transaction) {
+        let ongoing: Vec<(Arc<str>, i32)> = reassignment::ongoing(&self.state)
+            .map(|it| (it.topic, it.partition))
+            .collect();
+        for (topic, partition) in ongoing {
+            // Never refused.
+            drop(self.decide(Event::IsrChanged { topic, partition }, transaction));
+        }
     }
 
     fn tell_others(&mut self, others: BTreeMap<BrokerId, Vec<crate::effects::Effect>>) {
@@ -253,6 +277,13 @@ impl Driver {
                 Happened::BrokersChanged => self.look_at_brokers(&mut transaction).await,
                 Happened::ConfigsChanged => self.hear_config_notices(&mut transaction).await,
                 Happened::LogDirsChanged => self.hear_log_dir_events(&mut transaction).await,
+                Happened::RebalanceDue => {
+                    self.rebalance_at = self
+                        .policy
+                        .rebalance_interval()
+                        .map(|interval| Instant::now() + interval);
+                    self.rebalance(&mut transaction);
+                }
                 Happened::Suspected(suspicion) => self.fence(suspicion, &mut transaction).await,
                 Happened::Asked(Some(request)) => shutdown = self.take(request, &mut transaction),
                 Happened::Asked(None) => {
@@ -301,6 +332,7 @@ impl Driver {
             suspicion = self.vigils.suspicion(), if is_ensemble => Happened::Suspected(suspicion),
             () = self.watches.log_dirs.changed(), if is_ensemble => Happened::LogDirsChanged,
             () = self.notices.changed(), if is_ensemble => Happened::ConfigsChanged,
+            () = until(self.rebalance_at), if is_ensemble => Happened::RebalanceDue,
             request = requests.recv() => Happened::Asked(request),
         }
     }
@@ -411,6 +443,13 @@ impl Driver {
         let (epoch, version) = (self.elected.controller_epoch, self.elected.controller_epoch_version);
         self.sessions.sync().await?;
         startup::load(self.sessions.as_ref(), self.broker, epoch, version).await
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -7,14 +7,18 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::effects::{ConfigMap, FailedReplica};
 use crate::ids::{BrokerEpoch, BrokerId, NO_LEADER};
+use crate::rejection::Rejection;
 use crate::requests::{
-    AlterPartitions, AlteredPartition, Answers, ControllerError, CreatedTopic, DeletedTopic, NewPartitions, NewTopic,
-    ProducerIdBlock, TopicConfigChange, TopicRef,
+    AlterPartitions, AlteredPartition, Answers, ControllerError, CreatedTopic, DeletedTopic, ElectLeaders,
+    NewPartitions, NewTopic, OngoingReassignment, ProducerIdBlock, Reassignment, TopicConfigChange, TopicRef,
 };
 use crate::sessions::Sessions;
 use crate::startup::StartError;
 use crate::store::{Store, StoreError};
 use crate::znodes;
+
+/// What became of the election of one partition.
+pub type ElectionOutcome = ((Arc<str>, i32), Result<(), Rejection>);
 
 /// Where the answer to a request goes.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, ControllerError>>;
@@ -53,6 +57,18 @@ pub(crate) enum Request {
         broker: BrokerId,
         broker_epoch: Option<BrokerEpoch>,
         reply: Reply<Vec<(Arc<str>, i32)>>,
+    },
+    ElectLeaders {
+        asked: ElectLeaders,
+        reply: Reply<Vec<ElectionOutcome>>,
+    },
+    AlterReassignments {
+        asked: Vec<Reassignment>,
+        reply: Reply<Answers<()>>,
+    },
+    ListReassignments {
+        of: Option<Vec<(Arc<str>, i32)>>,
+        reply: Reply<Vec<OngoingReassignment>>,
     },
     ReplicasOffline {
         replicas: Vec<FailedReplica>,
@@ -208,6 +224,24 @@ impl ControllerHandle {
             reply,
         })
         .await
+    }
+
+    /// Elects leaders; gives the outcome of each partition, without those that needed none where all were asked for.
+    pub async fn elect_leaders(&self, asked: ElectLeaders) -> Result<Vec<ElectionOutcome>, ControllerError> {
+        self.ask(|reply| Request::ElectLeaders { asked, reply }).await
+    }
+
+    /// Gives partitions other replicas, or takes that back.
+    pub async fn alter_reassignments(&self, asked: Vec<Reassignment>) -> Result<Answers<()>, ControllerError> {
+        self.ask(|reply| Request::AlterReassignments { asked, reply }).await
+    }
+
+    /// The reassignments that are going on, of these partitions or of all.
+    pub async fn list_reassignments(
+        &self,
+        of: Option<Vec<(Arc<str>, i32)>>,
+    ) -> Result<Vec<OngoingReassignment>, ControllerError> {
+        self.ask(|reply| Request::ListReassignments { of, reply }).await
     }
 
     /// What is set for a topic now, as the store has it; nothing for one that is not known.

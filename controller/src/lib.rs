@@ -14,12 +14,14 @@ pub mod effects;
 pub mod election;
 pub mod handle;
 pub mod ids;
+mod leader_election;
 pub mod limits;
 mod membership;
 pub mod metadata_copy;
 mod metadata_file;
 pub mod partitions;
 pub mod peers;
+mod reassignment;
 pub mod rejection;
 pub mod replicas;
 pub mod requests;
@@ -42,13 +44,14 @@ pub use effects::{
     Applied, BrokerRegistration, ConfigMap, Effect, EffectSink, Endpoint, FailedReplica, FeatureRange,
     LeaderRecoveryState, LiveBroker, MetadataSnapshot, PartitionState, StopReplicaPartition, Told, TopicState,
 };
-pub use handle::ControllerHandle;
+pub use handle::{ControllerHandle, ElectionOutcome};
 pub use ids::{BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, PartitionEpoch, TopicId};
 pub use peers::{Controller, NoPeers, PeerError, Peers};
 pub use rejection::Rejection;
 pub use requests::{
-    AlterPartitions, AlteredPartition, Answers, ControllerError, CreatedTopic, DeletedTopic, IsrChange, NewPartitions,
-    NewTopic, ProducerIdBlock, TopicConfigChange, TopicPolicy, TopicRef,
+    AlterPartitions, AlteredPartition, Answers, ControllerError, CreatedTopic, DeletedTopic, ElectLeaders, IsrChange,
+    NewPartitions, NewTopic, OngoingReassignment, ProducerIdBlock, Reassignment, TopicConfigChange, TopicPolicy,
+    TopicRef,
 };
 pub use session_file::{SessionFile, SessionFileError};
 pub use sessions::{SessionError, Sessions};

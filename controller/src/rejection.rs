@@ -180,6 +180,26 @@ pub enum Rejection {
         /// What is wrong.
         reason: String,
     },
+    /// `ELECTION_NOT_NEEDED`
+    #[error("Leader election not needed for topic partition.")]
+    ElectionNotNeeded,
+    /// `PREFERRED_LEADER_NOT_AVAILABLE`
+    #[error("The preferred leader {preferred} is not in sync or not online.")]
+    PreferredLeaderNotAvailable {
+        /// Its id.
+        preferred: BrokerId,
+    },
+    /// `ELIGIBLE_LEADERS_NOT_AVAILABLE`
+    #[error("No replica of the partition is online.")]
+    EligibleLeadersNotAvailable,
+    /// `NO_REASSIGNMENT_IN_PROGRESS`
+    #[error("No reassignment of partition {partition} of topic '{topic}' is in progress.")]
+    NoReassignmentInProgress {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+    },
     /// `INELIGIBLE_REPLICA`
     #[error("Brokers {brokers:?} may not be in sync: they are not registered, about to stop, or have registered anew.")]
     IneligibleReplicas {

@@ -1,5 +1,8 @@
 //! What brokers' handlers ask of the controller, and its answers.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use crate::effects::{ConfigMap, LeaderRecoveryState};
 use crate::ids::{BrokerEpoch, BrokerId, LeaderEpoch, PartitionEpoch, TopicId};
 use crate::rejection::Rejection;
@@ -140,6 +143,41 @@ pub struct AlteredPartition {
     pub leader_recovery_state: LeaderRecoveryState,
 }
 
+/// An election that somebody asks for (KIP-183, KIP-460).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ElectLeaders {
+    /// Whether a replica that is not in sync may be elected where no other is online; otherwise the preferred leader is.
+    pub unclean: bool,
+    /// Which partitions; `None` for all.
+    pub partitions: Option<Vec<(Arc<str>, i32)>>,
+}
+
+/// Other replicas for a partition (KIP-455).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reassignment {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// Its replicas, the preferred leader first; `None` takes back what is going on.
+    pub replicas: Option<Vec<BrokerId>>,
+}
+
+/// A reassignment that is going on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OngoingReassignment {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: i32,
+    /// All replicas, those included that come and that go.
+    pub replicas: Vec<BrokerId>,
+    /// Those that come.
+    pub adding: Vec<BrokerId>,
+    /// Those that go.
+    pub removing: Vec<BrokerId>,
+}
+
 /// Producer ids that are this broker's alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProducerIdBlock {
@@ -184,6 +222,15 @@ pub trait TopicPolicy: Send + Sync + 'static {
         configs
             .get("unclean.leader.election.enable")
             .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+    /// How often leadership is given back to preferred replicas; `None` for never (`auto.leader.rebalance.enable`,
+    /// `leader.imbalance.check.interval.seconds`).
+    fn rebalance_interval(&self) -> Option<Duration> {
+        None
+    }
+    /// `leader.imbalance.per.broker.percentage`
+    fn imbalance_percentage(&self) -> i32 {
+        10
     }
     /// How many partitions there may be in all. Each keeps files open where it is, and a broker that runs out of them loses a log
     /// directory.

@@ -51,9 +51,15 @@ pub struct Brokers {
 impl Brokers {
     /// So many, with these keys on top; they all know each other when this returns.
     pub fn start(count: i32, overrides: &[(&str, &str)]) -> Brokers {
+        Brokers::start_each(count, |_| overrides.to_vec())
+    }
+
+    /// The same, each with keys of its own.
+    pub fn start_each<'a>(count: i32, overrides: impl Fn(i32) -> Vec<(&'a str, &'a str)>) -> Brokers {
         let zookeeper = ZooKeeper::start();
         let connect = zookeeper.connect();
         let start = |id: i32| {
+            let own = overrides(id);
             let id = id.to_string();
             let mut all = vec![
                 ("broker.id", id.as_str()),
@@ -61,7 +67,7 @@ impl Brokers {
                 ("zookeeper.session.timeout.ms", "6000"),
                 ("offsets.topic.num.partitions", "3"),
             ];
-            all.extend_from_slice(overrides);
+            all.extend_from_slice(&own);
             Broker::start_with(&all)
         };
         let brokers = Brokers {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use protocol::ErrorCode;
 use protocol::messages::delete_records::{
@@ -10,6 +11,7 @@ use protocol::messages::delete_records::{
 };
 use protocol::wire::Utf8Bytes;
 use storage::LogStartOffsetError;
+use tokio::time::Instant;
 
 use crate::broker::Broker;
 use crate::dispatch::{RequestContext, Served, served};
@@ -21,6 +23,8 @@ use controller::topics::is_internal;
 pub const SERVED: Served = served!(DeleteRecords, 0..=2, handle);
 
 const INVALID_LOW_WATERMARK: i64 = -1;
+/// Between two looks at what followers have deleted.
+const LOOK: Duration = Duration::from_millis(10);
 
 type Asked = BTreeMap<Utf8Bytes, BTreeMap<i32, i64>>;
 
@@ -29,6 +33,8 @@ async fn handle(
     context: &RequestContext,
     request: DeleteRecordsRequest,
 ) -> DeleteRecordsResponse {
+    let timeout_ms = u64::try_from(request.timeout_ms).unwrap_or(0);
+    let deadline = Instant::now() + Duration::from_millis(timeout_ms);
     let asked = asked(request);
     let here = broker.clone();
     let client = Client {
@@ -43,10 +49,43 @@ async fn handle(
             delete(&here, &client, topic, partition, offset)
         })
     });
-    deleted.await.unwrap_or_else(|e| {
+    let mut response = deleted.await.unwrap_or_else(|e| {
         log::error!(client:% = ip; "a DeleteRecords request broke off: {e}");
         answer(unanswered, |_, _, _| Err(ErrorCode::UNKNOWN_SERVER_ERROR))
-    })
+    });
+    for topic in &mut response.topics {
+        for result in topic
+            .partitions
+            .iter_mut()
+            .filter(|it| it.error_code == ErrorCode::NONE)
+        {
+            await_followers(broker, &topic.name, result, deadline).await;
+        }
+    }
+    response
+}
+
+/// The answer waits until the live followers have deleted the records as well, which they do with their next fetch; Kafka's
+/// `DelayedDeleteRecords`.
+async fn await_followers(broker: &Broker, topic: &str, result: &mut DeleteRecordsPartitionResult, deadline: Instant) {
+    let deleted_before = result.low_watermark;
+    loop {
+        let partition = broker.replicas.get(topic, result.partition_index);
+        let Some(low_watermark) = partition.and_then(|partition| partition.low_watermark()) else {
+            result.error_code = ErrorCode::NOT_LEADER_OR_FOLLOWER;
+            return;
+        };
+        if low_watermark >= deleted_before {
+            result.low_watermark = low_watermark;
+            return;
+        }
+        if Instant::now() >= deadline {
+            result.low_watermark = low_watermark;
+            result.error_code = ErrorCode::REQUEST_TIMED_OUT;
+            return;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// Of a partition that stands in the request more than once the last offset counts, as in Kafka.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use controller::BrokerEpoch;
 use protocol::messages::fetch::{EpochEndOffset, FetchRequest, FetchResponse, LeaderIdAndEpoch, PartitionData};
-use protocol::wire::{Message, Reader};
+use protocol::wire::{Chunk, Message, Reader, Utf8Bytes};
 use protocol::{DecodeError, ErrorCode};
 use storage::ReadMode;
 use tokio::time::Instant;
@@ -27,6 +27,7 @@ use crate::partition::{
     FetchWaiter, Mark, NO_EPOCH, Partition, PartitionRead, ReadLimits, Readable, ReaderReplica, Seen, Waiters, Wake,
 };
 use crate::random;
+use crate::replica_selector::ReplicaSelector;
 
 use wire::{by_topic, failed, leaders_to_name, not_read, refused, session_request, speak_to_old_clients};
 
@@ -39,6 +40,8 @@ pub const SERVED: Served = Served {
     start,
 };
 
+/// The first version in which consumers say their rack.
+const FROM_FOLLOWERS: i16 = 11;
 const READ_UNCOMMITTED: i8 = 0;
 const READ_COMMITTED: i8 = 1;
 
@@ -71,6 +74,8 @@ struct Fetch {
     reader: FetchReader,
     /// Who follows by this request, until it has been read once: what is read again after waiting says nothing new of the follower.
     follower: Option<Follower>,
+    /// `client.rack` of a consumer that may read from followers (KIP-392).
+    rack: Option<Utf8Bytes>,
     max_wait: Duration,
     min_bytes: usize,
     max_bytes: i32,
@@ -128,6 +133,9 @@ impl Fetch {
         if let Some(Follower { asked_ms, .. }) = &follower {
             broker.replicas.note_fetch_of(reader.replica_id, *asked_ms);
         }
+        // As in Kafka any consumer of this version may, whether it has a rack or not.
+        let may_read_from_followers = !reader.is_follower() && context.version >= FROM_FOLLOWERS;
+        let rack = may_read_from_followers.then(|| request.rack_id.detached());
         let max_bytes = request.max_bytes.min(broker.config.fetch_max_bytes);
         let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
         let min_bytes = request.min_bytes.min(max_bytes).max(0);
@@ -136,6 +144,7 @@ impl Fetch {
             session: broker.fetch_sessions.context(request, clock::now_ms()),
             reader,
             follower,
+            rack,
             max_wait,
             min_bytes: usize::try_from(min_bytes).unwrap_or(0),
             max_bytes,
@@ -209,12 +218,17 @@ impl Fetch {
         mode: ReadMode,
         round: &mut Round,
     ) -> Option<(PartitionData, Option<Watched>)> {
-        let max_bytes = wanted.max_bytes.min(left);
+        let preferred = self.preferred_replica(partition, wanted.fetch_offset);
+        let max_bytes = match preferred {
+            Some(_) => 0,
+            None => wanted.max_bytes.min(left),
+        };
         let limits = ReadLimits {
             fetch_offset: wanted.fetch_offset,
             max_bytes: usize::try_from(max_bytes).unwrap_or(0),
             min_one_message: round.bytes == 0,
             readable: self.readable(),
+            from_followers: self.rack.is_some(),
             replica: self.follower.as_ref().map(|follower| ReaderReplica {
                 id: self.reader.replica_id,
                 log_start_offset: wanted.log_start_offset,
@@ -253,6 +267,11 @@ impl Fetch {
                     seen,
                     is_at_end: wanted.fetch_offset >= read.end_offset,
                 };
+                if let Some(preferred) = preferred {
+                    // It is told to read there at once, and gets nothing here.
+                    round.is_complete = true;
+                    return Some((self.read_elsewhere(wanted, read, preferred), Some(watched)));
+                }
                 Some((self.found(wanted, read), Some(watched)))
             }
             Ok(None) => None,
@@ -287,6 +306,27 @@ impl Fetch {
             aborted_transactions: self.reader.read_committed.then(Vec::new),
             records: Some(read.records),
             ..Default::default()
+        }
+    }
+
+    /// The follower that this consumer should read from instead.
+    fn preferred_replica(&self, partition: &Partition, fetch_offset: i64) -> Option<i32> {
+        let rack = self.rack.as_deref().filter(|rack| !rack.is_empty())?;
+        let selector = self.broker.replica_selector;
+        if selector == ReplicaSelector::Leader {
+            return None;
+        }
+        let followers = partition.readable_followers(fetch_offset)?;
+        let own_rack = self.broker.config.broker_rack.as_deref();
+        let rack_of = |id: i32| self.broker.node(&self.context, id)?.rack;
+        selector.select(rack, own_rack, followers.into_iter(), rack_of)
+    }
+
+    fn read_elsewhere(&self, wanted: &FetchPartition, read: PartitionRead, preferred: i32) -> PartitionData {
+        PartitionData {
+            preferred_read_replica: preferred,
+            records: Some(Chunk::Memory(Bytes::new())),
+            ..self.found(wanted, read)
         }
     }
 

@@ -3,6 +3,7 @@
 pub mod allocate_producer_ids;
 pub mod alter_configs;
 pub mod alter_partition;
+pub mod alter_partition_reassignments;
 pub mod api_versions;
 pub mod controlled_shutdown;
 pub mod create_partitions;
@@ -14,6 +15,7 @@ pub mod describe_cluster;
 pub mod describe_configs;
 pub mod describe_groups;
 pub mod describe_log_dirs;
+pub mod elect_leaders;
 pub mod fetch;
 pub mod find_coordinator;
 pub mod heartbeat;
@@ -24,6 +26,7 @@ pub mod leader_and_isr;
 pub mod leave_group;
 pub mod list_groups;
 pub mod list_offsets;
+pub mod list_partition_reassignments;
 pub mod metadata;
 pub mod offset_commit;
 pub mod offset_delete;
@@ -65,7 +68,10 @@ pub static SERVED: &[&Served] = &[
     &describe_log_dirs::SERVED,
     &create_partitions::SERVED,
     &delete_groups::SERVED,
+    &elect_leaders::SERVED,
     &incremental_alter_configs::SERVED,
+    &alter_partition_reassignments::SERVED,
+    &list_partition_reassignments::SERVED,
     &offset_delete::SERVED,
     &describe_cluster::SERVED,
 ];

@@ -99,6 +99,10 @@ impl ToCode for Rejection {
             Rejection::InvalidUpdateVersion { .. } => ErrorCode::INVALID_UPDATE_VERSION,
             Rejection::InvalidIsr { .. } => ErrorCode::INVALID_REQUEST,
             Rejection::IneligibleReplicas { .. } => ErrorCode::INELIGIBLE_REPLICA,
+            Rejection::ElectionNotNeeded => ErrorCode::ELECTION_NOT_NEEDED,
+            Rejection::PreferredLeaderNotAvailable { .. } => ErrorCode::PREFERRED_LEADER_NOT_AVAILABLE,
+            Rejection::EligibleLeadersNotAvailable => ErrorCode::ELIGIBLE_LEADERS_NOT_AVAILABLE,
+            Rejection::NoReassignmentInProgress { .. } => ErrorCode::NO_REASSIGNMENT_IN_PROGRESS,
             Rejection::IncompleteRacks { .. }
             | Rejection::ProducerIdsExhausted { .. }
             // Tried again until it fits: whoever sees it has met others as often as that.

@@ -182,6 +182,7 @@ mod tests {
 
     fn connections(answer_memory_bytes: usize) -> Arc<Connections> {
         Connections::new(Limits {
+            protected_listener: None,
             max_connections: 10,
             max_connections_per_ip: 10,
             max_connections_per_ip_overrides: HashMap::new(),

@@ -23,6 +23,8 @@ pub const TAKEN_BYTES: usize = 640 * 1024;
 /// What Kafka limits about connections.
 #[derive(Debug, Clone)]
 pub struct Limits {
+    /// The listener that brokers use among each other, where clients have others: `max.connections` does not shut it (KIP-402).
+    pub protected_listener: Option<String>,
     /// `max.connections`, or fewer where the process may not open so many files.
     pub max_connections: usize,
     /// `max.connections.per.ip`.
@@ -178,7 +180,8 @@ impl Connections {
     ) -> Result<Admitted, Refused> {
         let ip = peer.ip().to_canonical();
         let mut open = self.open.lock();
-        if open.all.len() >= self.limits.max_connections {
+        let is_protected = self.limits.protected_listener.as_deref() == Some(&**listener);
+        if !is_protected && open.all.len() >= self.limits.max_connections {
             return Err(Refused::TooMany {
                 limit: self.limits.max_connections,
             });
@@ -336,6 +339,7 @@ mod tests {
 
     fn limits() -> Limits {
         Limits {
+            protected_listener: None,
             max_connections: 3,
             max_connections_per_ip: 2,
             max_connections_per_ip_overrides: HashMap::new(),
@@ -368,6 +372,19 @@ mod tests {
         assert_eq!(admit(&connections, 3).err(), Some(Refused::TooMany { limit: 3 }));
         drop(one);
         assert!(admit(&connections, 1).is_ok());
+    }
+
+    #[test]
+    fn brokers_come_in_where_clients_do_not() {
+        let limits = Limits {
+            protected_listener: Some("INSIDE".to_owned()),
+            ..limits()
+        };
+        let connections = Connections::new(limits);
+        let _all: Vec<_> = (1..=3).map(|last| admit(&connections, last).expect("room")).collect();
+        assert_eq!(admit(&connections, 4).err(), Some(Refused::TooMany { limit: 3 }));
+        let inside = connections.admit(&Arc::from("INSIDE"), address(4), address(9));
+        assert!(inside.is_ok(), "{:?}", inside.err());
     }
 
     #[test]

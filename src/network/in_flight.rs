@@ -255,6 +255,7 @@ mod tests {
 
     fn state() -> Arc<ConnectionState> {
         let limits = Limits {
+            protected_listener: None,
             max_connections: 1,
             max_connections_per_ip: 1,
             max_connections_per_ip_overrides: HashMap::new(),

@@ -44,6 +44,8 @@ pub struct ReadLimits {
     pub min_one_message: bool,
     /// How far.
     pub readable: Readable,
+    /// Whether this broker serves it as follower, too (KIP-392).
+    pub from_followers: bool,
     /// Who follows by this fetch; `None` for those that do not, and where the fetch was read, and noted, before.
     pub replica: Option<ReaderReplica>,
     /// The leader epoch that the client knows.
@@ -95,12 +97,16 @@ pub enum ReadFailure {
 }
 
 impl Partition {
-    /// Reads as leader. `None` in [`ReadMode::NoWait`] when that would wait for the disk.
+    /// Reads as leader, or, where the client may read from followers, as one. `None` in [`ReadMode::NoWait`] when that would wait for the disk.
     ///
     /// # Errors
     /// [`ReadFailure`]
     pub fn read(&self, limits: &ReadLimits, mode: ReadMode) -> Result<Option<PartitionRead>, ReadFailure> {
-        self.leader_state_in_epoch(limits.current_leader_epoch)?;
+        match self.leader_state_in_epoch(limits.current_leader_epoch) {
+            // The epoch was right: that is looked at first.
+            Err(LeaderError::NotLeader { leader, .. }) if limits.from_followers && leader >= 0 => {}
+            led => drop(led?),
+        }
         let mut from_segment = None;
         loop {
             let Some((plan, read)) = self.locate(limits, from_segment, mode)? else {

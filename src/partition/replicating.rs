@@ -4,6 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
+use controller::ids::BrokerId;
 use controller::{LeaderEpoch, PartitionState};
 use storage::{AppendError, EpochEndOffset, Log, LogDirFailure, LogStartOffsetError};
 
@@ -278,6 +279,19 @@ impl Partition {
         };
         self.advance_high_watermark(&log, None);
         is_due_again
+    }
+
+    /// The followers that consumers may read from at `offset`, with their log end offsets; `None` where this broker does not lead.
+    pub fn readable_followers(&self, offset: i64) -> Option<Vec<(BrokerId, i64)>> {
+        let leader = self.leader.lock();
+        Some(leader.as_ref()?.readable_followers(offset).collect())
+    }
+
+    /// The lowest log start offset of this partition's live replicas; `None` where this broker does not lead.
+    pub fn low_watermark(&self) -> Option<i64> {
+        let leader = self.leader.lock();
+        let members = self.context.members.as_ref();
+        Some(leader.as_ref()?.low_watermark(self.log_start_offset(), members))
     }
 
     /// What to ask the leader next; `None` where this broker does not follow in that epoch any more.

@@ -7,7 +7,9 @@ use std::time::Duration;
 use config::BrokerConfig;
 use controller::BrokerEpoch;
 use controller::ids::BrokerId;
-use protocol::messages::fetch::{FetchPartition, FetchRequest, FetchTopic, PartitionData, ReplicaState};
+use protocol::messages::fetch::{
+    FetchPartition, FetchRequest, FetchTopic, ForgottenTopic, PartitionData, ReplicaState,
+};
 use protocol::messages::list_offsets::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
 };
@@ -16,13 +18,12 @@ use protocol::{ApiKey, ErrorCode};
 use storage::EpochEndOffset;
 
 use super::follower::{Answered, Asked};
+use super::session::SessionFields;
 use crate::inter_broker::{Connection, ConnectionError, versions};
 use crate::partition::{NO_EPOCH, Partition};
 
 /// The first version that names topics by id.
 const TOPIC_IDS: i16 = 13;
-/// No fetch session: all is named in each request.
-const NO_SESSION: (i32, i32) = (0, -1);
 /// In place of a timestamp: where the log ends, and where it begins.
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
@@ -35,16 +36,20 @@ pub struct Ask {
     pub asked: Asked,
 }
 
-/// One request for all of them, and its version: at most `version`, and one without ids where a topic has none.
+/// The version of a request: the one that the cluster speaks, or one without ids where a topic has none.
+pub fn version(config: &BrokerConfig, has_ids: bool) -> i16 {
+    let spoken = versions::fetch(config);
+    if has_ids { spoken } else { spoken.min(TOPIC_IDS - 1) }
+}
+
+/// One request that names these.
 pub fn request(
     config: &BrokerConfig,
-    broker_id: BrokerId,
-    broker_epoch: BrokerEpoch,
+    (broker_id, broker_epoch): (BrokerId, BrokerEpoch),
     version: i16,
     asks: &[Ask],
-) -> (FetchRequest, i16) {
-    let has_ids = asks.iter().all(|ask| !ask.partition.topic_id.is_zero());
-    let version = if has_ids { version } else { version.min(TOPIC_IDS - 1) };
+    session: SessionFields,
+) -> FetchRequest {
     let mut topics: Vec<FetchTopic> = Vec::new();
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     for Ask { partition, asked } in asks {
@@ -76,14 +81,32 @@ pub fn request(
             ..Default::default()
         });
     }
-    let (session_id, session_epoch) = NO_SESSION;
+    let mut forgotten: Vec<ForgottenTopic> = Vec::new();
+    for (partition, id) in session.forgotten {
+        let (topic, topic_id) = match version < TOPIC_IDS {
+            true => (Utf8Bytes::from(&*partition.topic), TopicId::ZERO),
+            false => (Utf8Bytes::default(), id),
+        };
+        match forgotten
+            .iter_mut()
+            .find(|it| it.topic == topic && it.topic_id == topic_id)
+        {
+            Some(of_topic) => of_topic.partitions.push(partition.partition),
+            None => forgotten.push(ForgottenTopic {
+                topic,
+                topic_id,
+                partitions: vec![partition.partition],
+            }),
+        }
+    }
     let mut request = FetchRequest {
         max_wait_ms: config.replica_fetch_wait_max_ms,
         min_bytes: config.replica_fetch_min_bytes,
         max_bytes: config.replica_fetch_response_max_bytes,
-        session_id,
-        session_epoch,
+        session_id: session.session_id,
+        session_epoch: session.session_epoch,
         topics,
+        forgotten_topics_data: forgotten,
         ..Default::default()
     };
     if version < 15 {
@@ -94,7 +117,7 @@ pub fn request(
             replica_epoch: broker_epoch.0,
         };
     }
-    (request, version)
+    request
 }
 
 /// What the leader says of one partition, beside the records.

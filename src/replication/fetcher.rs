@@ -1,7 +1,7 @@
 //! Fetching from leaders: a task for each broker that leads partitions which this one follows in, with one connection and one request
 //! in flight. Kafka's `ReplicaFetcherThread`; what an answer means is decided in `follower`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +18,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
 use super::fetch_wire::{self, Ask};
-use super::follower::Answered;
-use crate::inter_broker::{Connection, ConnectionError, versions};
+use super::follower::{Answered, Asked};
+use super::session::Session;
+use crate::inter_broker::{Connection, ConnectionError};
 use crate::metadata_cache::MetadataCache;
 use crate::partition::{FollowError, Partition, Step};
 use crate::replicas::Replicas;
@@ -99,7 +100,12 @@ fn start(leader: BrokerId, context: &Arc<FetcherContext>) -> UnboundedSender<Fol
         context: context.clone(),
         told,
         partitions: HashMap::new(),
+        names: HashMap::new(),
+        changed: BTreeSet::new(),
+        put_off: BTreeSet::new(),
         connection: None,
+        session: Session::default(),
+        has_ids: true,
         first: 0,
         reconnect: FIRST_RECONNECT,
         said: String::new(),
@@ -112,6 +118,8 @@ fn start(leader: BrokerId, context: &Arc<FetcherContext>) -> UnboundedSender<Fol
 struct Followed {
     partition: Arc<Partition>,
     leader_epoch: LeaderEpoch,
+    /// What was asked last, in this session.
+    asked: Option<Asked>,
     /// Not asked for before.
     due: Instant,
     backoff: Duration,
@@ -122,8 +130,16 @@ struct Fetcher {
     context: Arc<FetcherContext>,
     told: UnboundedReceiver<Following>,
     partitions: HashMap<TopicPartition, Followed>,
+    names: HashMap<TopicId, Arc<str>>,
+    /// Of which something else is to be asked than before.
+    changed: BTreeSet<TopicPartition>,
+    /// Which are not asked for now, by when they are again.
+    put_off: BTreeSet<(Instant, TopicPartition)>,
     connection: Option<Connection>,
-    /// Where the next request begins, so that each partition has its turn to come first.
+    session: Session,
+    /// Whether all topics have ids, and requests name them by these.
+    has_ids: bool,
+    /// Where the next full request begins, so that each partition has its turn to come first.
     first: usize,
     reconnect: Duration,
     /// The last failure that was logged.
@@ -136,17 +152,18 @@ impl Fetcher {
             while let Ok(following) = self.told.try_recv() {
                 self.take(following);
             }
-            let asks = self.gather().await;
-            if asks.is_empty() {
+            self.bring_back();
+            if self.partitions.len() == self.put_off.len() {
                 if !self.wait_until_due().await {
                     return;
                 }
                 continue;
             }
+            let asks = self.gather().await;
             match self.fetch(&asks).await {
-                Ok(Some(answer)) => self.take_answer(asks, answer).await,
+                Ok(Some(answer)) => self.take_answer(answer).await,
                 // Something else is to be asked.
-                Ok(None) => self.connection = None,
+                Ok(None) => self.disconnect(),
                 Err(error) => self.note_unreachable(&error).await,
             }
         }
@@ -160,48 +177,86 @@ impl Fetcher {
                 leader_epoch,
                 ..
             } => {
+                let name = partition.topic_partition.clone();
+                self.remove_put_off(&name);
+                self.names.insert(partition.topic_id, name.topic.clone());
+                self.changed.insert(name.clone());
                 let followed = Followed {
-                    partition: partition.clone(),
+                    partition,
                     leader_epoch,
+                    asked: None,
                     due: Instant::now(),
                     backoff: FIRST_BACKOFF,
                 };
-                self.partitions.insert(partition.topic_partition.clone(), followed);
+                self.partitions.insert(name, followed);
             }
-            Following::Nobody(name) => drop(self.partitions.remove(&name)),
+            Following::Nobody(name) => self.remove(&name),
         }
     }
 
-    /// What is to be asked now.
-    async fn gather(&mut self) -> Vec<Ask> {
+    fn remove(&mut self, name: &TopicPartition) {
+        self.remove_put_off(name);
+        self.partitions.remove(name);
+        self.changed.remove(name);
+        self.session.forget(name);
+    }
+
+    fn remove_put_off(&mut self, name: &TopicPartition) {
+        if let Some(followed) = self.partitions.get(name) {
+            self.put_off.remove(&(followed.due, name.clone()));
+        }
+    }
+
+    /// Those that have been put off for long enough.
+    fn bring_back(&mut self) {
         let now = Instant::now();
-        let due = self.partitions.values().filter(|followed| followed.due <= now);
-        let mut due: Vec<(Arc<Partition>, LeaderEpoch)> = due
+        while let Some((due, _)) = self.put_off.first()
+            && *due <= now
+            && let Some((_, name)) = self.put_off.pop_first()
+        {
+            self.changed.insert(name);
+        }
+    }
+
+    /// What the next request names: what has changed, or, where the leader holds no session, everything.
+    async fn gather(&mut self) -> Vec<Ask> {
+        let has_ids = self
+            .partitions
+            .values()
+            .all(|followed| !followed.partition.topic_id.is_zero());
+        if has_ids != std::mem::replace(&mut self.has_ids, has_ids) {
+            self.session.begin_anew();
+        }
+        let changed = std::mem::take(&mut self.changed);
+        let names: Vec<TopicPartition> = match self.session.is_full() {
+            true => {
+                let is_due = |name: &&TopicPartition| {
+                    let followed = &self.partitions[*name];
+                    !self.put_off.contains(&(followed.due, (*name).clone()))
+                };
+                let mut names: Vec<TopicPartition> = self.partitions.keys().filter(is_due).cloned().collect();
+                names.sort();
+                self.first = (self.first + 1) % names.len().max(1);
+                names.rotate_left(self.first);
+                names
+            }
+            false => changed.into_iter().collect(),
+        };
+        let followed = names.iter().filter_map(|name| self.partitions.get(name));
+        let due: Vec<(Arc<Partition>, LeaderEpoch)> = followed
             .map(|followed| (followed.partition.clone(), followed.leader_epoch))
             .collect();
-        if due.is_empty() {
-            return Vec::new();
-        }
-        due.sort_by(|(one, _), (other, _)| one.topic_partition.cmp(&other.topic_partition));
-        self.first = (self.first + 1) % due.len();
-        due.rotate_left(self.first);
-        // The logs' locks are waited for.
-        let gathered = tokio::task::spawn_blocking(move || {
-            let ask = |(partition, leader_epoch): (Arc<Partition>, LeaderEpoch)| {
-                let asked = partition.next_to_ask(leader_epoch);
-                (partition, asked)
-            };
-            due.into_iter().map(ask).collect::<Vec<_>>()
-        });
-        let gathered = gathered.await.unwrap_or_else(|e| {
-            log::error!("what is to be fetched could not be gathered: {e}");
-            Vec::new()
-        });
-        let mut asks = Vec::with_capacity(gathered.len());
-        for (partition, asked) in gathered {
+        let mut asks = Vec::with_capacity(due.len());
+        for (partition, asked) in next_to_ask(due).await {
+            let name = partition.topic_partition.clone();
             match asked {
-                Some(asked) => asks.push(Ask { partition, asked }),
-                None => self.put_off(&partition.topic_partition),
+                Some(asked) => {
+                    if let Some(followed) = self.partitions.get_mut(&name) {
+                        followed.asked = Some(asked);
+                    }
+                    asks.push(Ask { partition, asked });
+                }
+                None => self.put_off(&name),
             }
         }
         asks
@@ -209,8 +264,9 @@ impl Fetcher {
 
     /// Until something is due or told; `false` when the broker ends.
     async fn wait_until_due(&mut self) -> bool {
-        let due = self.partitions.values().map(|followed| followed.due).min();
+        let due = self.put_off.first().map(|(due, _)| *due);
         tokio::select! {
+            biased;
             following = self.told.recv() => match following {
                 Some(following) => self.take(following),
                 None => return false,
@@ -222,12 +278,16 @@ impl Fetcher {
 
     /// One request; `None` when it was given up, as there is more to ask for.
     async fn fetch(&mut self, asks: &[Ask]) -> Result<Option<FetchResponse>, ConnectionError> {
+        let version = fetch_wire::version(&self.context.config, self.has_ids);
+        let named = asks
+            .iter()
+            .map(|ask| (&ask.partition.topic_partition, ask.partition.topic_id));
+        let session = self.session.next(named);
         let Self {
             connection,
             told,
             context,
             leader,
-            partitions,
             ..
         } = self;
         let asking = async {
@@ -235,9 +295,8 @@ impl Fetcher {
                 Some(connection) => connection,
                 None => connection.insert(connect(context, *leader).await?),
             };
-            let version = versions::fetch(&context.config);
-            let epoch = context.controller.broker_epoch();
-            let (request, version) = fetch_wire::request(&context.config, context.broker_id, epoch, version, asks);
+            let own = (context.broker_id, context.controller.broker_epoch());
+            let request = fetch_wire::request(&context.config, own, version, asks, session);
             connection
                 .ask(
                     protocol::ApiKey::Fetch,
@@ -252,81 +311,99 @@ impl Fetcher {
             answer = asking => return answer.map(Some),
             following = told.recv() => following,
         };
-        // Many partitions come together; those that go need no haste.
-        let is_new = |following: &Following| match following {
-            Following::Of {
-                partition,
-                leader_epoch,
-                ..
-            } => partitions
-                .get(&partition.topic_partition)
-                .is_none_or(|known| known.leader_epoch != *leader_epoch),
-            Following::Nobody(_) => true,
-        };
-        if following.as_ref().is_some_and(is_new) {
-            tokio::time::sleep(GATHERING).await;
-        }
+        // Many partitions come together.
+        tokio::time::sleep(GATHERING).await;
         if let Some(following) = following {
             self.take(following);
         }
         Ok(None)
     }
 
-    async fn take_answer(&mut self, asks: Vec<Ask>, answer: FetchResponse) {
+    /// What was sent may have been heard, or not.
+    fn disconnect(&mut self) {
+        self.connection = None;
+        self.session.begin_anew();
+    }
+
+    async fn take_answer(&mut self, answer: FetchResponse) {
         self.said.clear();
         self.reconnect = FIRST_RECONNECT;
-        if answer.error_code != ErrorCode::NONE {
-            log::warn!(
-                "broker {} answered a fetch with {}",
-                self.leader,
-                answer.error_code.name()
+        if !self.session.note_answer(answer.error_code, answer.session_id) {
+            let is_about_session = matches!(
+                answer.error_code,
+                ErrorCode::FETCH_SESSION_ID_NOT_FOUND
+                    | ErrorCode::INVALID_FETCH_SESSION_EPOCH
+                    | ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR
             );
-            asks.iter().for_each(|ask| self.put_off(&ask.partition.topic_partition));
+            let code = answer.error_code.name();
+            if !is_about_session {
+                log::warn!("broker {} answered a fetch with {code}", self.leader);
+                tokio::time::sleep(FIRST_BACKOFF).await;
+            }
             return;
         }
+        let answers = self.sort(answer);
         let replicas = self.context.replicas.clone();
-        let taken = tokio::task::spawn_blocking(move || take_all(&replicas, asks, answer));
+        let taken = tokio::task::spawn_blocking(move || take_all(&replicas, answers));
         let steps = match taken.await {
             Ok(steps) => steps,
             Err(e) => {
                 log::error!("the answer of broker {} could not be taken over: {e}", self.leader);
+                self.session.begin_anew();
                 tokio::time::sleep(FIRST_BACKOFF).await;
                 return;
             }
         };
         for (ask, step) in steps {
             let name = &ask.partition.topic_partition;
+            // It may have been told anew since.
+            let is_current = |it: &&mut Followed| it.leader_epoch == ask.asked.current_leader_epoch;
+            let Some(followed) = self.partitions.get_mut(name).filter(is_current) else {
+                continue;
+            };
             match step {
-                Step::GoOn | Step::Truncated => self.go_on(name),
+                Step::GoOn | Step::Truncated => {
+                    followed.backoff = FIRST_BACKOFF;
+                    self.changed.insert(name.clone());
+                }
                 Step::Retry => self.put_off(name),
-                Step::AwaitController => self.forget(name, ask.asked.current_leader_epoch),
+                Step::AwaitController => self.remove(name),
                 Step::AskForEnds => self.ask_for_ends(ask).await,
             }
         }
     }
 
-    fn go_on(&mut self, name: &TopicPartition) {
-        if let Some(followed) = self.partitions.get_mut(name) {
-            followed.backoff = FIRST_BACKOFF;
+    /// The answers to what was asked.
+    fn sort(&self, answer: FetchResponse) -> Vec<(Ask, PartitionData)> {
+        let mut answers = Vec::new();
+        for topic in answer.responses {
+            let name = match topic.topic_id.is_zero() {
+                true => Some(Arc::from(&*topic.topic)),
+                false => self.names.get(&topic.topic_id).cloned(),
+            };
+            let Some(name) = name else { continue };
+            for data in topic.partitions {
+                let name = TopicPartition::new(name.clone(), data.partition_index);
+                let followed = self.partitions.get(&name);
+                if let Some((followed, asked)) = followed.and_then(|it| Some((it, it.asked?))) {
+                    let partition = followed.partition.clone();
+                    answers.push((Ask { partition, asked }, data));
+                }
+            }
         }
+        answers
     }
 
+    /// Not asked for, for a while that grows.
     fn put_off(&mut self, name: &TopicPartition) {
         let longest = u64::try_from(self.context.config.replica_fetch_backoff_ms).unwrap_or(1000);
+        self.remove_put_off(name);
         if let Some(followed) = self.partitions.get_mut(name) {
             followed.due = Instant::now() + followed.backoff;
             followed.backoff = (followed.backoff * 2).min(Duration::from_millis(longest));
-        }
-    }
-
-    /// Unless it has been told anew since.
-    fn forget(&mut self, name: &TopicPartition, leader_epoch: LeaderEpoch) {
-        if self
-            .partitions
-            .get(name)
-            .is_some_and(|it| it.leader_epoch == leader_epoch)
-        {
-            self.partitions.remove(name);
+            self.put_off.insert((followed.due, name.clone()));
+            self.changed.remove(name);
+            self.session.forget(name);
         }
     }
 
@@ -344,8 +421,7 @@ impl Fetcher {
                     "{name}: broker {} does not say where its log begins: {error}",
                     self.leader
                 );
-                self.connection = None;
-                return;
+                return self.disconnect();
             }
         };
         let replicas = self.context.replicas.clone();
@@ -358,14 +434,13 @@ impl Fetcher {
             if step == Step::Truncated {
                 replicas.logs().checkpoint_recovery_points(&|| replicas.all());
             }
-            (ask, step)
+            step
         });
         match taken.await {
-            Ok((ask, Step::AwaitController)) => self.forget(&name, ask.asked.current_leader_epoch),
-            Ok((_, Step::Truncated)) => {
-                if let Some(followed) = self.partitions.get_mut(&name) {
-                    followed.due = Instant::now();
-                }
+            Ok(Step::AwaitController) => self.remove(&name),
+            Ok(Step::Truncated) => {
+                self.remove_put_off(&name);
+                self.changed.insert(name);
             }
             Ok(_) => {}
             Err(e) => log::error!("{name}: the leader's ends could not be taken over: {e}"),
@@ -373,7 +448,8 @@ impl Fetcher {
     }
 
     async fn note_unreachable(&mut self, error: &ConnectionError) {
-        let was_connected = self.connection.take().is_some();
+        let was_connected = self.connection.is_some();
+        self.disconnect();
         let said = error.to_string();
         if said != self.said {
             log::info!("broker {} cannot be fetched from: {said}", self.leader);
@@ -412,23 +488,28 @@ fn socket_timeout(config: &BrokerConfig) -> Duration {
     Duration::from_millis(u64::try_from(config.replica_socket_timeout_ms).unwrap_or(30_000))
 }
 
-/// Takes over what there is for each partition. What was cut is written down before anything is appended after it.
-fn take_all(replicas: &Replicas, asks: Vec<Ask>, answer: FetchResponse) -> Vec<(Ask, Step)> {
-    let mut answers: HashMap<(String, TopicId, i32), PartitionData> = HashMap::new();
-    for topic in answer.responses {
-        for data in topic.partitions {
-            answers.insert((topic.topic.to_string(), topic.topic_id, data.partition_index), data);
-        }
+/// What partitions are to ask next; the logs' locks are waited for.
+async fn next_to_ask(due: Vec<(Arc<Partition>, LeaderEpoch)>) -> Vec<(Arc<Partition>, Option<Asked>)> {
+    if due.is_empty() {
+        return Vec::new();
     }
-    let mut steps = Vec::with_capacity(asks.len());
-    for ask in asks {
-        let name = &ask.partition.topic_partition;
-        let by_name = (name.topic.to_string(), TopicId::ZERO, name.partition);
-        let by_id = (String::new(), ask.partition.topic_id, name.partition);
-        let Some(data) = answers.remove(&by_id).or_else(|| answers.remove(&by_name)) else {
-            steps.push((ask, Step::GoOn));
-            continue;
+    let gathered = tokio::task::spawn_blocking(move || {
+        let ask = |(partition, leader_epoch): (Arc<Partition>, LeaderEpoch)| {
+            let asked = partition.next_to_ask(leader_epoch);
+            (partition, asked)
         };
+        due.into_iter().map(ask).collect::<Vec<_>>()
+    });
+    gathered.await.unwrap_or_else(|e| {
+        log::error!("what is to be fetched could not be gathered: {e}");
+        Vec::new()
+    })
+}
+
+/// Takes over what there is for each partition. What was cut is written down before anything is appended after it.
+fn take_all(replicas: &Replicas, answers: Vec<(Ask, PartitionData)>) -> Vec<(Ask, Step)> {
+    let mut steps = Vec::with_capacity(answers.len());
+    for (ask, data) in answers {
         let records = data.records.as_ref().and_then(|records| records.as_memory().cloned());
         let answered = fetch_wire::answered(&data);
         let step = take_one(replicas, &ask, &answered, &records.unwrap_or_default());

@@ -236,6 +236,25 @@ impl Leader {
         self.followers.get(&replica)
     }
 
+    /// The lowest log start offset of all replicas whose brokers live: what lies before it is deleted everywhere.
+    pub fn low_watermark(&self, own_log_start_offset: i64, members: &dyn Members) -> i64 {
+        let live = self
+            .followers
+            .iter()
+            .filter(|&(&id, follower)| self.is_eligible(id, follower, members));
+        let lowest = live.map(|(_, follower)| follower.log_start_offset).min();
+        lowest.map_or(own_log_start_offset, |lowest| lowest.min(own_log_start_offset))
+    }
+
+    /// The followers in sync that hold what lies at `offset`, and how far each has the log: consumers may read from them (KIP-392).
+    pub fn readable_followers(&self, offset: i64) -> impl Iterator<Item = (BrokerId, i64)> + '_ {
+        let holds = move |follower: &Follower| follower.log_start_offset <= offset && follower.log_end_offset >= offset;
+        let in_sync = self.followers.iter().filter(|(id, _)| self.isr.contains(id));
+        in_sync
+            .filter(move |(_, follower)| holds(follower))
+            .map(|(id, follower)| (*id, follower.log_end_offset))
+    }
+
     /// The version of the state that it knows.
     pub fn partition_epoch(&self) -> PartitionEpoch {
         self.partition_epoch

@@ -7,6 +7,7 @@ pub mod follower;
 pub mod isr_changes;
 pub mod leader;
 pub mod members;
+mod session;
 
 use std::sync::Arc;
 

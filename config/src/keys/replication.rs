@@ -7,7 +7,7 @@ super::keys! {
         => "How many windows are kept to measure the moving of partitions between directories.";
     "alter.log.dirs.replication.quota.window.size.seconds": int("1").at_least(1.0).low().not_yet("quotas")
         => "How long one of those windows lasts.";
-    "auto.leader.rebalance.enable": boolean("true").high().not_yet("clusters")
+    "auto.leader.rebalance.enable": boolean("true").high()
         => "Whether leadership is given back to the preferred replicas from time to time.";
     "client.quota.callback.class": class_null().low().not("Java classes are not loaded")
         => "A Java class that decides about client quotas.";
@@ -32,9 +32,9 @@ super::keys! {
     "inter.broker.protocol.version": string("3.9-IV0").valid(Valid::MetadataVersion)
         => "The release whose protocol brokers speak among each other and whose features the cluster uses; from 2.8 \
             to 3.9.";
-    "leader.imbalance.check.interval.seconds": long("300").at_least(1.0).high().not_yet("clusters")
+    "leader.imbalance.check.interval.seconds": long("300").at_least(1.0).high()
         => "How often the controller looks at how leadership is spread.";
-    "leader.imbalance.per.broker.percentage": int("10").high().not_yet("clusters")
+    "leader.imbalance.per.broker.percentage": int("10").high()
         => "How many percent of a broker's leaderships may be elsewhere before they are given back.";
     "num.replica.alter.log.dirs.threads": int_null().high().not_yet("moving partitions between directories")
         => "How many threads move partitions between directories.";
@@ -58,7 +58,7 @@ super::keys! {
         => "How often high watermarks are written to their checkpoint.";
     "replica.lag.time.max.ms": long("30000").high()
         => "For how long a follower may be behind before it leaves the ISR.";
-    "replica.selector.class": string_null().not_yet("reading from followers, by rack")
+    "replica.selector.class": string_null()
         => "The Java class that chooses the replica a consumer reads from.";
     "replica.socket.receive.buffer.bytes": int("65536").high().not_yet("clusters")
         => "The receive buffer of a follower's connections.";
@@ -70,7 +70,7 @@ super::keys! {
         => "How long one of those windows lasts.";
     "security.inter.broker.protocol": string("PLAINTEXT").one_of(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"])
         => "The security protocol that brokers use among each other, where inter.broker.listener.name is not set.";
-    "unclean.leader.election.enable": boolean("false").cluster_wide().high().not_yet("clusters")
+    "unclean.leader.election.enable": boolean("false").cluster_wide().high()
         => "Whether a replica that is not in sync may lead when no other can, at the price of records; topics \
             override it.";
     "unclean.leader.election.interval.ms": long("300000").at_least(1.0).internal()

@@ -67,6 +67,6 @@ super::keys! {
     "segment.jitter.ms": long("0").at_least(0.0)
         => "By up to how many milliseconds rolling is brought forward at random.";
     "segment.ms": long("604800000").at_least(1.0) => "After how long a segment is rolled although it is not full.";
-    "unclean.leader.election.enable": boolean("false").not_yet("clusters")
+    "unclean.leader.election.enable": boolean("false")
         => "Whether a replica that is not in sync may lead when no other can, at the price of records.";
 }

@@ -1,6 +1,6 @@
 //! Effects on their way to the broker, beside the driver's thread of decisions.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -20,13 +20,17 @@ pub(super) struct EffectBatch {
     pub(super) completions: Vec<Completion>,
 }
 
+/// Partitions by topic.
+pub(super) type Deleted = BTreeMap<Arc<str>, BTreeSet<i32>>;
+
 /// Effects that were applied and that the controller has to do something about.
 pub(super) struct Finished {
     /// Where.
     pub(super) broker: BrokerId,
     /// The controller that decided them: of an earlier one they mean nothing.
     pub(super) controller_epoch: ControllerEpoch,
-    pub(super) deleted: Vec<Arc<str>>,
+    /// The partitions whose deletion was told and did not fail, by topic.
+    pub(super) deleted: Deleted,
     pub(super) failed: Vec<FailedReplica>,
     /// The broker has heard of a later controller.
     pub(super) is_stale: bool,
@@ -34,15 +38,15 @@ pub(super) struct Finished {
 }
 
 impl Finished {
-    /// `deleted` are the topics whose deletion was told.
+    /// `deleted` are the partitions whose deletion was told.
     pub(super) fn new(
         broker: BrokerId,
         controller_epoch: ControllerEpoch,
-        mut deleted: Vec<Arc<str>>,
+        mut deleted: Deleted,
         applied: Applied,
     ) -> Self {
         let failed: HashSet<&Arc<str>> = applied.failed.iter().map(|failed| &failed.topic).collect();
-        deleted.retain(|topic| !failed.contains(topic) && !applied.is_stale);
+        deleted.retain(|topic, _| !failed.contains(topic) && !applied.is_stale);
         Finished {
             broker,
             controller_epoch,
@@ -58,7 +62,7 @@ impl Finished {
             failed: Vec::new(),
             is_stale: true,
         };
-        Finished::new(broker, controller_epoch, Vec::new(), applied)
+        Finished::new(broker, controller_epoch, Deleted::new(), applied)
     }
 
     /// Whether there is anything to do about it but to answer.
@@ -67,9 +71,9 @@ impl Finished {
     }
 }
 
-/// The topics that effects delete.
-pub(super) fn deletions(effects: &[Effect]) -> Vec<Arc<str>> {
-    let mut deleted: Vec<Arc<str>> = Vec::new();
+/// The partitions that effects delete.
+pub(super) fn deletions(effects: &[Effect]) -> Deleted {
+    let mut deleted = Deleted::new();
     for effect in effects {
         if let Effect::StopReplica {
             delete: true,
@@ -77,10 +81,12 @@ pub(super) fn deletions(effects: &[Effect]) -> Vec<Arc<str>> {
             ..
         } = effect
         {
-            deleted.extend(partitions.iter().map(|partition| partition.topic.clone()));
+            for partition in partitions {
+                let of_topic = deleted.entry(partition.topic.clone()).or_default();
+                of_topic.insert(partition.partition);
+            }
         }
     }
-    deleted.dedup();
     deleted
 }
 

@@ -11,6 +11,7 @@ use super::{Driver, Transaction};
 use crate::core::Event;
 use crate::effects::{Effect, FailedReplica, LiveBroker, Told};
 use crate::ids::BrokerId;
+use crate::partitions::Topic;
 use crate::startup::{self, StartError};
 use crate::state::{Note, Record};
 use crate::store::{Op, Store, StoreError};
@@ -33,7 +34,16 @@ impl Driver {
             return;
         }
         let broker = finished.broker;
-        for topic in finished.deleted {
+        for (topic, partitions) in finished.deleted {
+            // A reassignment deletes replicas, too.
+            let is_whole = |topic: &Topic| {
+                let mut held = topic.partitions.iter();
+                topic.is_being_deleted
+                    && held.all(|(number, it)| !it.assignment.replicas.contains(&broker) || partitions.contains(number))
+            };
+            if !self.state.topic(&topic).is_some_and(is_whole) {
+                continue;
+            }
             self.state.note(Note::ReplicasDeleted {
                 broker,
                 topic: topic.clone(),

@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use super::applying::Completion;
 use super::{Driver, Transaction, give};
-use crate::alter_partition;
 use crate::core::{Event, Response};
-use crate::handle::{Reply, Request};
+use crate::handle::{ElectionOutcome, Reply, Request};
 use crate::ids::{BrokerEpoch, BrokerId, TopicId, random_topic_id};
 use crate::limits;
 use crate::rejection::Rejection;
 use crate::replicas::Start;
 use crate::requests::{
-    AlterPartitions, AlteredPartition, Answers, ControllerError, CreatedTopic, NewTopic, ProducerIdBlock,
+    AlterPartitions, AlteredPartition, Answers, ControllerError, CreatedTopic, ElectLeaders, NewTopic,
+    OngoingReassignment, ProducerIdBlock, TopicRef,
 };
 use crate::startup::random_bytes;
 use crate::state::Note;
+use crate::{alter_partition, leader_election, reassignment};
 
 impl Driver {
     /// Decides about one request; a shutdown is given back.
@@ -72,6 +73,21 @@ impl Driver {
                 broker_epoch,
                 reply,
             } => self.take_controlled_shutdown(broker, broker_epoch, reply, transaction),
+            Request::ElectLeaders { asked, reply } => self.take_elections(asked, reply, transaction),
+            Request::AlterReassignments { asked, reply } => {
+                let events = asked.into_iter().map(Event::Reassign);
+                self.answer_each(events, reply, transaction, |_| ());
+            }
+            Request::ListReassignments { of, reply } => {
+                let is_asked = |it: &OngoingReassignment| {
+                    of.as_ref()
+                        .is_none_or(|of| of.contains(&(it.topic.clone(), it.partition)))
+                };
+                let found = reassignment::ongoing(&self.state).filter(is_asked).collect();
+                transaction
+                    .after_write
+                    .push(Box::new(|done| give(reply, done.map(|()| found))));
+            }
             Request::ReplicasOffline { replicas, reply } => {
                 self.take_offline(self.broker, replicas, transaction);
                 transaction.after_effects.push(Box::new(|done| give(reply, done)));
@@ -160,12 +176,18 @@ impl Driver {
         let mut answers = Vec::with_capacity(changes.len());
         for change in changes {
             let reminded = change.clone();
+            let name = self.name_of(&change.topic);
             let decided = self.decide(Event::AlterPartition { broker, change }, transaction);
             if matches!(decided, Err(Rejection::InvalidUpdateVersion { .. })) {
                 // A leader that has missed something proposes nothing until it has heard it.
                 transaction
                     .told
                     .append(alter_partition::remind(&self.state, broker, &reminded));
+            }
+            if let (Ok(_), Some(topic)) = (&decided, name) {
+                let partition = reminded.partition;
+                // Never refused.
+                drop(self.decide(Event::IsrChanged { topic, partition }, transaction));
             }
             answers.push(decided.map(|response| match response {
                 Response::Altered(altered) => altered,
@@ -174,6 +196,60 @@ impl Driver {
         }
         let complete: Completion = Box::new(|done| give(reply, done.map(|()| answers)));
         transaction.after_write.push(complete);
+    }
+
+    fn name_of(&self, topic: &TopicRef) -> Option<Arc<str>> {
+        match topic {
+            TopicRef::Name(name) => Some(Arc::from(name.as_str())),
+            TopicRef::Id(id) => self.state.topic_name(id).cloned(),
+        }
+    }
+
+    fn take_elections(
+        &mut self,
+        asked: ElectLeaders,
+        reply: Reply<Vec<ElectionOutcome>>,
+        transaction: &mut Transaction,
+    ) {
+        let ElectLeaders { unclean, partitions } = asked;
+        let is_for_all = partitions.is_none();
+        let partitions = partitions.unwrap_or_else(|| {
+            let topics = self.state.topics().filter(|topic| !topic.is_being_deleted);
+            topics
+                .flat_map(|topic| topic.partitions.keys().map(|number| (topic.name.clone(), *number)))
+                .collect()
+        });
+        let mut outcomes = Vec::new();
+        for (topic, partition) in partitions {
+            let event = Event::ElectLeader {
+                topic: topic.clone(),
+                partition,
+                unclean,
+            };
+            let decided = self.decide(event, transaction).map(drop);
+            if !is_for_all || decided != Err(Rejection::ElectionNotNeeded) {
+                outcomes.push(((topic, partition), decided));
+            }
+        }
+        let complete: Completion = Box::new(|done| give(reply, done.map(|()| outcomes)));
+        transaction.after_effects.push(complete);
+    }
+
+    /// Leadership goes back to preferred replicas.
+    pub(super) fn rebalance(&mut self, transaction: &mut Transaction) {
+        let back = leader_election::imbalanced(&self.state, self.policy.imbalance_percentage());
+        if !back.is_empty() {
+            log::info!("{} partitions go back to their preferred leaders", back.len());
+        }
+        for (topic, partition) in back {
+            let event = Event::ElectLeader {
+                topic,
+                partition,
+                unclean: false,
+            };
+            // They were chosen as those of which it is not refused.
+            drop(self.decide(event, transaction));
+        }
     }
 
     fn take_controlled_shutdown(
@@ -234,6 +310,9 @@ pub(super) fn refuse(request: Request, error: &ControllerError) -> Option<Reply<
         Request::AllocateProducerIdBlock { reply, .. } => give(reply, Err(error)),
         Request::AlterPartitions { reply, .. } => give(reply, Err(error)),
         Request::ControlledShutdown { reply, .. } => give(reply, Err(error)),
+        Request::ElectLeaders { reply, .. } => give(reply, Err(error)),
+        Request::AlterReassignments { reply, .. } => give(reply, Err(error)),
+        Request::ListReassignments { reply, .. } => give(reply, Err(error)),
         Request::ReplicasOffline { reply, .. } => give(reply, Err(error)),
         Request::Shutdown { reply } => return Some(reply),
     }

@@ -1,6 +1,7 @@
 //! Decisions: state and event in, records and effects out. No store, no thread. Whatever is decided here must also be
 //! writable: each test's records go through a plain map of znodes that knows versions.
 
+mod reassignment;
 mod world;
 
 use std::sync::Arc;

@@ -7,6 +7,7 @@ use integration_tests::brokers::{Brokers, LIMIT};
 use integration_tests::child::{await_some, run};
 use integration_tests::cluster::sordini_command;
 use integration_tests::temp_dir::TempDir;
+use integration_tests::tools::{TOOL_LIMIT, java};
 use integration_tests::wire::{Body, Connection};
 
 use crate::tree::Tree;
@@ -287,4 +288,148 @@ fn an_id_is_only_one_brokers() {
         "{refused:?}"
     );
     assert_eq!(brokers.view(1, "").expect("answered").brokers, [1]);
+}
+
+/// Kafka's own tools, from the jars of 3.9.1.
+fn tool(brokers: &Brokers, class: &str, words: &[&str]) -> String {
+    let mut command = java("3.9.1", class);
+    let bootstrap = brokers.get(1).bootstrap();
+    command.args(["--bootstrap-server", &bootstrap]).args(words);
+    run(command, TOOL_LIMIT).expect_success(class)
+}
+
+#[test]
+fn kafkas_tools_move_partitions_and_elect_leaders() {
+    let mut brokers = Brokers::start(3, &[("auto.leader.rebalance.enable", "false")]);
+    brokers.create_topic("t", 1, 2, &[]);
+    (0..10).for_each(|_| write(&brokers, 1, "t", ALL));
+    let before = brokers.view(1, "t").expect("answered").partitions[0].replicas.clone();
+    let [first, second] = before[..] else {
+        panic!("{before:?}")
+    };
+    let third = 6 - first - second;
+    let home = TempDir::new("plan");
+    let plan = home.path().join("plan.json");
+    let json = format!(r#"{{"version":1,"partitions":[{{"topic":"t","partition":0,"replicas":[{third},{second}]}}]}}"#);
+    std::fs::write(&plan, json).expect("written");
+    let plan = plan.display().to_string();
+    let reassign = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
+    tool(&brokers, reassign, &["--reassignment-json-file", &plan, "--execute"]);
+    await_some("the partition has moved", LIMIT, || {
+        let said = tool(&brokers, reassign, &["--reassignment-json-file", &plan, "--verify"]);
+        said.contains("is completed").then_some(())
+    });
+    let view = brokers.await_view(1, "t", "other replicas", |view| {
+        view.partitions[0].replicas == [third, second]
+    });
+    assert_eq!(view.partitions[0].leader, third, "the first of those that are wanted");
+    assert_eq!(count(&brokers, 1, "t"), 10);
+    write(&brokers, 1, "t", ALL);
+    let log_dir = brokers.get(first).log_dir();
+    await_some("the old replica is gone", LIMIT, || {
+        (!log_dir.join("t-0").exists()).then_some(())
+    });
+
+    // Leadership goes elsewhere with a restart, and back when it is asked for.
+    brokers.get_mut(third).stop();
+    brokers.await_view(second, "t", "another leader", |view| {
+        view.partitions[0].leader == second
+    });
+    brokers.get_mut(third).restart();
+    let mut both = [second, third];
+    both.sort_unstable();
+    brokers.await_isr(second, "t", &both);
+    let elect = "org.apache.kafka.tools.LeaderElectionCommand";
+    tool(
+        &brokers,
+        elect,
+        &["--election-type", "PREFERRED", "--all-topic-partitions"],
+    );
+    brokers.await_view(second, "t", "the preferred leader", |view| {
+        view.partitions[0].leader == third
+    });
+    assert_eq!(count(&brokers, 1, "t"), 11);
+}
+
+#[test]
+fn leadership_goes_back_to_preferred_replicas() {
+    let mut brokers = Brokers::start(3, &[("leader.imbalance.check.interval.seconds", "1")]);
+    brokers.create_topic("t", 3, 3, &[]);
+    brokers.get_mut(2).stop();
+    brokers.await_isr(1, "t", &[1, 3]);
+    brokers.get_mut(2).restart();
+    brokers.await_view(1, "t", "each leads what it is preferred for", |view| {
+        view.partitions.iter().all(|it| it.leader == it.replicas[0])
+    });
+}
+
+#[test]
+fn consumers_read_from_the_follower_in_their_rack() {
+    let brokers = Brokers::start_each(3, |id| {
+        let rack = ["a", "b", "c"][id as usize - 1];
+        vec![
+            ("broker.rack", rack),
+            (
+                "replica.selector.class",
+                "org.apache.kafka.common.replica.RackAwareReplicaSelector",
+            ),
+        ]
+    });
+    brokers.create_topic("t", 1, 3, &[]);
+    (0..5).for_each(|_| write(&brokers, 1, "t", ALL));
+    let first = leader(&brokers, 1, "t");
+    let near = others(first)[0];
+    let rack = ["a", "b", "c"][near as usize - 1];
+    let fetch = |id: i32, rack: &str| {
+        let head = Body::new().i32(-1).i32(500).i32(1).i32(1 << 20).i8(0).i32(0).i32(-1);
+        let partition = head
+            .i32(1)
+            .string("t")
+            .i32(1)
+            .i32(0)
+            .i32(-1)
+            .i64(0)
+            .i64(-1)
+            .i32(1 << 20);
+        let body = partition.i32(0).string(rack);
+        let mut answer = brokers.client(id).ask(1, 11, &body).expect("Fetch");
+        answer.take(4 + 2 + 4 + 4);
+        answer.string();
+        answer.take(4 + 4);
+        let code = answer.i16();
+        answer.take(24);
+        let aborted = answer.i32().max(0) as usize;
+        answer.take(aborted * 16);
+        (code, answer.i32(), answer.i32())
+    };
+    let (code, preferred, bytes) = await_some("the follower to read from", LIMIT, || {
+        let answer = fetch(first, rack);
+        (answer.1 == near).then_some(answer)
+    });
+    assert_eq!((code, preferred, bytes), (0, near, 0), "nothing comes from the leader");
+    let (code, preferred, bytes) = await_some("the follower's records", LIMIT, || {
+        let answer = fetch(near, rack);
+        (answer.2 > 0).then_some(answer)
+    });
+    assert!(code == 0 && preferred == -1 && bytes > 0);
+    let (code, preferred, bytes) = fetch(first, "nowhere");
+    assert!(
+        code == 0 && preferred == -1 && bytes > 0,
+        "the leader serves who has nobody near"
+    );
+}
+
+#[test]
+fn records_are_deleted_on_all_replicas() {
+    let brokers = Brokers::start(3, &[]);
+    brokers.create_topic("t", 1, 3, &[]);
+    (0..5).for_each(|_| write(&brokers, 1, "t", ALL));
+    let first = leader(&brokers, 1, "t");
+    let body = Body::new().i32(1).string("t").i32(1).i32(0).i64(3).i32(30_000);
+    let mut answer = brokers.client(first).ask(21, 1, &body).expect("DeleteRecords");
+    answer.take(4 + 4);
+    answer.string();
+    answer.take(4 + 4);
+    assert_eq!((answer.i64(), answer.i16()), (3, 0), "low watermark and code");
+    assert_eq!(count(&brokers, 1, "t"), 2);
 }

@@ -58,6 +58,7 @@ fn with_client(ask: impl FnOnce(&mut std::net::TcpStream) + Send + 'static) {
         let (stream, peer) = listener.accept().expect("accepts");
         stream.set_nonblocking(true).expect("a socket");
         let connections = Connections::new(Limits {
+            protected_listener: None,
             max_connections: 1,
             max_connections_per_ip: 1,
             max_connections_per_ip_overrides: HashMap::new(),

@@ -58,6 +58,7 @@ impl Service for Letters {
 
 fn limits() -> Limits {
     Limits {
+        protected_listener: None,
         max_connections: 10,
         max_connections_per_ip: 10,
         max_connections_per_ip_overrides: HashMap::new(),

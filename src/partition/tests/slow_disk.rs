@@ -59,6 +59,7 @@ fn read(partition: &Partition) -> Option<PartitionRead> {
         max_bytes: 1 << 20,
         min_one_message: true,
         replica: None,
+        from_followers: false,
         readable: Readable::HighWatermark,
         current_leader_epoch: NO_EPOCH,
         last_fetched_epoch: NO_EPOCH,
