@@ -20,6 +20,8 @@ pub struct FinalizedFeatures {
 
 #[derive(Default)]
 struct Image {
+    /// A controller has told something.
+    is_told: bool,
     cluster_id: String,
     controller_id: i32,
     brokers: BTreeMap<i32, LiveBroker>,
@@ -48,28 +50,31 @@ fn find_partition(topic: &TopicState, partition: i32) -> Option<&PartitionState>
 }
 
 impl MetadataCache {
-    /// Takes over all that the controller knew when it started.
+    /// Takes over what was known when the broker had joined. What a controller has told since then – its first effects tell all of
+    /// it – stays: it is later.
     pub fn set_snapshot(&self, snapshot: MetadataSnapshot) {
-        let topics: BTreeMap<_, _> = snapshot
+        let mut image = self.image.write();
+        image.cluster_id = snapshot.cluster_id;
+        image.features = FinalizedFeatures {
+            levels: snapshot.finalized_features,
+            epoch: snapshot.finalized_features_epoch,
+        };
+        if image.is_told {
+            return;
+        }
+        image.controller_id = snapshot.controller_id;
+        image.brokers = snapshot.brokers.into_iter().map(|b| (b.registration.id, b)).collect();
+        image.topics = snapshot
             .topics
             .into_iter()
             .map(|t| (t.topic.clone(), Arc::new(t)))
             .collect();
-        *self.image.write() = Image {
-            cluster_id: snapshot.cluster_id,
-            controller_id: snapshot.controller_id,
-            brokers: snapshot.brokers.into_iter().map(|b| (b.registration.id, b)).collect(),
-            names: topics
-                .values()
-                .filter(|t| !t.topic_id.is_zero())
-                .map(|t| (wire_id(t.topic_id), t.topic.clone()))
-                .collect(),
-            topics,
-            features: FinalizedFeatures {
-                levels: snapshot.finalized_features,
-                epoch: snapshot.finalized_features_epoch,
-            },
-        };
+        image.names = image
+            .topics
+            .values()
+            .filter(|t| !t.topic_id.is_zero())
+            .map(|t| (wire_id(t.topic_id), t.topic.clone()))
+            .collect();
     }
 
     /// Takes in what concerns the cache; other effects pass by.
@@ -82,6 +87,7 @@ impl MetadataCache {
                 ..
             } => {
                 let mut image = self.image.write();
+                image.is_told = true;
                 image.controller_id = *controller_id;
                 image.brokers = brokers.iter().map(|b| (b.registration.id, b.clone())).collect();
                 for topic in topics {
@@ -217,5 +223,51 @@ impl Image {
                 Err(at) => topic.partitions.insert(at, partition.clone()),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use controller::effects::BrokerRegistration;
+    use controller::ids::ControllerEpoch;
+
+    use super::*;
+
+    fn broker(id: i32) -> LiveBroker {
+        LiveBroker {
+            registration: BrokerRegistration {
+                id,
+                endpoints: Vec::new(),
+                rack: None,
+                jmx_port: -1,
+                features: BTreeMap::new(),
+                sordini: None,
+            },
+            broker_epoch: BrokerEpoch(100),
+        }
+    }
+
+    #[test]
+    fn a_snapshot_takes_nothing_back_that_was_told_since() {
+        let cache = MetadataCache::default();
+        cache.apply(&Effect::UpdateMetadata {
+            controller_id: 2,
+            controller_epoch: ControllerEpoch(1),
+            brokers: vec![broker(1), broker(2)],
+            topics: Vec::new(),
+        });
+        cache.set_snapshot(MetadataSnapshot {
+            cluster_id: "of the snapshot".to_owned(),
+            controller_id: 2,
+            controller_epoch: ControllerEpoch(1),
+            broker_epoch: BrokerEpoch(100),
+            brokers: vec![broker(2)],
+            topics: Vec::new(),
+            broker_configs: BTreeMap::new(),
+            finalized_features: BTreeMap::new(),
+            finalized_features_epoch: 0,
+        });
+        assert_eq!(cache.cluster_id(), "of the snapshot");
+        assert_eq!(cache.brokers(), [broker(1), broker(2)]);
     }
 }
