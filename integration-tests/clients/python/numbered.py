@@ -3,7 +3,8 @@
 numbered.py produce BOOTSTRAP TOPIC PARTITIONS FILE   until SIGTERM; FILE gets what was acknowledged
 numbered.py check BOOTSTRAP TOPIC FILE                reads the topic, and names what is lost, there twice, or out of order
 
-Record i of a partition has the value i. Ends with 1 where a record failed or is not where it belongs.
+Record i of a partition has the value i. Meanwhile lines say how many each partition has at least; at the end, for how long
+each has had nothing acknowledged. Ends with 1 where a record failed or is not where it belongs.
 """
 
 import json
@@ -18,6 +19,7 @@ IN_FLIGHT = 100
 # For what is left when the end is asked for, and for a partition that has no leader at the moment.
 LIMIT_S = 120
 SHOWN = 10
+SHOWN_EVERY_S = 0.1
 
 
 class Written:
@@ -50,7 +52,8 @@ def produce(bootstrap, topic, partitions, file):
             "enable.idempotence": True,
             "linger.ms": 2,
             "message.timeout.ms": LIMIT_S * 1000,
-            "topic.metadata.refresh.interval.ms": 10_000,
+            # A leader that hangs says nothing, so who leads now has to be asked for: the gaps shall be the brokers'.
+            "topic.metadata.refresh.interval.ms": 500,
             "error_cb": lambda error: fatal.append(error.str()) if error.fatal() else None,
         }
     )
@@ -62,8 +65,11 @@ def produce(bootstrap, topic, partitions, file):
     def noted(partition, number):
         return lambda error, message: written[partition].note(number, error, message.offset(), began)
 
-    print("writes", flush=True)
+    shown = began
     while not asked_to_end and not fatal:
+        if time.monotonic() - shown > SHOWN_EVERY_S:
+            shown = time.monotonic()
+            print(f"at least {min(len(state.acknowledged) for state in written)}", flush=True)
         for partition, state in enumerate(written):
             if state.in_flight < IN_FLIGHT:
                 value = str(state.next)
