@@ -136,7 +136,10 @@ pub async fn assemble(
     metadata.set_snapshot(started.snapshot);
     heed.begin(started.handle.clone());
     let to_controller = replicate(wanted, id, &config, &metadata, &replicas, &started.handle);
-    logs.report_strays();
+    // A standby has not been told yet which logs are wanted.
+    if started.handle.is_controller() {
+        logs.report_strays();
+    }
     let background = background::start(&config, &replicas, &logs);
     let replica_selector = ReplicaSelector::new(config.replica_selector_class.as_deref());
     let broker = Arc::new(Broker {

@@ -158,6 +158,61 @@ fn all_brokers_are_killed_at_once() {
 }
 
 #[test]
+fn nobody_leads_who_was_not_in_sync() {
+    let mut brokers = Brokers::start(3, &[]);
+    brokers.create_topic("t", 1, 3, &[]);
+    write(&brokers, 1, "t", ALL);
+    let last = leader(&brokers, 1, "t");
+    let [first, second] = others(last);
+    brokers.get_mut(first).kill();
+    brokers.get_mut(second).kill();
+    brokers.await_isr(last, "t", &[last]);
+    // Only the last one has this.
+    write(&brokers, last, "t", ALL);
+    brokers.get_mut(last).kill();
+    brokers.get_mut(first).restart();
+    brokers.get_mut(second).restart();
+    for id in [first, second] {
+        brokers.await_view(id, "t", "nobody leads", |view| {
+            let partition = view.partitions.first();
+            view.brokers.len() == 2 && partition.is_some_and(|it| it.leader == -1 && it.isr == [last])
+        });
+    }
+    // Meanwhile what others can lead goes on.
+    brokers.create_topic("u", 1, 2, &[]);
+    brokers.get_mut(last).restart();
+    await_all_in_sync(&brokers, "t");
+    assert_eq!(count(&brokers, first, "t"), 2);
+}
+
+#[test]
+fn an_unclean_election_is_made_where_it_is_allowed() {
+    let mut brokers = Brokers::start(3, &[]);
+    brokers.create_topic("t", 1, 3, &[("unclean.leader.election.enable", "true")]);
+    write(&brokers, 1, "t", ALL);
+    let last = leader(&brokers, 1, "t");
+    let [first, second] = others(last);
+    brokers.get_mut(first).kill();
+    brokers.get_mut(second).kill();
+    brokers.await_isr(last, "t", &[last]);
+    // This one is given up.
+    write(&brokers, last, "t", ALL);
+    brokers.get_mut(last).kill();
+    brokers.get_mut(first).restart();
+    brokers.await_isr(first, "t", &[first]);
+    write(&brokers, first, "t", ALL);
+    write(&brokers, first, "t", ALL);
+    brokers.get_mut(last).restart();
+    brokers.get_mut(second).restart();
+    await_all_in_sync(&brokers, "t");
+    assert_eq!(count(&brokers, last, "t"), 3);
+    // What was given up is on no disk: whoever leads next has the same.
+    let leads = leader(&brokers, last, "t");
+    brokers.get_mut(leads).stop();
+    assert_eq!(count(&brokers, others(leads)[0], "t"), 3);
+}
+
+#[test]
 fn a_broker_without_its_disk_copies_everything_again() {
     let mut brokers = three(3);
     (0..20).for_each(|_| write(&brokers, 1, "t", ALL));
