@@ -111,6 +111,7 @@ async fn serve(
     if reason.is_ok() {
         broker.hand_over().await;
     }
+    broker.controller.leave();
     for task in &accepting {
         task.abort();
     }

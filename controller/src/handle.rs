@@ -88,6 +88,8 @@ pub(crate) struct Place {
     broker_epoch: AtomicI64,
     /// A log directory has failed, and nobody has been told.
     pub(crate) owes_log_dir_event: AtomicBool,
+    /// The broker is about to stop.
+    is_leaving: AtomicBool,
 }
 
 impl Place {
@@ -98,7 +100,12 @@ impl Place {
             controller: AtomicI32::new(NO_LEADER),
             broker_epoch: AtomicI64::new(-1),
             owes_log_dir_event: AtomicBool::new(false),
+            is_leaving: AtomicBool::new(false),
         })
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::SeqCst)
     }
 
     pub(crate) fn set(&self, broker_epoch: BrokerEpoch, controller: BrokerId, is_controller: bool) {
@@ -282,6 +289,12 @@ impl ControllerHandle {
     /// until the broker starts anew.
     pub async fn report_offline_replicas(&self, replicas: Vec<FailedReplica>) -> Result<(), ControllerError> {
         self.ask(|reply| Request::ReplicasOffline { replicas, reply }).await
+    }
+
+    /// To be called before the listeners close: from now on a registration that is taken away is not made anew, and this broker does
+    /// not stand for election again. Nobody could reach it.
+    pub fn leave(&self) {
+        self.place.is_leaving.store(true, Ordering::SeqCst);
     }
 
     /// Answers what was asked before, takes the broker's registration back, closes the store and ends the thread.

@@ -167,6 +167,9 @@ impl Member {
                 Ended::Deposed => None,
                 Ended::Vacant => Some(broker_epoch),
             };
+            if self.place.is_leaving() {
+                break await_shutdown(&mut asked.requests).await;
+            }
             joined = match self.rejoin(joined_at, registered, &mut asked.requests).await {
                 Ok(joined) => joined,
                 Err(reply) => break reply,
@@ -190,7 +193,16 @@ impl Member {
                     .unwrap_or_else(|_| unreachable!("the effects' task ends after the member"));
                 driver.serve(requests, applied).await
             }
-            Joined::Standby(mut standby) => standby.serve(requests).await,
+            Joined::Standby(mut standby) => {
+                let mut serving = Box::pin(standby.serve(requests));
+                loop {
+                    tokio::select! {
+                        biased;
+                        Some(finished) = applied.recv() => answer_late(finished),
+                        ended = &mut serving => break ended,
+                    }
+                }
+            }
         }
     }
 
@@ -322,6 +334,22 @@ async fn store_is_away(sessions: &Sessions, stopping: &mut watch::Receiver<bool>
         std::future::pending::<()>().await;
     }
     tokio::time::sleep(STOP_WAIT).await;
+}
+
+/// What this broker has decided while it was the controller is applied now. What would follow is decided by whoever is the controller.
+fn answer_late(finished: Finished) {
+    let completions = finished.completions.into_iter();
+    completions.for_each(|complete| complete(Err(ControllerError::NotController)));
+}
+
+/// Waits for whoever asks for the end; whoever asks for anything else is refused.
+async fn await_shutdown(requests: &mut mpsc::Receiver<Request>) -> Option<Reply<()>> {
+    loop {
+        let reply = refuse(requests.recv().await?, &ControllerError::NotController);
+        if reply.is_some() {
+            return reply;
+        }
+    }
 }
 
 /// Who has asked for the end; whoever asked for anything else is refused.

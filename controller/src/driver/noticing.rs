@@ -188,18 +188,26 @@ impl Driver {
         if live.broker_epoch != broker_epoch {
             return;
         }
+        // Whoever has said that it stops is expected to be gone: that is no fence.
+        let is_stopping = self.state.is_shutting_down(broker);
         let fenced_at = self.fenced.get(&broker);
         let waits = fenced_at.map(|at| FENCES_APART.saturating_sub(at.elapsed()));
-        if let Some(waits) = waits.filter(|waits| !waits.is_zero()) {
+        if let Some(waits) = waits.filter(|waits| !waits.is_zero() && !is_stopping) {
             log::warn!("broker {broker} seems to be dead ({evidence}), but was fenced not long ago");
             return self.vigils.renew(&live, waits);
         }
         match self.unregister(&live).await {
+            Ok(()) if is_stopping => {
+                log::info!("broker {broker} has stopped: {evidence}");
+                self.take_gone(vec![broker], transaction);
+            }
             Ok(()) => {
                 log::warn!("broker {broker} is fenced: {evidence}");
                 self.fenced.insert(broker, Instant::now());
                 self.take_gone(vec![broker], transaction);
             }
+            // It went by itself meanwhile: the watch tells.
+            Err(error) if matches!(error.cause(), StoreError::NoNode { .. }) => {}
             Err(error) => {
                 log::warn!("broker {broker} seems to be dead ({evidence}), but could not be fenced: {error}");
                 self.note_if_over(&error);

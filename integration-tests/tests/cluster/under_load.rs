@@ -8,6 +8,7 @@ use std::thread;
 use integration_tests::brokers::{Brokers, LIMIT};
 use integration_tests::child::await_some;
 use integration_tests::numbered::Numbered;
+use integration_tests::wire::Body;
 
 use crate::several_brokers::{ALL, count, leader, others, write};
 use crate::tree::Tree;
@@ -137,10 +138,7 @@ fn all_brokers_are_killed_at_once() {
     brokers.create_topic("t", 3, 3, &[("min.insync.replicas", "2"), ("retention.ms", "3600000")]);
     (0..50).for_each(|_| write(&brokers, 1, "t", ALL));
     await_some("a coordinator", LIMIT, || {
-        brokers
-            .client(1)
-            .ask(10, 1, &integration_tests::wire::Body::new().string("g").i8(0))
-            .ok()
+        brokers.client(1).ask(10, 1, &Body::new().string("g").i8(0)).ok()
     });
     await_all_in_sync(&brokers, "__consumer_offsets");
     let coordinator = leader(&brokers, 1, "__consumer_offsets");
