@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use controller::{DeletedTopic, TopicRef};
+use controller::{ControllerError, DeletedTopic, TopicRef};
 use protocol::ErrorCode;
 use protocol::messages::delete_topics::{
     DeletableTopicResult, DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse,
@@ -21,7 +21,12 @@ pub const SERVED: Served = served!(DeleteTopics, 0..=6, handle);
 
 async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: DeleteTopicsRequest) -> DeleteTopicsResponse {
     let topics = named(request.topics, request.topic_names, context.version);
-    if let Some(refusal) = refusal_of_all(&topics, broker.config.delete_topic_enable, context.version) {
+    // Before anything is looked up: of a broker that has just started no topic is known, and «unknown» says «deleted» to a client.
+    let refusal = match broker.controller.is_controller() {
+        true => refusal_of_all(&topics, broker.config.delete_topic_enable, context.version),
+        false => Some(ControllerError::NotController.into()),
+    };
+    if let Some(refusal) = refusal {
         let refused = topics.into_iter().map(|topic| result(topic, Err(refusal.clone())));
         return DeleteTopicsResponse {
             responses: refused.collect(),
@@ -108,11 +113,8 @@ fn refusal_of_all(topics: &[DeleteTopicState], deletion_enabled: bool, version: 
 /// A topic's name.
 fn find(broker: &Broker, topic: &DeleteTopicState) -> Result<Arc<str>, ApiError> {
     match &topic.name {
-        Some(name) => broker
-            .metadata
-            .topic(name)
-            .map(|found| found.topic.clone())
-            .ok_or_else(|| ApiError::unknown_topic(name)),
+        // Whether it is there the controller knows: its own broker may not have heard of all topics yet.
+        Some(name) => Ok(Arc::from(&**name)),
         // The code of KRaft; ZooKeeper mode speaks of authorisation. Both go on with the other topics.
         None if topic.topic_id.is_zero() => Err(ApiError::invalid_request("Neither topic name nor id were specified.")),
         None => broker.metadata.topic_name(topic.topic_id).ok_or_else(|| {

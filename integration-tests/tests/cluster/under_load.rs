@@ -95,6 +95,31 @@ fn a_partition_is_never_without_a_leader_while_a_broker_stops() {
 }
 
 #[test]
+fn only_the_controller_says_that_a_topic_is_unknown() {
+    let mut brokers = three(1);
+    let first = controller(&brokers, 1);
+    let [id, _] = others(first);
+    // Nobody tells it anything: it knows of no topic when it comes back.
+    brokers.get_mut(id).kill();
+    brokers.await_view(first, "", "it is gone", |view| !view.brokers.contains(&id));
+    brokers.pause(first);
+    brokers.get_mut(id).restart();
+    let mut answer = brokers
+        .client(id)
+        .ask(20, 1, &Body::new().i32(1).string("t").i32(1_000))
+        .expect("DeleteTopics");
+    answer.take(4 + 4);
+    assert_eq!(answer.string().as_deref(), Some("t"));
+    // It may have become the controller by now. That the topic is not there nobody is to say.
+    let code = answer.i16();
+    assert!(matches!(code, 0 | 41), "{code}");
+    brokers.resume(first);
+    if code != 0 {
+        await_all_in_sync(&brokers, "t");
+    }
+}
+
+#[test]
 fn brokers_hang_for_longer_than_their_session() {
     let mut brokers = three(6);
     let tree = Tree::open(&brokers.zookeeper.connect());
