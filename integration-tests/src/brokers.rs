@@ -1,5 +1,6 @@
 //! A cluster of Sordini brokers on one ZooKeeper server.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -91,6 +92,12 @@ impl Brokers {
         &mut self.brokers[id as usize - 1]
     }
 
+    /// `host:port` of all of them, for clients.
+    pub fn bootstrap(&self) -> String {
+        let all: Vec<String> = self.brokers.iter().map(Broker::bootstrap).collect();
+        all.join(",")
+    }
+
     /// A connection to one of them.
     #[track_caller]
     pub fn client(&self, id: i32) -> Connection {
@@ -109,7 +116,12 @@ impl Brokers {
 
     /// What one broker knows, now; a topic of this name, unless it is empty.
     pub fn view(&self, id: i32, topic: &str) -> std::io::Result<ClusterView> {
-        let mut connection = Connection::open(self.get(id).address())?;
+        Self::view_at(self.get(id).address(), topic)
+    }
+
+    /// The same of the broker at an address, for threads that do not hold the others.
+    pub fn view_at(address: SocketAddr, topic: &str) -> std::io::Result<ClusterView> {
+        let mut connection = Connection::open(address)?;
         let body = match topic {
             "" => Body::new().i32(0),
             topic => Body::new().i32(1).string(topic),

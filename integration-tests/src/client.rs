@@ -93,7 +93,7 @@ impl Client {
 }
 
 /// A client program that is older than its source proves nothing: the script builds only what has changed.
-fn programs_are_built() {
+pub(crate) fn programs_are_built() {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
         let setup = Command::new(repository().join("scripts/setup"));

@@ -8,6 +8,7 @@ pub mod brokers;
 pub mod child;
 pub mod client;
 pub mod cluster;
+pub mod numbered;
 pub mod requests;
 pub mod stored;
 pub mod temp_dir;

@@ -64,6 +64,14 @@ impl ZooKeeper {
         self.child.signal(Signal::CONT);
     }
 
+    /// Whether the server has a session with this number. Asks until it answers.
+    pub fn has_session(&self, number: i64) -> bool {
+        let listed = await_some("ZooKeeper tells its sessions", START_LIMIT, || {
+            ask(self.port, "dump").filter(|text| text.contains("essions"))
+        });
+        listed.contains(&format!("{number:#x}"))
+    }
+
     /// Runs one command of ZooKeeper's own shell.
     pub fn shell(&self, words: &[&str]) -> Finished {
         let mut command = java(KAFKA, "org.apache.zookeeper.ZooKeeperMainWithTlsSupportForKafka");

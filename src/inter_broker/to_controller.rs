@@ -163,7 +163,13 @@ impl ToController {
             return Err(AskError::NoController);
         };
         let response: AlterPartitionResponse = self
-            .ask_once(&self.lines.alter_partition, ApiKey::AlterPartition, version, &request, ALTER_TIMEOUT)
+            .ask_once(
+                &self.lines.alter_partition,
+                ApiKey::AlterPartition,
+                version,
+                &request,
+                ALTER_TIMEOUT,
+            )
             .await?;
         match response.error_code {
             ErrorCode::NONE => Ok(isr_wire::answers(&changes, &response, &name)),
@@ -187,7 +193,13 @@ impl ToController {
                 broker_epoch: broker_epoch.0,
             };
             let response: AllocateProducerIdsResponse = self
-                .ask_once(&self.lines.allocate_producer_ids, ApiKey::AllocateProducerIds, 0, &request, self.request_timeout())
+                .ask_once(
+                    &self.lines.allocate_producer_ids,
+                    ApiKey::AllocateProducerIds,
+                    0,
+                    &request,
+                    self.request_timeout(),
+                )
                 .await?;
             match response.error_code {
                 ErrorCode::NONE => Ok(ProducerIdBlock {
@@ -216,7 +228,13 @@ impl ToController {
                 broker_epoch: broker_epoch.0,
             };
             let response: ControlledShutdownResponse = self
-                .ask_once(&self.lines.controlled_shutdown, ApiKey::ControlledShutdown, 3, &request, self.request_timeout())
+                .ask_once(
+                    &self.lines.controlled_shutdown,
+                    ApiKey::ControlledShutdown,
+                    3,
+                    &request,
+                    self.request_timeout(),
+                )
                 .await?;
             match response.error_code {
                 ErrorCode::NONE => Ok(response.remaining_partitions.len()),
@@ -244,7 +262,13 @@ impl ToController {
             }
             let request = create_topics(&topics, self.config.request_timeout_ms);
             let response: CreateTopicsResponse = self
-                .ask_once(&self.lines.create_topics, ApiKey::CreateTopics, CREATE_TOPICS, &request, self.request_timeout())
+                .ask_once(
+                    &self.lines.create_topics,
+                    ApiKey::CreateTopics,
+                    CREATE_TOPICS,
+                    &request,
+                    self.request_timeout(),
+                )
                 .await?;
             if let Some(refused) = response
                 .topics

@@ -197,7 +197,12 @@ mod tests {
             })
         };
         // No file descriptor is left, for the process and for the system; no local port; no network.
-        for errno in [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE, rustix::io::Errno::ADDRNOTAVAIL, rustix::io::Errno::NETUNREACH] {
+        for errno in [
+            rustix::io::Errno::MFILE,
+            rustix::io::Errno::NFILE,
+            rustix::io::Errno::ADDRNOTAVAIL,
+            rustix::io::Errno::NETUNREACH,
+        ] {
             assert_eq!(of(errno.into()), Sign::Nothing, "{errno}");
         }
         assert_eq!(of(io::Error::other("failed to lookup address")), Sign::Nothing);

@@ -4,4 +4,5 @@ mod metadata_copy;
 mod one_broker;
 mod several_brokers;
 mod tree;
+mod under_load;
 mod zookeeper_store;

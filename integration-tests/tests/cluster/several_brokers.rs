@@ -15,16 +15,16 @@ use crate::tree::Tree;
 const NOT_LEADER: i16 = 6;
 const NOT_ENOUGH_REPLICAS: i16 = 19;
 const NOT_CONTROLLER: i16 = 41;
-const ALL: i16 = -1;
+pub(crate) const ALL: i16 = -1;
 
-fn leader(brokers: &Brokers, ask: i32, topic: &str) -> i32 {
+pub(crate) fn leader(brokers: &Brokers, ask: i32, topic: &str) -> i32 {
     let view = brokers.await_view(ask, topic, "a leader", |view| {
         view.partitions.first().is_some_and(|it| it.leader > 0)
     });
     view.partitions[0].leader
 }
 
-fn others(of: i32) -> [i32; 2] {
+pub(crate) fn others(of: i32) -> [i32; 2] {
     match of {
         1 => [2, 3],
         2 => [1, 3],
@@ -33,7 +33,7 @@ fn others(of: i32) -> [i32; 2] {
 }
 
 /// Writes one record to whoever leads partition 0, as broker `ask` says, until it is acknowledged.
-fn write(brokers: &Brokers, ask: i32, topic: &str, acks: i16) {
+pub(crate) fn write(brokers: &Brokers, ask: i32, topic: &str, acks: i16) {
     let batch = Batch::of(1, 1_700_000_000_000).bytes();
     await_some("an acknowledged record", LIMIT, || {
         let view = brokers.view(ask, topic).ok()?;
@@ -54,7 +54,7 @@ fn write(brokers: &Brokers, ask: i32, topic: &str, acks: i16) {
     });
 }
 
-fn count(brokers: &Brokers, ask: i32, topic: &str) -> usize {
+pub(crate) fn count(brokers: &Brokers, ask: i32, topic: &str) -> usize {
     brokers.client(leader(brokers, ask, topic)).read_all(topic, 0).len()
 }
 
