@@ -148,6 +148,21 @@ pub(crate) fn elected_records(topic: &Arc<str>, elected: BTreeMap<i32, LeaderAnd
     })
 }
 
+/// New leaders for the partitions of a topic that have none, as its configuration has changed
+/// (Kafka's `processTopicUncleanLeaderElectionEnable`).
+pub(crate) fn elect_offline(state: &ControllerState, policy: &dyn TopicPolicy, topic: &Topic) -> Decision {
+    let elected = elect(state, policy, topic, topic.partitions.keys().copied());
+    if elected.is_empty() {
+        return Decision::answer(Response::None);
+    }
+    let states = vec![state.topic_state(&with(topic, &elected), elected.keys().copied(), false)];
+    Decision {
+        records: elected_records(&topic.name, elected).collect(),
+        told: state.tell_partitions(states),
+        response: Response::None,
+    }
+}
+
 /// Replicas are offline, their brokers alive.
 pub(crate) fn take_offline(
     state: &ControllerState,

@@ -4,6 +4,7 @@
 mod applying;
 mod channels;
 mod config_notices;
+mod config_writes;
 mod member;
 mod noticing;
 mod requests;
@@ -134,7 +135,7 @@ impl Driver {
         broker: BrokerId,
         elected: Elected,
     ) -> Result<(Driver, EffectBatch), StartError> {
-        let (epoch, version) = (elected.controller_epoch, elected.controller_epoch_version);
+        let epoch = elected.controller_epoch;
         let Surroundings {
             sessions,
             policy,
@@ -145,8 +146,7 @@ impl Driver {
         } = around;
         // What its own broker cannot lead it says when it is told to.
         place.owes_log_dir_event.store(false, Ordering::SeqCst);
-        sessions.sync().await?;
-        let state = startup::load(sessions.as_ref(), broker, epoch, version).await?;
+        let state = load(&sessions, broker, &elected).await?;
         let mut driver = Driver {
             sessions,
             policy,
@@ -285,7 +285,7 @@ impl Driver {
                     self.rebalance(&mut transaction);
                 }
                 Happened::Suspected(suspicion) => self.fence(suspicion, &mut transaction).await,
-                Happened::Asked(Some(request)) => shutdown = self.take(request, &mut transaction),
+                Happened::Asked(Some(request)) => shutdown = self.take_in_turn(request, &mut transaction).await,
                 Happened::Asked(None) => {
                     self.drain(applied).await;
                     return Ended::Stopped(None);
@@ -305,7 +305,7 @@ impl Driver {
                     break;
                 }
                 let Ok(request) = requests.try_recv() else { break };
-                shutdown = self.take(request, &mut transaction);
+                shutdown = self.take_in_turn(request, &mut transaction).await;
             }
             self.commit(transaction).await;
             if let Some(reply) = shutdown {
@@ -420,7 +420,7 @@ impl Driver {
         }
         self.loaded_at = Some(Instant::now());
         self.is_uncertain = false;
-        let state = match self.load().await {
+        let state = match load(&self.sessions, self.broker, &self.elected).await {
             Ok(state) => state,
             Err(error) => {
                 log::error!("the metadata could not be loaded: {error}");
@@ -438,12 +438,17 @@ impl Driver {
         self.commit(transaction).await;
         true
     }
+}
 
-    async fn load(&self) -> Result<ControllerState, StartError> {
-        let (epoch, version) = (self.elected.controller_epoch, self.elected.controller_epoch_version);
-        self.sessions.sync().await?;
-        startup::load(self.sessions.as_ref(), self.broker, epoch, version).await
+/// What is in the store now. Notices are a matter of this state only where nobody else writes or deletes any.
+async fn load(sessions: &Sessions, broker: BrokerId, elected: &Elected) -> Result<ControllerState, StartError> {
+    let (epoch, version) = (elected.controller_epoch, elected.controller_epoch_version);
+    sessions.sync().await?;
+    let mut state = startup::load(sessions, broker, epoch, version).await?;
+    if !sessions.is_ensemble() {
+        startup::load_config_changes(sessions, &mut state).await?;
     }
+    Ok(state)
 }
 
 async fn until(at: Option<Instant>) {

@@ -4,7 +4,8 @@ use controller::core::{Decision, Event, Response};
 use controller::ids::NO_LEADER;
 use controller::state::{Note, Record};
 use controller::{
-    Effect, IsrChange, LeaderEpoch, LeaderRecoveryState, PartitionEpoch, PartitionState, Rejection, TopicRef,
+    ConfigMap, Effect, IsrChange, LeaderEpoch, LeaderRecoveryState, PartitionEpoch, PartitionState, Rejection,
+    TopicConfigChange, TopicRef,
 };
 
 use crate::world::{World, assigned, live};
@@ -180,4 +181,45 @@ fn what_is_in_the_isr_lives_and_is_known_by_its_epoch() {
     earlier.isr[2].1 = Some(controller::BrokerEpoch(2));
     assert_eq!(ask(&mut world, earlier), ineligible(&[3]), "of an earlier registration");
     assert_eq!(ask(&mut world, change(&now, &[1, 2, 3])), None);
+}
+
+#[test]
+fn an_unclean_election_comes_with_the_configuration_that_allows_it() {
+    let allowed = ConfigMap::from([("unclean.leader.election.enable".to_owned(), "true".to_owned())]);
+    for is_heard in [false, true] {
+        let mut world = with_topic(&[2, 1]);
+        let shrunk = change(&state(&world), &[2]);
+        let asked = Event::AlterPartition {
+            broker: 2,
+            change: shrunk,
+        };
+        world.decide(asked).expect("altered");
+        go(&mut world, &[2]);
+        assert_eq!(state(&world).leader, NO_LEADER);
+        let topic = || "t".into();
+        let decision = if is_heard {
+            // Another broker has written it.
+            world.state.apply(Record::TopicConfigs {
+                topic: topic(),
+                configs: allowed.clone().into(),
+                version: 1,
+            });
+            world.decide(Event::UncleanElectionAllowed { topic: topic() })
+        } else {
+            let change = TopicConfigChange {
+                topic: "t".into(),
+                configs: allowed.clone(),
+                expected: None,
+            };
+            let validate_only = false;
+            world.decide(Event::AlterTopicConfigs { change, validate_only })
+        };
+        let now = state(&world);
+        assert_eq!((now.leader, now.isr), (1, vec![1]));
+        assert_eq!(now.leader_recovery_state, LeaderRecoveryState::Recovering);
+        assert!(
+            decision.expect("decided").told.others.contains_key(&3),
+            "all hear of it"
+        );
+    }
 }
