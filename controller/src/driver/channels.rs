@@ -206,3 +206,7 @@ async fn tell(
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
+
+#[cfg(test)]
+#[path = "channels_tests.rs"]
+mod tests;
