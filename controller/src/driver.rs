@@ -54,6 +54,9 @@ const RELOADS_APART: Duration = Duration::from_secs(5);
 /// After an election brokers have some time to come back before leadership is looked at, as in Kafka.
 const FIRST_REBALANCE: Duration = Duration::from_secs(5);
 
+/// How long a controller that stops waits for other brokers to hear what it has decided.
+const TOLD_WAIT: Duration = Duration::from_secs(1);
+
 /// Operations after which a transaction takes no further request.
 const OPS_TOGETHER: usize = 50_000;
 
@@ -337,7 +340,8 @@ impl Driver {
         }
     }
 
-    /// Waits until the broker has applied what it was told, and follows that up.
+    /// Waits until the brokers have applied what they were told, this one at any rate, and follows that up: others lead in place of a
+    /// controller that stops, and must not wait for the next controller to hear so.
     async fn drain(&mut self, applied: &mut mpsc::UnboundedReceiver<Finished>) {
         let (done, mut drained) = oneshot::channel();
         let last = EffectBatch {
@@ -355,6 +359,7 @@ impl Driver {
             }
             self.commit(transaction).await;
         }
+        self.channels.told(TOLD_WAIT).await;
     }
 
     async fn commit(&mut self, transaction: Transaction) {

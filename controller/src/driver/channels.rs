@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::applying::{Finished, deletions};
@@ -19,7 +19,13 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The effects of one transaction, and the brokers that they may name.
-type Queued = (Vec<Effect>, Arc<Vec<LiveBroker>>);
+type Told = (Vec<Effect>, Arc<Vec<LiveBroker>>);
+
+enum Queued {
+    Effects(Told),
+    /// Somebody wants to know when all before it was told.
+    WhenTold(oneshot::Sender<()>),
+}
 
 /// The queues of one controller. They end with it.
 pub(super) struct Channels {
@@ -33,6 +39,14 @@ struct Channel {
     broker_epoch: BrokerEpoch,
     queue: mpsc::UnboundedSender<Queued>,
     task: JoinHandle<()>,
+}
+
+impl Channel {
+    fn when_told(&self) -> oneshot::Receiver<()> {
+        let (sender, told) = oneshot::channel();
+        drop(self.queue.send(Queued::WhenTold(sender)));
+        told
+    }
 }
 
 impl Drop for Channel {
@@ -68,13 +82,28 @@ impl Channels {
                 self.open.insert(id, channel);
             }
             // The task has ended where the broker has heard of a later controller: then this one ends as well.
-            drop(self.open[&id].queue.send((effects, live.clone())));
+            let queued = Queued::Effects((effects, live.clone()));
+            drop(self.open[&id].queue.send(queued));
         }
     }
 
     /// A broker's registration is gone.
     pub(super) fn close(&mut self, broker: BrokerId) {
         self.open.remove(&broker);
+    }
+
+    /// Resolves when every broker has been told all of it, and after `limit` at the latest.
+    pub(super) async fn told(&self, limit: Duration) {
+        let asked: Vec<_> = self.open.values().map(Channel::when_told).collect();
+        let all = async {
+            for told in asked {
+                // An error: there is nobody to be told any more.
+                drop(told.await);
+            }
+        };
+        if tokio::time::timeout(limit, all).await.is_err() {
+            log::info!("not all brokers have been told what is decided: the next controller tells them");
+        }
     }
 
     fn channel(&self, to: LiveBroker) -> Channel {
@@ -92,14 +121,21 @@ impl Channels {
 
 /// What waits for a broker.
 #[derive(Default)]
-struct Waiting(VecDeque<Queued>);
+struct Waiting {
+    told: VecDeque<Told>,
+    when_told: Vec<oneshot::Sender<()>>,
+}
 
 impl Waiting {
     /// Effects that may name other brokers than those before them stay apart.
-    fn add(&mut self, (effects, live): Queued) {
-        match self.0.back_mut() {
+    fn add(&mut self, queued: Queued) {
+        let (effects, live) = match queued {
+            Queued::Effects(told) => told,
+            Queued::WhenTold(sender) => return self.when_told.push(sender),
+        };
+        match self.told.back_mut() {
             Some((waiting, known)) if merging::are_registered_alike(known, &live) => merging::append(waiting, effects),
-            _ => self.0.push_back((effects, live)),
+            _ => self.told.push_back((effects, live)),
         }
     }
 
@@ -112,11 +148,11 @@ impl Waiting {
     /// The oldest.
     fn next(&mut self) -> Option<(Effect, Arc<Vec<LiveBroker>>)> {
         loop {
-            let (effects, live) = self.0.front_mut()?;
+            let (effects, live) = self.told.front_mut()?;
             if !effects.is_empty() {
                 return Some((effects.remove(0), live.clone()));
             }
-            self.0.pop_front();
+            self.told.pop_front();
         }
     }
 
@@ -145,6 +181,8 @@ async fn run(
     loop {
         waiting.add_all(&mut queued);
         let Some((effect, live)) = waiting.next() else {
+            // Whoever has stopped waiting does not need to know.
+            waiting.when_told.drain(..).for_each(|sender| drop(sender.send(())));
             match queued.recv().await {
                 Some(more) => waiting.add(more),
                 None => return,

@@ -167,3 +167,25 @@ fn a_later_controller_ends_this_one() {
         assert!(report.is_stale && report.deleted.is_empty());
     });
 }
+
+#[test]
+fn a_controller_that_stops_waits_until_all_is_told_but_not_for_ever() {
+    let unreachable = |_| PeerError::Unreachable {
+        reason: "connection refused".to_owned(),
+    };
+    wait(async {
+        let peers = Other::answering((0..2).map(unreachable));
+        let (mut told_at_last, _finished) = channels(&peers);
+        let live = live(5);
+        told_at_last.tell(&live, show(&live));
+        told_at_last.tell(&live, delete());
+        told_at_last.told(Duration::from_secs(5)).await;
+        assert_eq!(peers.told.lock().expect("nobody panicked").len(), 2);
+
+        let peers = Other::answering((0..1000).map(unreachable));
+        let (mut never_told, _finished) = channels(&peers);
+        never_told.tell(&live, show(&live));
+        never_told.told(Duration::from_millis(20)).await;
+        assert!(peers.told.lock().expect("nobody panicked").is_empty());
+    });
+}
