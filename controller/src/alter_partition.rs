@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::broker_lifecycle::with_only;
 use crate::core::{Decision, Response};
 use crate::effects::{LeaderRecoveryState, Told};
 use crate::ids::BrokerId;
@@ -19,6 +20,10 @@ pub(crate) fn alter(state: &ControllerState, broker: BrokerId, change: &IsrChang
     };
     let partition = partition.ok_or_else(unknown)?;
     let current = partition.leader_and_isr.as_ref().ok_or_else(unknown)?;
+    if change.leader_epoch > current.leader_epoch || change.partition_epoch > current.partition_epoch {
+        // The leader has heard of a later controller, and looks for that.
+        return Err(Rejection::NotController);
+    }
     if change.leader_epoch != current.leader_epoch {
         return Err(Rejection::FencedLeaderEpoch {
             asked: change.leader_epoch,
@@ -139,10 +144,7 @@ fn altered(state: &LeaderAndIsr) -> AlteredPartition {
 
 /// The leader hears of it by the answer, all others by their metadata.
 fn decision(state: &ControllerState, topic: &Topic, number: i32, next: LeaderAndIsr) -> Decision {
-    let mut now = topic.clone();
-    if let Some(partition) = now.partitions.get_mut(&number) {
-        partition.leader_and_isr = Some(next.clone());
-    }
+    let now = with_only(topic, number, next.clone());
     Decision {
         response: Response::Altered(altered(&next)),
         told: state.tell_all(vec![state.topic_state(&now, [number], false)]),

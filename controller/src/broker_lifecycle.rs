@@ -7,7 +7,7 @@ use crate::config_changes;
 use crate::core::{Decision, Response};
 use crate::effects::{BrokerRegistration, Effect, PartitionState, Told};
 use crate::election;
-use crate::ids::{BrokerId, ControllerEpoch, NO_LEADER};
+use crate::ids::{BrokerId, ControllerEpoch};
 use crate::partitions::{LeaderAndIsr, Partition, Topic};
 use crate::rejection::Rejection;
 use crate::requests::{ProducerIdBlock, TopicPolicy};
@@ -48,8 +48,8 @@ pub fn election_ops(id: BrokerId, epoch: ControllerEpoch, version: i32, now_ms: 
     ]
 }
 
-/// First leaders for partitions that have none yet, new ones where the leader is gone, and everything to the brokers. A
-/// partition whose leader is registered again keeps leader and epoch, as with Kafka: the registration came first. Which brokers live is
+/// First leaders for partitions that have none yet, new ones where the leader is gone, nobody in an ISR who is, and everything to the
+/// brokers. A partition whose leader is registered again keeps leader and epoch, as with Kafka: the registration came first. Which brokers live is
 /// told before anything else: a Java broker does not follow a leader that it does not know.
 pub(crate) fn become_controller(state: &ControllerState, policy: &dyn TopicPolicy, now_ms: i64) -> Decision {
     let obsolete = config_changes::purge(state, now_ms, config_changes::PURGED_AT_START);
@@ -61,10 +61,10 @@ pub(crate) fn become_controller(state: &ControllerState, policy: &dyn TopicPolic
             deletions.append(topics::deletion_effects(state, topic));
             continue;
         }
-        let mut elected = elect(state, policy, topic, topic.partitions.keys().copied());
-        elected.extend(brokers::without_dead(state, topic));
+        let numbers: Vec<i32> = topic.partitions.keys().copied().collect();
+        let elected = brokers::without_lost(state, policy, topic, &numbers);
         let changed = with(topic, &elected);
-        states.push(state.topic_state(&changed, topic.partitions.keys().copied(), false));
+        states.push(state.topic_state(&changed, numbers, false));
         records.extend(elected_records(&topic.name, elected));
     }
     let mut told = match state.brokers().count() {
@@ -123,6 +123,23 @@ pub(crate) fn with(topic: &Topic, changed: &BTreeMap<i32, LeaderAndIsr>) -> Topi
     topic
 }
 
+/// The topic with one partition alone, as that will be: a topic may have thousands, and each of them be decided about by itself.
+pub(crate) fn with_only(topic: &Topic, number: i32, next: LeaderAndIsr) -> Topic {
+    let known = topic.partitions.get(&number);
+    let partition = Partition {
+        assignment: known.map(|known| known.assignment.clone()).unwrap_or_default(),
+        leader_and_isr: Some(next),
+    };
+    Topic {
+        partitions: BTreeMap::from([(number, partition)]),
+        is_being_deleted: topic.is_being_deleted,
+        version: topic.version,
+        configs: topic.configs.clone(),
+        configs_version: topic.configs_version,
+        ..Topic::new(topic.name.clone(), topic.topic_id)
+    }
+}
+
 pub(crate) fn elected_records(topic: &Arc<str>, elected: BTreeMap<i32, LeaderAndIsr>) -> impl Iterator<Item = Record> {
     elected.into_iter().map(|(partition, state)| Record::Partition {
         topic: topic.clone(),
@@ -131,7 +148,22 @@ pub(crate) fn elected_records(topic: &Arc<str>, elected: BTreeMap<i32, LeaderAnd
     })
 }
 
-/// Replicas are offline, their brokers alive: others lead where somebody can, the rest has no leader and keeps its last ISR.
+/// New leaders for the partitions of a topic that have none, as its configuration has changed
+/// (Kafka's `processTopicUncleanLeaderElectionEnable`).
+pub(crate) fn elect_offline(state: &ControllerState, policy: &dyn TopicPolicy, topic: &Topic) -> Decision {
+    let elected = elect(state, policy, topic, topic.partitions.keys().copied());
+    if elected.is_empty() {
+        return Decision::answer(Response::None);
+    }
+    let states = vec![state.topic_state(&with(topic, &elected), elected.keys().copied(), false)];
+    Decision {
+        records: elected_records(&topic.name, elected).collect(),
+        told: state.tell_partitions(states),
+        response: Response::None,
+    }
+}
+
+/// Replicas are offline, their brokers alive.
 pub(crate) fn take_offline(
     state: &ControllerState,
     policy: &dyn TopicPolicy,
@@ -147,21 +179,8 @@ pub(crate) fn take_offline(
         let Some(topic) = state.topic(name).filter(|topic| !topic.is_being_deleted) else {
             continue;
         };
-        let mut changed = elect(state, policy, topic, numbers.iter().copied());
-        for &number in &numbers {
-            let Some(current) = topic
-                .partitions
-                .get(&number)
-                .and_then(|known| known.leader_and_isr.as_ref())
-            else {
-                continue;
-            };
-            let is_held = state.is_held(current.leader, name, number);
-            if !changed.contains_key(&number) && current.leader != NO_LEADER && !is_held {
-                let next = current.next(NO_LEADER, current.isr.clone(), state.controller_epoch());
-                changed.insert(number, next);
-            }
-        }
+        let numbers: Vec<i32> = numbers.into_iter().collect();
+        let changed = brokers::without_lost(state, policy, topic, &numbers);
         // What does not change is not told again: the broker that reports failures would only report them again.
         if !changed.is_empty() {
             states.push(state.topic_state(&with(topic, &changed), changed.keys().copied(), false));

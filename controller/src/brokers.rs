@@ -78,7 +78,7 @@ pub(crate) fn gone(state: &ControllerState, policy: &dyn TopicPolicy, brokers: &
         if touched.is_empty() {
             continue;
         }
-        let next = without(state, policy, topic, &touched, &gone);
+        let next = without_lost(state, policy, topic, &touched);
         let now = with(topic, &next);
         if !next.is_empty() {
             held.push(state.topic_state(&now, next.keys().copied(), false));
@@ -101,32 +101,17 @@ pub(crate) fn gone(state: &ControllerState, policy: &dyn TopicPolicy, brokers: &
     }
 }
 
-/// The partitions that are led and whose ISR names brokers that are not registered, without these: a broker may have gone with the
-/// controller before, and nobody else says so.
-pub(crate) fn without_dead(state: &ControllerState, topic: &Topic) -> BTreeMap<i32, LeaderAndIsr> {
-    let mut next = BTreeMap::new();
-    for (&number, partition) in &topic.partitions {
-        let Some(current) = &partition.leader_and_isr else {
-            continue;
-        };
-        let stays: Vec<BrokerId> = current.isr.iter().copied().filter(|id| state.is_alive(*id)).collect();
-        if state.is_held(current.leader, &topic.name, number) && stays.len() < current.isr.len() {
-            next.insert(number, current.next(current.leader, stays, state.controller_epoch()));
-        }
-    }
-    next
-}
-
-/// The states that change without these brokers. An ISR of which nobody is left stays: its last members may lead again.
-fn without(
+/// The states of these partitions that change as replicas are lost, with their brokers or their log directories (Kafka's state
+/// `OfflineReplica`): others lead where somebody can, and who is lost leaves the ISR. Where nobody can lead the last ISR stays, as its
+/// members may lead again; in a new epoch, as what they have then may be less than they had.
+pub(crate) fn without_lost(
     state: &ControllerState,
     policy: &dyn TopicPolicy,
     topic: &Topic,
-    touched: &[i32],
-    gone: &BTreeSet<BrokerId>,
+    numbers: &[i32],
 ) -> BTreeMap<i32, LeaderAndIsr> {
-    let mut next = elect(state, policy, topic, touched.iter().copied());
-    for &number in touched {
+    let mut next = elect(state, policy, topic, numbers.iter().copied());
+    for &number in numbers {
         let partition = topic.partitions.get(&number);
         let Some(current) = partition.and_then(|partition| partition.leader_and_isr.as_ref()) else {
             continue;
@@ -134,9 +119,9 @@ fn without(
         if next.contains_key(&number) {
             continue;
         }
-        let is_led = state.is_held(current.leader, &topic.name, number);
-        let stays: Vec<BrokerId> = current.isr.iter().copied().filter(|id| !gone.contains(id)).collect();
-        let changed = match is_led {
+        let is_held = |id: &BrokerId| state.is_held(*id, &topic.name, number);
+        let stays: Vec<BrokerId> = current.isr.iter().copied().filter(is_held).collect();
+        let changed = match is_held(&current.leader) {
             true if stays.len() < current.isr.len() => Some((current.leader, stays)),
             true => None,
             false if current.leader == NO_LEADER => None,

@@ -93,6 +93,11 @@ pub enum Event {
         /// Only say whether it would be accepted.
         validate_only: bool,
     },
+    /// The configuration of a topic has changed, and allows unclean elections now.
+    UncleanElectionAllowed {
+        /// The topic.
+        topic: Arc<str>,
+    },
     /// Give a broker producer ids.
     AllocateProducerIdBlock {
         /// The broker.
@@ -183,6 +188,11 @@ pub fn handle(
         } => topics::add_partitions(state, policy, &partitions, validate_only),
         Event::AlterTopicConfigs { change, validate_only } => {
             topics::alter_configs(state, policy, change, validate_only, now_ms)
+        }
+        Event::UncleanElectionAllowed { topic } => {
+            let topic = state.topic(&topic).filter(|topic| !topic.is_being_deleted);
+            let decided = topic.map(|topic| broker_lifecycle::elect_offline(state, policy, topic));
+            Ok(decided.unwrap_or_else(|| Decision::answer(Response::None)))
         }
         Event::AllocateProducerIdBlock { broker } => broker_lifecycle::allocate_producer_id_block(state, broker),
         Event::ReplicasOffline { partitions } => Ok(broker_lifecycle::take_offline(state, policy, &partitions)),

@@ -4,6 +4,7 @@
 mod applying;
 mod channels;
 mod config_notices;
+mod config_writes;
 mod member;
 mod noticing;
 mod requests;
@@ -52,6 +53,9 @@ const RELOADS_APART: Duration = Duration::from_secs(5);
 
 /// After an election brokers have some time to come back before leadership is looked at, as in Kafka.
 const FIRST_REBALANCE: Duration = Duration::from_secs(5);
+
+/// How long a controller that stops waits for other brokers to hear what it has decided.
+const TOLD_WAIT: Duration = Duration::from_secs(1);
 
 /// Operations after which a transaction takes no further request.
 const OPS_TOGETHER: usize = 50_000;
@@ -134,7 +138,7 @@ impl Driver {
         broker: BrokerId,
         elected: Elected,
     ) -> Result<(Driver, EffectBatch), StartError> {
-        let (epoch, version) = (elected.controller_epoch, elected.controller_epoch_version);
+        let epoch = elected.controller_epoch;
         let Surroundings {
             sessions,
             policy,
@@ -145,8 +149,7 @@ impl Driver {
         } = around;
         // What its own broker cannot lead it says when it is told to.
         place.owes_log_dir_event.store(false, Ordering::SeqCst);
-        sessions.sync().await?;
-        let state = startup::load(sessions.as_ref(), broker, epoch, version).await?;
+        let state = load(&sessions, broker, &elected).await?;
         let mut driver = Driver {
             sessions,
             policy,
@@ -285,7 +288,7 @@ impl Driver {
                     self.rebalance(&mut transaction);
                 }
                 Happened::Suspected(suspicion) => self.fence(suspicion, &mut transaction).await,
-                Happened::Asked(Some(request)) => shutdown = self.take(request, &mut transaction),
+                Happened::Asked(Some(request)) => shutdown = self.take_in_turn(request, &mut transaction).await,
                 Happened::Asked(None) => {
                     self.drain(applied).await;
                     return Ended::Stopped(None);
@@ -305,7 +308,7 @@ impl Driver {
                     break;
                 }
                 let Ok(request) = requests.try_recv() else { break };
-                shutdown = self.take(request, &mut transaction);
+                shutdown = self.take_in_turn(request, &mut transaction).await;
             }
             self.commit(transaction).await;
             if let Some(reply) = shutdown {
@@ -337,7 +340,8 @@ impl Driver {
         }
     }
 
-    /// Waits until the broker has applied what it was told, and follows that up.
+    /// Waits until the brokers have applied what they were told, this one at any rate, and follows that up: others lead in place of a
+    /// controller that stops, and must not wait for the next controller to hear so.
     async fn drain(&mut self, applied: &mut mpsc::UnboundedReceiver<Finished>) {
         let (done, mut drained) = oneshot::channel();
         let last = EffectBatch {
@@ -355,6 +359,7 @@ impl Driver {
             }
             self.commit(transaction).await;
         }
+        self.channels.told(TOLD_WAIT).await;
     }
 
     async fn commit(&mut self, transaction: Transaction) {
@@ -420,7 +425,7 @@ impl Driver {
         }
         self.loaded_at = Some(Instant::now());
         self.is_uncertain = false;
-        let state = match self.load().await {
+        let state = match load(&self.sessions, self.broker, &self.elected).await {
             Ok(state) => state,
             Err(error) => {
                 log::error!("the metadata could not be loaded: {error}");
@@ -429,6 +434,8 @@ impl Driver {
         };
         let before = std::mem::replace(&mut self.state, state);
         self.state.keep_notes(before);
+        // Others may have registered meanwhile, or registered anew.
+        self.watch_brokers();
         let partitions = self.state.offline_replicas_of(self.broker);
         let mut transaction = Transaction::default();
         for event in [Event::BecameController, Event::ReplicasOffline { partitions }] {
@@ -438,12 +445,17 @@ impl Driver {
         self.commit(transaction).await;
         true
     }
+}
 
-    async fn load(&self) -> Result<ControllerState, StartError> {
-        let (epoch, version) = (self.elected.controller_epoch, self.elected.controller_epoch_version);
-        self.sessions.sync().await?;
-        startup::load(self.sessions.as_ref(), self.broker, epoch, version).await
+/// What is in the store now. Notices are a matter of this state only where nobody else writes or deletes any.
+async fn load(sessions: &Sessions, broker: BrokerId, elected: &Elected) -> Result<ControllerState, StartError> {
+    let (epoch, version) = (elected.controller_epoch, elected.controller_epoch_version);
+    sessions.sync().await?;
+    let mut state = startup::load(sessions, broker, epoch, version).await?;
+    if !sessions.is_ensemble() {
+        startup::load_config_changes(sessions, &mut state).await?;
     }
+    Ok(state)
 }
 
 async fn until(at: Option<Instant>) {

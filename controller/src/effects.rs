@@ -7,6 +7,7 @@ use std::sync::Arc;
 use protocol::ErrorCode;
 
 use crate::ids::{BrokerEpoch, BrokerId, ControllerEpoch, LEADER_DURING_DELETE, LeaderEpoch, PartitionEpoch, TopicId};
+use crate::merging::append;
 use crate::store::BoxFuture;
 
 /// A topic's own configuration: only what was set for it, as text.
@@ -156,53 +157,6 @@ pub enum Effect {
         /// All that is set for it.
         configs: Arc<ConfigMap>,
     },
-}
-
-/// Adds the effects of one decision to those of the decisions before it. New partitions of many topics become one
-/// `LeaderAndIsr` and one `UpdateMetadata`: leaders still come before the metadata that names them. Many topics that are deleted
-/// become one `UpdateMetadata` and one `StopReplica`, as a broker has work for each of these that grows with all it holds.
-pub(crate) fn append(batch: &mut Vec<Effect>, mut effects: Vec<Effect>) {
-    match (&mut batch[..], &mut effects[..]) {
-        (
-            [
-                ..,
-                Effect::LeaderAndIsr { topics: leaders, .. },
-                Effect::UpdateMetadata { topics: shown, .. },
-            ],
-            [
-                Effect::LeaderAndIsr { topics: more, .. },
-                Effect::UpdateMetadata { topics: more_shown, .. },
-            ],
-        ) => {
-            leaders.append(more);
-            shown.append(more_shown);
-        }
-        (
-            [
-                ..,
-                Effect::UpdateMetadata { topics: hidden, .. },
-                Effect::StopReplica {
-                    delete: true,
-                    partitions: stopped,
-                    ..
-                },
-            ],
-            [
-                Effect::UpdateMetadata {
-                    topics: more_hidden, ..
-                },
-                Effect::StopReplica {
-                    delete: true,
-                    partitions: more,
-                    ..
-                },
-            ],
-        ) => {
-            hidden.append(more_hidden);
-            stopped.append(more);
-        }
-        _ => batch.append(&mut effects),
-    }
 }
 
 /// What brokers have to hear, each in this order.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::broker_lifecycle::{elected_records, with};
+use crate::broker_lifecycle::{elected_records, with_only};
 use crate::core::{Decision, Response};
 use crate::election;
 use crate::ids::BrokerId;
@@ -28,10 +28,10 @@ pub(crate) fn elect(state: &ControllerState, name: &str, number: i32, unclean: b
         true => unclean_leader(state, topic, number, partition, current)?,
         false => preferred_leader(state, topic, number, partition, current)?,
     };
-    let changed = BTreeMap::from([(number, next)]);
+    let now = with_only(topic, number, next.clone());
     Ok(Decision {
-        told: state.tell_partitions(vec![state.topic_state(&with(topic, &changed), [number], false)]),
-        records: elected_records(&topic.name, changed).collect(),
+        told: state.tell_partitions(vec![state.topic_state(&now, [number], false)]),
+        records: elected_records(&topic.name, BTreeMap::from([(number, next)])).collect(),
         response: Response::Changed,
     })
 }

@@ -17,6 +17,7 @@ pub mod ids;
 mod leader_election;
 pub mod limits;
 mod membership;
+mod merging;
 pub mod metadata_copy;
 mod metadata_file;
 pub mod partitions;

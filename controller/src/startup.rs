@@ -178,7 +178,7 @@ pub(crate) async fn load_outline(store: &dyn Store, controller_id: BrokerId) -> 
     Ok(state)
 }
 
-/// Reads everything that a controller knows.
+/// Reads everything that a controller knows, but for [notices](load_config_changes).
 pub(crate) async fn load(
     store: &dyn Store,
     controller_id: BrokerId,
@@ -188,13 +188,12 @@ pub(crate) async fn load(
     let single = [znodes::CLUSTER_ID, znodes::PRODUCER_ID_BLOCK, znodes::FEATURE].map(str::to_owned);
     // Asked for together, then awaited one by one.
     let single = store.get_many(single.to_vec());
-    let [brokers, topics, marked, configured, broker_configured, config_changes] = [
+    let [brokers, topics, marked, configured, broker_configured] = [
         znodes::BROKER_IDS,
         znodes::TOPICS,
         znodes::DELETE_TOPICS,
         znodes::TOPIC_CONFIGS,
         znodes::BROKER_CONFIGS,
-        znodes::CONFIG_CHANGES,
     ]
     .map(|path| store.children(path));
     let single = single.await?;
@@ -226,7 +225,6 @@ pub(crate) async fn load(
         }
     }
     load_broker_configs(store, &mut state, broker_configured.await?).await?;
-    load_config_changes(store, &mut state, config_changes.await?).await?;
     Ok(state)
 }
 
@@ -370,12 +368,9 @@ async fn tidy_unwritten(
     Ok(())
 }
 
-/// Their names and ages; what they say is for others.
-async fn load_config_changes(
-    store: &dyn Store,
-    state: &mut ControllerState,
-    names: Vec<String>,
-) -> Result<(), StoreError> {
+/// Names and ages of the notices of changed configurations; what they say is for others.
+pub(crate) async fn load_config_changes(store: &dyn Store, state: &mut ControllerState) -> Result<(), StoreError> {
+    let names = store.children(znodes::CONFIG_CHANGES).await?;
     let path = |name: &String| format!("{}/{name}", znodes::CONFIG_CHANGES);
     let found = store.get_many(names.iter().map(path).collect()).await?;
     for (name, znode) in names.into_iter().zip(found) {

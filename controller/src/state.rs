@@ -303,10 +303,14 @@ impl ControllerState {
         }
     }
 
-    /// Takes over what another state has noted: after loading anew.
+    /// Takes over what another state has noted: after loading anew. Of a broker that has registered anew meanwhile it does not hold any
+    /// more.
     pub(crate) fn keep_notes(&mut self, of: ControllerState) {
-        self.offline_replicas = of.offline_replicas;
-        self.shutting_down = of.shutting_down;
+        let epoch = |brokers: &BTreeMap<BrokerId, LiveBroker>, id: &BrokerId| brokers.get(id).map(|it| it.broker_epoch);
+        let is_same = |id: &BrokerId| epoch(&self.brokers, id) == epoch(&of.brokers, id);
+        let offline = of.offline_replicas.into_iter();
+        self.offline_replicas = offline.filter(|(holder, _, _)| is_same(holder)).collect();
+        self.shutting_down = of.shutting_down.into_iter().filter(is_same).collect();
         self.deleted_by = of.deleted_by;
     }
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::broker_lifecycle;
 use crate::config_changes;
 use crate::core::{Decision, Response};
 use crate::effects::{ConfigMap, Effect, StopReplicaPartition, Told};
@@ -485,9 +486,23 @@ pub(crate) fn alter_configs(
             entity_path: format!("topics/{name}"),
         },
     ];
+    let mut records: Vec<Record> = changed.into_iter().chain(obsolete).collect();
+    let mut told = Told::own(vec![Effect::TopicConfigChanged {
+        topic: name,
+        configs: configs.clone(),
+    }]);
+    if policy.unclean_leader_election_enable(&configs) {
+        let now = Topic {
+            configs,
+            ..topic.clone()
+        };
+        let elected = broker_lifecycle::elect_offline(state, policy, &now);
+        records.extend(elected.records);
+        told.append(elected.told);
+    }
     Ok(Decision {
-        records: changed.into_iter().chain(obsolete).collect(),
-        told: Told::own(vec![Effect::TopicConfigChanged { topic: name, configs }]),
+        records,
+        told,
         response: Response::Changed,
     })
 }

@@ -1,23 +1,31 @@
 //! What other brokers are told: a queue for each registration of each of them, one effect in flight, told again until it is answered
-//! or that registration is gone. Kafka's `ControllerChannelManager`.
+//! or that registration is gone; what waits behind it is merged. Kafka's `ControllerChannelManager`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::applying::{Finished, deletions};
 use crate::effects::{Effect, LiveBroker};
 use crate::ids::{BrokerEpoch, BrokerId};
+use crate::merging;
 use crate::peers::{Controller, PeerError, Peers};
 
 /// Before an effect is told again, and the most that becomes.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-type Queued = (Effect, Arc<Vec<LiveBroker>>);
+/// The effects of one transaction, and the brokers that they may name.
+type Told = (Vec<Effect>, Arc<Vec<LiveBroker>>);
+
+enum Queued {
+    Effects(Told),
+    /// Somebody wants to know when all before it was told.
+    WhenTold(oneshot::Sender<()>),
+}
 
 /// The queues of one controller. They end with it.
 pub(super) struct Channels {
@@ -31,6 +39,14 @@ struct Channel {
     broker_epoch: BrokerEpoch,
     queue: mpsc::UnboundedSender<Queued>,
     task: JoinHandle<()>,
+}
+
+impl Channel {
+    fn when_told(&self) -> oneshot::Receiver<()> {
+        let (sender, told) = oneshot::channel();
+        drop(self.queue.send(Queued::WhenTold(sender)));
+        told
+    }
 }
 
 impl Drop for Channel {
@@ -65,16 +81,29 @@ impl Channels {
                 let channel = self.channel(broker.clone());
                 self.open.insert(id, channel);
             }
-            for effect in effects {
-                // The task has ended where the broker has heard of a later controller: then this one ends as well.
-                drop(self.open[&id].queue.send((effect, live.clone())));
-            }
+            // The task has ended where the broker has heard of a later controller: then this one ends as well.
+            let queued = Queued::Effects((effects, live.clone()));
+            drop(self.open[&id].queue.send(queued));
         }
     }
 
     /// A broker's registration is gone.
     pub(super) fn close(&mut self, broker: BrokerId) {
         self.open.remove(&broker);
+    }
+
+    /// Resolves when every broker has been told all of it, and after `limit` at the latest.
+    pub(super) async fn told(&self, limit: Duration) {
+        let asked: Vec<_> = self.open.values().map(Channel::when_told).collect();
+        let all = async {
+            for told in asked {
+                // An error: there is nobody to be told any more.
+                drop(told.await);
+            }
+        };
+        if tokio::time::timeout(limit, all).await.is_err() {
+            log::info!("not all brokers have been told what is decided: the next controller tells them");
+        }
     }
 
     fn channel(&self, to: LiveBroker) -> Channel {
@@ -90,6 +119,56 @@ impl Channels {
     }
 }
 
+/// What waits for a broker.
+#[derive(Default)]
+struct Waiting {
+    told: VecDeque<Told>,
+    when_told: Vec<oneshot::Sender<()>>,
+}
+
+impl Waiting {
+    /// Effects that may name other brokers than those before them stay apart.
+    fn add(&mut self, queued: Queued) {
+        let (effects, live) = match queued {
+            Queued::Effects(told) => told,
+            Queued::WhenTold(sender) => return self.when_told.push(sender),
+        };
+        match self.told.back_mut() {
+            Some((waiting, known)) if merging::are_registered_alike(known, &live) => merging::append(waiting, effects),
+            _ => self.told.push_back((effects, live)),
+        }
+    }
+
+    fn add_all(&mut self, queued: &mut mpsc::UnboundedReceiver<Queued>) {
+        while let Ok(more) = queued.try_recv() {
+            self.add(more);
+        }
+    }
+
+    /// The oldest.
+    fn next(&mut self) -> Option<(Effect, Arc<Vec<LiveBroker>>)> {
+        loop {
+            let (effects, live) = self.told.front_mut()?;
+            if !effects.is_empty() {
+                return Some((effects.remove(0), live.clone()));
+            }
+            self.told.pop_front();
+        }
+    }
+
+    /// What comes meanwhile is merged with what waits, so that no broker that is not reached has a queue without end.
+    async fn pause(&mut self, pause: Duration, queued: &mut mpsc::UnboundedReceiver<Queued>) {
+        let over = tokio::time::sleep(pause);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                () = &mut over => return,
+                Some(more) = queued.recv() => self.add(more),
+            }
+        }
+    }
+}
+
 async fn run(
     peers: Arc<dyn Peers>,
     controller: Controller,
@@ -98,10 +177,30 @@ async fn run(
     finished: mpsc::UnboundedSender<Finished>,
 ) {
     let broker = to.registration.id;
-    while let Some((effect, live)) = queued.recv().await {
+    let mut waiting = Waiting::default();
+    loop {
+        waiting.add_all(&mut queued);
+        let Some((effect, live)) = waiting.next() else {
+            // Whoever has stopped waiting does not need to know.
+            for sender in waiting.when_told.drain(..) {
+                sender.send(()).ok();
+            }
+            match queued.recv().await {
+                Some(more) => waiting.add(more),
+                None => return,
+            }
+            continue;
+        };
         let deleted = deletions(std::slice::from_ref(&effect));
         let effect = Arc::new(effect);
-        let told = tell(peers.as_ref(), controller, &to, effect, live).await;
+        let told = tell(
+            peers.as_ref(),
+            controller,
+            &to,
+            (effect, live),
+            (&mut waiting, &mut queued),
+        )
+        .await;
         let report = match told {
             Ok(applied) => Finished::new(broker, controller.epoch, deleted, applied),
             Err(Over::LaterController) => Finished::stale(broker, controller.epoch),
@@ -124,8 +223,8 @@ async fn tell(
     peers: &dyn Peers,
     controller: Controller,
     to: &LiveBroker,
-    effect: Arc<Effect>,
-    live: Arc<Vec<LiveBroker>>,
+    (effect, live): (Arc<Effect>, Arc<Vec<LiveBroker>>),
+    (waiting, queued): (&mut Waiting, &mut mpsc::UnboundedReceiver<Queued>),
 ) -> Result<crate::effects::Applied, Over> {
     let mut pause = FIRST_PAUSE;
     let mut said = String::new();
@@ -143,7 +242,11 @@ async fn tell(
             );
             said = error;
         }
-        tokio::time::sleep(pause).await;
+        waiting.pause(pause, queued).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
+
+#[cfg(test)]
+#[path = "channels_tests.rs"]
+mod tests;

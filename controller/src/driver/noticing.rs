@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::applying::Finished;
+use super::config_notices::TopicConfigs;
 use super::vigils::Suspicion;
-use super::{Driver, Transaction};
+use super::{Driver, Transaction, now_ms};
 use crate::core::Event;
 use crate::effects::{Effect, FailedReplica, LiveBroker, Told};
 use crate::ids::BrokerId;
@@ -244,21 +245,34 @@ impl Driver {
             Err(error) => return self.note_unread("changed configurations", &error.into()),
         };
         for changed in changed {
-            let topic: Arc<str> = changed.topic.into();
-            let configs = Arc::new(changed.configs);
-            let is_known = self.state.topic_configs_version(&topic) == changed.version;
-            if is_known {
-                continue;
-            }
-            if let Some(version) = changed.version {
-                self.state.apply(Record::TopicConfigs {
-                    topic: topic.clone(),
-                    configs: configs.clone(),
-                    version,
-                });
-            }
-            let effect = Effect::TopicConfigChanged { topic, configs };
-            transaction.told.append(Told::own(vec![effect]));
+            self.take_configs(changed, transaction);
+        }
+        self.notices.purge(self.sessions.as_ref(), now_ms()).await;
+    }
+
+    /// A topic has another configuration than is known here: its brokers read it themselves, but for this one.
+    pub(super) fn take_configs(&mut self, changed: TopicConfigs, transaction: &mut Transaction) {
+        let topic: Arc<str> = changed.topic.into();
+        if self.state.topic_configs_version(&topic) == changed.version {
+            return;
+        }
+        let configs = Arc::new(changed.configs);
+        if let Some(version) = changed.version {
+            self.state.apply(Record::TopicConfigs {
+                topic: topic.clone(),
+                configs: configs.clone(),
+                version,
+            });
+        }
+        let is_unclean = self.policy.unclean_leader_election_enable(&configs);
+        let effect = Effect::TopicConfigChanged {
+            topic: topic.clone(),
+            configs,
+        };
+        transaction.told.append(Told::own(vec![effect]));
+        if is_unclean {
+            // Never refused.
+            drop(self.decide(Event::UncleanElectionAllowed { topic }, transaction));
         }
     }
 
@@ -313,7 +327,7 @@ impl Driver {
         }
     }
 
-    fn note_if_over(&mut self, error: &StoreError) {
+    pub(super) fn note_if_over(&mut self, error: &StoreError) {
         match error.cause() {
             StoreError::SessionEnded | StoreError::Closed => self.is_deposed = true,
             StoreError::BadVersion { path, .. } if path == znodes::CONTROLLER_EPOCH => self.is_deposed = true,

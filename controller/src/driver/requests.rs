@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::applying::Completion;
+use super::config_writes;
 use super::{Driver, Transaction, give};
 use crate::core::{Event, Response};
 use crate::handle::{ElectionOutcome, Reply, Request};
@@ -12,15 +13,59 @@ use crate::rejection::Rejection;
 use crate::replicas::Start;
 use crate::requests::{
     AlterPartitions, AlteredPartition, Answers, ControllerError, CreatedTopic, ElectLeaders, NewTopic,
-    OngoingReassignment, ProducerIdBlock, TopicRef,
+    OngoingReassignment, ProducerIdBlock, TopicConfigChange, TopicRef,
 };
 use crate::startup::random_bytes;
 use crate::state::Note;
 use crate::{alter_partition, leader_election, reassignment};
 
 impl Driver {
+    /// Decides about one request, or carries it out; a shutdown is given back.
+    pub(super) async fn take_in_turn(&mut self, request: Request, transaction: &mut Transaction) -> Option<Reply<()>> {
+        match request {
+            // Other brokers write configurations as well: what is known here is not what holds.
+            Request::AlterTopicConfigs {
+                changes,
+                validate_only,
+                reply,
+            } if self.sessions.is_ensemble() && self.failed.is_none() => {
+                let answered = self.change_configs(changes, validate_only, transaction).await;
+                transaction
+                    .after_effects
+                    .push(Box::new(|done| give(reply, done.and(answered))));
+                None
+            }
+            request => self.take(request, transaction),
+        }
+    }
+
+    async fn change_configs(
+        &mut self,
+        changes: Vec<TopicConfigChange>,
+        validate_only: bool,
+        transaction: &mut Transaction,
+    ) -> Result<Answers<()>, ControllerError> {
+        let mut answers = Vec::with_capacity(changes.len());
+        for change in changes {
+            if self.state.topic(&change.topic).is_some_and(|it| it.is_being_deleted) {
+                let topic = change.topic;
+                answers.push(Err(Rejection::UnknownTopic { topic }));
+                continue;
+            }
+            let (store, policy) = (self.sessions.as_ref(), self.policy.as_ref());
+            let written = config_writes::write(store, policy, change, validate_only).await;
+            let written = written.inspect_err(|error| self.note_if_over(error))?;
+            answers.push(written.map(|changed| {
+                if let Some(changed) = changed {
+                    self.take_configs(changed, transaction);
+                }
+            }));
+        }
+        Ok(answers)
+    }
+
     /// Decides about one request; a shutdown is given back.
-    pub(super) fn take(&mut self, request: Request, transaction: &mut Transaction) -> Option<Reply<()>> {
+    fn take(&mut self, request: Request, transaction: &mut Transaction) -> Option<Reply<()>> {
         if let Some(error) = &self.failed {
             return refuse(request, &ControllerError::Store(error.clone()));
         }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::applying::EffectBatch;
-use super::config_notices::ConfigNotices;
+use super::config_notices::{ConfigNotices, TopicConfigs};
+use super::config_writes;
 use super::requests::refuse;
 use super::vigils::{Suspicion, Vigils};
 use super::{Ended, Surroundings, give};
@@ -191,58 +192,17 @@ impl StandingBy {
         }
     }
 
-    /// Any broker changes a topic's configuration, as in Kafka; here only if it is still what the change was made of.
     async fn alter_configs(
         &mut self,
         change: TopicConfigChange,
         validate_only: bool,
     ) -> Result<Result<(), Rejection>, StoreError> {
-        let topic = change.topic;
-        if self.sessions.exists(&znodes::topic(&topic)).await?.is_none() {
-            return Ok(Err(Rejection::UnknownTopic { topic }));
-        }
-        let path = znodes::topic_config(&topic);
-        let current = self.sessions.get_many(vec![path.clone()]).await?.pop().flatten();
-        let version = current.as_ref().map(|(_, stat)| stat.version);
-        let set = current.map_or_else(|| Ok(ConfigMap::new()), |(data, _)| znodes::decode_config(&path, &data));
-        let is_expected = |set: &ConfigMap| change.expected.as_ref().is_none_or(|expected| expected == set);
-        // What cannot be understood is replaced.
-        if set.as_ref().is_ok_and(|set| !is_expected(set)) {
-            return Ok(Err(Rejection::ConfigsChanged { topic }));
-        }
-        if let Err(message) = self.policy.validate_configs(&topic, &change.configs) {
-            return Ok(Err(Rejection::InvalidConfig { message }));
-        }
-        if validate_only {
-            return Ok(Ok(()));
-        }
-        let data = znodes::encode_config(&change.configs);
-        let ops = vec![
-            match version {
-                Some(version) => Op::set(path, data, version),
-                None => Op::create(path, data),
-            },
-            Op::Create {
-                path: znodes::CONFIG_CHANGE.to_owned(),
-                data: znodes::encode_config_change(&format!("topics/{topic}")),
-                mode: CreateMode::PersistentSequential,
-            },
-        ];
-        match self.sessions.multi(ops).await {
-            Ok(_) => {}
-            Err(error)
-                if matches!(
-                    error.cause(),
-                    StoreError::BadVersion { .. } | StoreError::NodeExists { .. } | StoreError::NoNode { .. }
-                ) =>
-            {
-                return Ok(Err(Rejection::ConfigsChanged { topic }));
+        let written = config_writes::write(self.sessions.as_ref(), self.policy.as_ref(), change, validate_only).await?;
+        Ok(written.map(|changed| {
+            if let Some(TopicConfigs { topic, configs, .. }) = changed {
+                self.tell(topic, configs);
             }
-            Err(error) => return Err(error),
-        }
-        log::info!("topic {topic} has the configuration {:?}", change.configs);
-        self.tell(topic, change.configs);
-        Ok(Ok(()))
+        }))
     }
 
     async fn hear(&mut self) {
