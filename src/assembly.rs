@@ -11,7 +11,7 @@ use anyhow::Context;
 use config::{BrokerConfig, TopicConfig};
 use controller::driver;
 use controller::startup::Bootstrap;
-use controller::{BrokerRegistration, ConfigMap, ControllerHandle, Endpoint, NoPeers, Peers, TopicPolicy};
+use controller::{BrokerRegistration, ConfigMap, Endpoint, NoPeers, Peers, Sessions, TopicPolicy};
 use storage::LogDirFailure;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -22,12 +22,12 @@ use crate::control::ControlThread;
 use crate::fetch_session::FetchSessionCache;
 use crate::group::{CoordinatorConfig, GroupCoordinator, ZookeeperOffsets};
 use crate::heed::{Heed, OwnEffects};
-use crate::inter_broker::{InterBrokerPeers, ToController};
+use crate::inter_broker::{Dial, InterBrokerPeers, TcpDial, ToController};
 use crate::log_dirs::LogDirs;
 use crate::logs::Logs;
 use crate::metadata_cache::MetadataCache;
 use crate::metadata_store;
-use crate::network::{BoundListener, Connections};
+use crate::network::{BoundListener, Connections, Limits};
 use crate::offsets_topic::OffsetsTopic;
 use crate::open_files::OpenFileLimit;
 use crate::producer_ids::ProducerIds;
@@ -38,6 +38,7 @@ use crate::replicas::{ApplyEffects, Replicas, Wanted, report_offline};
 use crate::replication::fetcher::{self, FetcherContext};
 use crate::replication::isr_changes;
 use crate::start;
+use crate::threads;
 
 /// A broker that serves as soon as its listeners accept.
 pub struct Assembled {
@@ -49,6 +50,24 @@ pub struct Assembled {
     pub addresses: Vec<SocketAddr>,
     /// Takes it apart.
     pub stopper: Stopper,
+}
+
+/// What a broker stands on: of the machine, or of a simulation.
+pub struct Ground {
+    /// Its configuration.
+    pub config: Arc<BrokerConfig>,
+    /// Its log directories.
+    pub dirs: LogDirs,
+    /// Where the metadata lie.
+    pub sessions: Arc<Sessions>,
+    /// Where it is reached.
+    pub endpoints: Vec<Endpoint>,
+    /// How it reaches others.
+    pub dial: Arc<dyn Dial>,
+    /// How many connections and partitions it may have.
+    pub limits: Limits,
+    /// See [`OpenFileLimit::partitions`].
+    pub max_partitions: usize,
 }
 
 /// Takes the broker apart.
@@ -78,7 +97,7 @@ impl Stopper {
             .await
             .context("taking the registration back");
         let (logs, replicas) = (self.logs, self.broker.replicas.clone());
-        tokio::task::spawn_blocking(move || logs.close(&replicas.all()))
+        threads::spawn_blocking(move || logs.close(&replicas.all()))
             .await
             .context("closing the logs")??;
         deregistered
@@ -97,12 +116,46 @@ pub async fn assemble(
 ) -> anyhow::Result<Assembled> {
     let open_files = OpenFileLimit::raise();
     let limits = start::limits(&config, open_files)?;
-    let mut dirs = LogDirs::open(&config, open_files)?;
+    let dirs = LogDirs::open(&config, open_files)?;
     let listeners = start::bind(&config)?;
     if let Some(file) = ready_file {
         file.remove_stale().context("removing the ready file that is there")?;
     }
     let sessions = metadata_store::open(&config, &dirs).await?;
+    let endpoints = listeners.iter().map(|bound| endpoint(&config, bound)).collect();
+    let ground = Ground {
+        config,
+        dirs,
+        sessions,
+        endpoints,
+        dial: Arc::new(TcpDial),
+        limits,
+        max_partitions: open_files.partitions(),
+    };
+    let (broker, stopper) = assemble_on(ground, cancelled).await?;
+    let addresses = listeners.iter().map(|bound| bound.address).collect();
+    Ok(Assembled {
+        broker,
+        listeners,
+        addresses,
+        stopper,
+    })
+}
+
+/// Assembles a broker that nobody reaches yet.
+///
+/// # Errors
+/// As [`assemble`].
+pub async fn assemble_on(ground: Ground, cancelled: &AtomicBool) -> anyhow::Result<(Arc<Broker>, Stopper)> {
+    let Ground {
+        config,
+        mut dirs,
+        sessions,
+        endpoints,
+        dial,
+        limits,
+        max_partitions,
+    } = ground;
     let bootstrap = Bootstrap::on(sessions.clone()).await?;
     let cluster_id = bootstrap.cluster_id(dirs.cluster_id().as_deref()).await?;
     let id = match config.broker_id.or(dirs.broker_id()) {
@@ -123,19 +176,30 @@ pub async fn assemble(
     };
     let heed = Heed::new(effects, topic_configs);
     let peers: Arc<dyn Peers> = match sessions.is_ensemble() {
-        true => InterBrokerPeers::new(id, config.clone(), Handle::current()),
+        true => InterBrokerPeers::new(id, config.clone(), dial.clone(), Handle::current()),
         false => Arc::new(NoPeers),
     };
     let policy = Arc::new(Policy {
         config: config.clone(),
-        max_partitions: open_files.partitions(),
+        max_partitions,
     });
-    let registration = registration(&config, id, &listeners);
+    let registration = registration(&config, id, endpoints);
     let sink = Box::new(OwnEffects(heed.clone()));
-    let started = driver::start(bootstrap, registration, policy, sink, peers).await?;
+    let started = match threads::is_alone() {
+        true => driver::start_here(bootstrap, registration, policy, sink, peers).await?,
+        false => driver::start(bootstrap, registration, policy, sink, peers).await?,
+    };
     metadata.set_snapshot(started.snapshot);
     heed.begin(started.handle.clone());
-    let to_controller = replicate(wanted, id, &config, &metadata, &replicas, &started.handle);
+    let fetching = FetcherContext {
+        broker_id: id,
+        config: config.clone(),
+        metadata: metadata.clone(),
+        replicas: replicas.clone(),
+        controller: started.handle.clone(),
+        dial,
+    };
+    let to_controller = replicate(wanted, fetching);
     // A standby has not been told yet which logs are wanted.
     if started.handle.is_controller() {
         logs.report_strays();
@@ -161,41 +225,28 @@ pub async fn assemble(
         heavy_validations: Arc::new(Semaphore::new(available_parallelism().map_or(2, usize::from))),
         config_changes: tokio::sync::Mutex::default(),
     });
-    let addresses = listeners.iter().map(|bound| bound.address).collect();
     let stopper = Stopper {
         broker: broker.clone(),
         logs,
         background,
         _control: control,
     };
-    Ok(Assembled {
-        broker,
-        listeners,
-        addresses,
-        stopper,
-    })
+    Ok((broker, stopper))
 }
 
 /// Starts what partitions want done beside requests.
-fn replicate(
-    wanted: Wanted,
-    id: i32,
-    config: &Arc<BrokerConfig>,
-    metadata: &Arc<MetadataCache>,
-    replicas: &Arc<Replicas>,
-    controller: &ControllerHandle,
-) -> Arc<ToController> {
-    let to_controller = ToController::new(id, config.clone(), metadata.clone(), controller.clone());
-    tokio::spawn(report_offline(wanted.went_offline, controller.clone()));
+fn replicate(wanted: Wanted, fetching: FetcherContext) -> Arc<ToController> {
+    let controller = fetching.controller.clone();
+    let to_controller = ToController::new(
+        fetching.broker_id,
+        fetching.config.clone(),
+        fetching.metadata.clone(),
+        fetching.dial.clone(),
+        controller.clone(),
+    );
+    tokio::spawn(report_offline(wanted.went_offline, controller));
     tokio::spawn(isr_changes::run(wanted.proposing, to_controller.clone()));
-    let context = FetcherContext {
-        broker_id: id,
-        config: config.clone(),
-        metadata: metadata.clone(),
-        replicas: replicas.clone(),
-        controller: controller.clone(),
-    };
-    tokio::spawn(fetcher::run(wanted.following, context));
+    tokio::spawn(fetcher::run(wanted.following, fetching));
     to_controller
 }
 
@@ -218,27 +269,28 @@ fn group_coordinator(
     ))
 }
 
-/// What other brokers and clients are told: the advertised listeners, or the ones that are bound.
-fn registration(config: &BrokerConfig, id: i32, listeners: &[BoundListener]) -> BrokerRegistration {
-    let endpoint = |bound: &BoundListener| {
-        let name = &bound.listener.name;
-        let advertised = config.advertised_listeners.iter().find(|a| a.name == *name);
-        let host = advertised.map(|a| a.host.as_str()).filter(|host| !host.is_empty());
-        let port = advertised.map(|a| a.port).filter(|port| *port != 0);
-        let bound_host = match bound.listener.host.as_str() {
-            "" => rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            host => host.to_string(),
-        };
-        Endpoint {
-            listener_name: name.clone(),
-            security_protocol: bound.listener.security_protocol.name().to_string(),
-            host: host.map_or(bound_host, str::to_string),
-            port: port.unwrap_or(bound.address.port()),
-        }
+/// What other brokers and clients are told: the advertised listener, or the one that is bound.
+fn endpoint(config: &BrokerConfig, bound: &BoundListener) -> Endpoint {
+    let name = &bound.listener.name;
+    let advertised = config.advertised_listeners.iter().find(|a| a.name == *name);
+    let host = advertised.map(|a| a.host.as_str()).filter(|host| !host.is_empty());
+    let port = advertised.map(|a| a.port).filter(|port| *port != 0);
+    let bound_host = match bound.listener.host.as_str() {
+        "" => rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        host => host.to_string(),
     };
+    Endpoint {
+        listener_name: name.clone(),
+        security_protocol: bound.listener.security_protocol.name().to_string(),
+        host: host.map_or(bound_host, str::to_string),
+        port: port.unwrap_or(bound.address.port()),
+    }
+}
+
+fn registration(config: &BrokerConfig, id: i32, endpoints: Vec<Endpoint>) -> BrokerRegistration {
     BrokerRegistration {
         id,
-        endpoints: listeners.iter().map(endpoint).collect(),
+        endpoints,
         rack: config.broker_rack.clone(),
         jmx_port: -1,
         features: BTreeMap::new(),

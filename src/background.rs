@@ -12,6 +12,7 @@ use crate::allocator::{self, Trimmer};
 use crate::logs::{Here, Logs};
 use crate::partition::Partition;
 use crate::replicas::Replicas;
+use crate::threads;
 
 /// How often topics with `flush.ms` are looked at where `log.flush.scheduler.interval.ms` does not ask for more.
 const FLUSH_CHECK: Duration = Duration::from_secs(1);
@@ -40,7 +41,7 @@ impl Background {
             task.abort();
         }
         let gate = self.gate;
-        let stopped = tokio::task::spawn_blocking(move || {
+        let stopped = threads::spawn_blocking(move || {
             gate.is_stopped.store(true, Ordering::SeqCst);
             drop(gate.at_work.write());
         });
@@ -174,7 +175,7 @@ fn every(
         tokio::time::sleep(first).await;
         loop {
             let work = work.clone();
-            if let Err(e) = tokio::task::spawn_blocking(move || work()).await {
+            if let Err(e) = threads::spawn_blocking(move || work()).await {
                 log::error!(
                     "{name} broke off and is tried again in {} ms: {e}",
                     interval.as_millis()

@@ -7,6 +7,8 @@ use std::thread::JoinHandle;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use crate::threads;
+
 /// A thread with a runtime of its own; ends when dropped.
 pub struct ControlThread {
     handle: Handle,
@@ -19,7 +21,17 @@ impl ControlThread {
     ///
     /// # Errors
     /// When the operating system gives no thread.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, where this process is [alone](threads::is_alone).
     pub fn start() -> io::Result<Self> {
+        if threads::is_alone() {
+            return Ok(Self {
+                handle: Handle::current(),
+                end: None,
+                thread: None,
+            });
+        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel::<()>();

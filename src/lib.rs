@@ -41,4 +41,5 @@ pub mod replicas;
 pub mod replication;
 pub mod signals;
 pub mod start;
+pub mod threads;
 pub mod topics;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use config::BrokerConfig;
 use storage::checkpoint::MetaProperties;
-use storage::{LogDir, LogDirError, LogDirFailure, OpenFiles, RealDisk};
+use storage::{Disk, LogDir, LogDirError, LogDirFailure, OpenFiles, RealDisk};
 
 use crate::open_files::OpenFileLimit;
 
@@ -103,10 +103,22 @@ impl LogDirs {
     /// # Errors
     /// [`LogDirsError`]
     pub fn open(config: &BrokerConfig, open_files: OpenFileLimit) -> Result<Self, LogDirsError> {
+        LogDirs::open_on(&(Arc::new(RealDisk) as Arc<dyn Disk>), config, open_files)
+    }
+
+    /// The same on another file system than the real one.
+    ///
+    /// # Errors
+    /// [`LogDirsError`]
+    pub fn open_on(
+        disk: &Arc<dyn Disk>,
+        config: &BrokerConfig,
+        open_files: OpenFileLimit,
+    ) -> Result<Self, LogDirsError> {
         let open_files = OpenFiles::new(open_files.between_uses());
         let (mut online, mut offline) = (Vec::new(), Vec::new());
         for (index, path) in config.log_dirs.iter().enumerate() {
-            match LogDir::open(path, Arc::new(RealDisk), open_files.clone()) {
+            match LogDir::open(path, disk.clone(), open_files.clone()) {
                 Ok(dir) => online.push(dir),
                 Err(e @ LogDirError::Unusable { .. }) if !online.is_empty() || index + 1 < config.log_dirs.len() => {
                     log::error!("{e}; the broker goes on without it");

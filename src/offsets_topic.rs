@@ -11,6 +11,7 @@ use crate::partition::{
     AppendFailure, Appended, Commit, LeaderError, NO_EPOCH, Partition, ReadFailure, ReadLimits, Readable,
 };
 use crate::replicas::Replicas;
+use crate::threads;
 use crate::topics::CONSUMER_OFFSETS;
 
 /// The newest version of Produce, by whose rules the coordinator's own batches are checked.
@@ -103,7 +104,7 @@ impl OffsetsLog for OffsetsTopic {
     fn read(&self, partition: i32, offset: i64, max_bytes: usize) -> BoxFuture<'_, Result<Bytes, OffsetsLogError>> {
         Box::pin(async move {
             let partition = self.partition(partition)?;
-            let read = tokio::task::spawn_blocking(move || read_whole_batches(&partition, offset, max_bytes));
+            let read = threads::spawn_blocking(move || read_whole_batches(&partition, offset, max_bytes));
             read.await.unwrap_or(Err(OffsetsLogError::Storage))
         })
     }

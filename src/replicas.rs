@@ -19,6 +19,7 @@ use crate::partition::{NO_EPOCH, Partition};
 use crate::replication::ReplicationContext;
 use crate::replication::fetcher::Following;
 use crate::replication::members::ClusterMembers;
+use crate::threads;
 use crate::topics::CONSUMER_OFFSETS;
 
 type OfTopic = BTreeMap<i32, Arc<Partition>>;
@@ -388,7 +389,7 @@ impl ApplyEffects {
     /// Applies effects in their order, where that delays nobody.
     pub async fn apply(&self, effects: Vec<Effect>) -> Applied {
         let (replicas, metadata, groups) = (self.replicas.clone(), self.metadata.clone(), self.groups.clone());
-        let applied = tokio::task::spawn_blocking(move || {
+        let applied = threads::spawn_blocking(move || {
             replicas.apply(&effects, |effect| {
                 metadata.apply(effect);
                 Self::tell_groups(&replicas, &groups, effect);

@@ -18,17 +18,18 @@ use crate::{brokers, topics, znodes};
 /// Producer ids that a broker gets at a time.
 pub const PRODUCER_ID_BLOCK_SIZE: i64 = 1000;
 
-/// How a broker registers: an empty ephemeral znode and its contents in one transaction. The czxid is its epoch.
-pub fn registration_ops(registration: &BrokerRegistration, now_ms: i64) -> Vec<Op> {
+/// How a broker registers: an empty ephemeral znode and its contents in one transaction. The czxid is its epoch. The znode gets
+/// `version`, at least 1: one after the other get different ones, so that whoever deletes one by its version does not delete the next.
+pub fn registration_ops(registration: &BrokerRegistration, version: i32, now_ms: i64) -> Vec<Op> {
     let path = znodes::broker(registration.id);
-    vec![
-        Op::Create {
-            path: path.clone(),
-            data: bytes::Bytes::new(),
-            mode: CreateMode::Ephemeral,
-        },
-        Op::set(path, znodes::encode_broker(registration, now_ms), 0),
-    ]
+    let mut ops = vec![Op::Create {
+        path: path.clone(),
+        data: bytes::Bytes::new(),
+        mode: CreateMode::Ephemeral,
+    }];
+    ops.extend((1..version).map(|next| Op::set(path.clone(), bytes::Bytes::new(), next - 1)));
+    ops.push(Op::set(path, znodes::encode_broker(registration, now_ms), version - 1));
+    ops
 }
 
 /// How a broker becomes controller, in one transaction that only one of several brokers can win: `epoch` is the next

@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use applying::{Completion, EffectBatch, Finished};
 use channels::Channels;
 use config_notices::ConfigNotices;
-pub use member::{Started, start};
+pub use member::{Started, start, start_here};
 use vigils::{Suspicion, Vigils};
 use watching::ChildWatch;
 

@@ -55,7 +55,7 @@ pub use requests::{
     TopicRef,
 };
 pub use session_file::{SessionFile, SessionFileError};
-pub use sessions::{SessionError, Sessions};
+pub use sessions::{OpenSession, SessionError, Sessions};
 pub use startup::{Bootstrap, StartError};
 pub use store::{BoxFuture, Store, StoreError};
 pub use store_embedded::EmbeddedStore;

@@ -185,7 +185,7 @@ fn register<'a>(
     registration: &'a BrokerRegistration,
     now_ms: i64,
 ) -> BoxFuture<'a, Result<BrokerEpoch, StartError>> {
-    let registering = sessions.multi(registration_ops(registration, now_ms));
+    let registering = sessions.multi(registration_ops(registration, version_in(sessions), now_ms));
     Box::pin(own_registration(registering, sessions, registration, now_ms))
 }
 
@@ -212,7 +212,8 @@ async fn own_registration(
             Err(error) if is_contended(&error) && attempts.next().is_some() => {}
             Err(error) => return Err(error.into()),
         }
-        let mut ops = registration_ops(registration, now_ms);
+        let mut version = version_in(sessions);
+        let mut obsolete = None;
         match sessions.exists(&path).await? {
             None => {}
             Some(stat) if stat.ephemeral_owner == sessions.session_id() => return Ok(BrokerEpoch(stat.czxid)),
@@ -221,11 +222,21 @@ async fn own_registration(
                     "the registration of broker {id} is of session {:#x}, which this broker has held before: it is replaced",
                     stat.ephemeral_owner
                 );
-                ops.insert(0, Op::delete(path.clone(), stat.version));
+                version += i32::from(version == stat.version);
+                obsolete = Some(Op::delete(path.clone(), stat.version));
             }
             Some(_) => return Err(StartError::BrokerIdInUse { id }),
         }
-        registered = sessions.multi(ops).await;
+        let registration = registration_ops(registration, version, now_ms);
+        registered = sessions.multi(obsolete.into_iter().chain(registration).collect()).await;
+    }
+}
+
+/// The version of a registration that is made in this session: hardly ever that of the session before.
+fn version_in(sessions: &Sessions) -> i32 {
+    match sessions.is_ensemble() {
+        true => 1 + (sessions.session_id().rem_euclid(8) as i32),
+        false => 1,
     }
 }
 

@@ -13,10 +13,23 @@ use crate::store_zookeeper::{ConnectError, Ensemble, ZookeeperStore};
 pub struct Sessions {
     current: RwLock<Arc<dyn Store>>,
     /// How the next session is opened; `None` for a store whose only session ends with the broker.
-    next: Option<Next>,
+    next: Option<Arc<dyn OpenSession>>,
 }
 
-struct Next {
+/// Opens one session after the other.
+pub trait OpenSession: Send + Sync {
+    /// A new session. It is noted before anything is done in it.
+    ///
+    /// # Errors
+    /// Where no server answers in time, or it could not be noted.
+    fn open(&self) -> BoxFuture<'_, Result<Arc<dyn Store>, SessionError>>;
+
+    /// Whether this broker has held this session, in this run or an earlier one.
+    fn has_held(&self, session: i64) -> bool;
+}
+
+/// Sessions with an ensemble of ZooKeeper servers.
+struct OnZookeeper {
     ensemble: Ensemble,
     file: Mutex<SessionFile>,
 }
@@ -46,10 +59,15 @@ impl Sessions {
     /// # Errors
     /// Where no server answers in time, the path of `zookeeper.connect` cannot be made, or the file cannot be written.
     pub async fn connect(ensemble: Ensemble, file: SessionFile) -> Result<Arc<Self>, SessionError> {
-        let next = Next {
-            ensemble,
-            file: Mutex::new(file),
-        };
+        let file = Mutex::new(file);
+        Sessions::open(Arc::new(OnZookeeper { ensemble, file })).await
+    }
+
+    /// The first session of those that `next` opens, with a store that is shared with other brokers.
+    ///
+    /// # Errors
+    /// As [`OpenSession::open`].
+    pub async fn open(next: Arc<dyn OpenSession>) -> Result<Arc<Self>, SessionError> {
         Ok(Arc::new(Self {
             current: RwLock::new(next.open().await?),
             next: Some(next),
@@ -73,7 +91,7 @@ impl Sessions {
 
     /// Whether this broker holds this session, or has held it.
     pub(crate) fn is_ours(&self, session: i64) -> bool {
-        self.session_id() == session || self.next.as_ref().is_some_and(|next| next.file().contains(session))
+        self.session_id() == session || self.next.as_ref().is_some_and(|next| next.has_held(session))
     }
 
     fn current(&self) -> Arc<dyn Store> {
@@ -81,18 +99,27 @@ impl Sessions {
     }
 }
 
-impl Next {
-    async fn open(&self) -> Result<Arc<dyn Store>, SessionError> {
-        let store = ZookeeperStore::connect(self.ensemble.clone()).await?;
-        let noted = self.file().note(store.session_id());
-        if let Err(error) = noted {
-            // Nothing has been done in it.
-            drop(store.close().await);
-            return Err(error.into());
-        }
-        Ok(Arc::new(store))
+impl OpenSession for OnZookeeper {
+    fn open(&self) -> BoxFuture<'_, Result<Arc<dyn Store>, SessionError>> {
+        Box::pin(async move {
+            let store = ZookeeperStore::connect(self.ensemble.clone()).await?;
+            let noted = self.file().note(store.session_id());
+            if let Err(error) = noted {
+                // Nothing has been done in it.
+                drop(store.close().await);
+                return Err(error.into());
+            }
+            let store: Arc<dyn Store> = Arc::new(store);
+            Ok(store)
+        })
     }
 
+    fn has_held(&self, session: i64) -> bool {
+        self.file().contains(session)
+    }
+}
+
+impl OnZookeeper {
     fn file(&self) -> MutexGuard<'_, SessionFile> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -17,6 +17,7 @@ use crate::broker::Broker;
 use crate::dispatch::{RequestContext, Served, served};
 use crate::handlers::to_code::ToCode;
 use crate::partition::DeleteRecordsError;
+use crate::threads;
 use controller::topics::is_internal;
 
 /// What this file serves.
@@ -44,7 +45,7 @@ async fn handle(
     let ip = client.ip;
     let unanswered = asked.clone();
     // Leader epochs are written down again, which waits for the disk.
-    let deleted = tokio::task::spawn_blocking(move || {
+    let deleted = threads::spawn_blocking(move || {
         answer(asked, |topic, partition, offset| {
             delete(&here, &client, topic, partition, offset)
         })

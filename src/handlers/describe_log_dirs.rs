@@ -17,6 +17,7 @@ use protocol::wire::Utf8Bytes;
 use crate::broker::Broker;
 use crate::dispatch::{RequestContext, Served, served};
 use crate::partition::Partition;
+use crate::threads;
 
 /// What this file serves.
 pub const SERVED: Served = served!(DescribeLogDirs, 0..=4, handle);
@@ -28,7 +29,7 @@ async fn handle(
 ) -> DescribeLogDirsResponse {
     let (broker, client) = (broker.clone(), context.client_ip());
     // A volume that hangs would hang whoever asks for its size.
-    let described = tokio::task::spawn_blocking(move || describe(&broker, client, request.topics)).await;
+    let described = threads::spawn_blocking(move || describe(&broker, client, request.topics)).await;
     let (error_code, results) = match described {
         Ok(results) => (ErrorCode::NONE, results),
         Err(e) => {

@@ -28,6 +28,7 @@ use crate::partition::{
 };
 use crate::random;
 use crate::replica_selector::ReplicaSelector;
+use crate::threads;
 
 use wire::{by_topic, failed, leaders_to_name, not_read, refused, session_request, speak_to_old_clients};
 
@@ -428,7 +429,7 @@ impl Fetch {
 
     /// Reads from the disk, where that delays nobody else.
     async fn read_cold(self) -> Option<(Self, Round)> {
-        let read = tokio::task::spawn_blocking(move || {
+        let read = threads::spawn_blocking(move || {
             let round = self.read(ReadMode::Blocking)?;
             Some((self, round))
         });

@@ -19,6 +19,7 @@ use crate::clock;
 use crate::dispatch::{RequestContext, Served, served};
 use crate::handlers::to_code::ToCode;
 use crate::partition::{LeaderError, Partition, ReadFailure};
+use crate::threads;
 
 /// What this file serves.
 pub const SERVED: Served = served!(ListOffsets, 0..=9, handle);
@@ -38,7 +39,7 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: ListOff
         return answer(broker, version, &request);
     }
     let (here, asked) = (broker.clone(), request.clone());
-    let answered = tokio::task::spawn_blocking(move || answer(&here, version, &asked)).await;
+    let answered = threads::spawn_blocking(move || answer(&here, version, &asked)).await;
     answered.unwrap_or_else(|e| {
         log::error!(client:% = context.client_ip(); "a ListOffsets request broke off: {e}");
         let unanswered = |asked: &ListOffsetsPartition| refused(asked, ErrorCode::UNKNOWN_SERVER_ERROR);

@@ -21,6 +21,7 @@ use crate::dispatch::{RequestContext, Served, answer};
 use crate::handlers::to_code::ToCode;
 use crate::network::{Answer, Started};
 use crate::partition::{AppendFailure, Appended, Commit, LeaderAppend, Partition, PendingAppend, PendingCommit};
+use crate::threads;
 use controller::topics::is_internal;
 
 /// How this key is served.
@@ -160,7 +161,7 @@ impl Produce {
         let Ok(permit) = self.broker.heavy_validations.clone().acquire_owned().await else {
             return Started::Ready(Answer::Close);
         };
-        let appended = tokio::task::spawn_blocking(move || {
+        let appended = threads::spawn_blocking(move || {
             let checked = self.check(&request, Effort::Any).unwrap_or_default();
             drop(permit);
             self.append(checked, Acknowledgement::new(&request))

@@ -8,8 +8,9 @@ use protocol::header::{RequestHeader, ResponseHeader};
 use protocol::wire::{Message, Reader, Utf8Bytes, Writer};
 use protocol::{ApiKey, DecodeError, EncodeError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{error::Elapsed, timeout};
+
+use super::dial::{Dial, Stream};
 
 /// The longest answer that is read.
 const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
@@ -21,7 +22,7 @@ const READ_BYTES: usize = 64 * 1024;
 /// A connection. One that has failed, or of which an answer was not awaited, is of no use any more.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     client_id: Utf8Bytes,
     correlation_id: i32,
     read: BytesMut,
@@ -77,20 +78,24 @@ impl Connection {
     ///
     /// # Errors
     /// [`ConnectionError::Io`], [`ConnectionError::TimedOut`]
-    pub async fn connect(host: &str, port: u16, id: i32, within: Duration) -> Result<Connection, ConnectionError> {
+    pub async fn connect(
+        dial: &dyn Dial,
+        (host, port): (&str, u16),
+        id: i32,
+        within: Duration,
+    ) -> Result<Connection, ConnectionError> {
         let address = || format!("{host}:{port}");
         let io = |error| ConnectionError::Io {
             address: address(),
             error,
         };
-        let connecting = timeout(within, TcpStream::connect((host, port))).await;
+        let connecting = timeout(within, dial.dial(host.to_owned(), port)).await;
         let stream = connecting
             .map_err(|_: Elapsed| ConnectionError::TimedOut {
                 address: address(),
                 ms: within.as_millis(),
             })?
             .map_err(io)?;
-        stream.set_nodelay(true).map_err(io)?;
         Ok(Connection {
             stream,
             client_id: Utf8Bytes::from(id.to_string()),
@@ -140,14 +145,13 @@ impl Connection {
     }
 
     /// Resolves when the other side has ended the connection, or says something that it was not asked.
-    pub async fn ended(&self) {
-        // Whatever it is, the next request tells.
-        let _ = self.stream.peek(&mut [0]).await;
+    pub async fn ended(&mut self) {
+        self.stream.ended().await;
     }
 
     fn address(&self) -> String {
         self.stream
-            .peer_addr()
+            .peer_address()
             .map_or_else(|_| "a broken connection".to_owned(), |address| address.to_string())
     }
 

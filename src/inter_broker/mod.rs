@@ -2,6 +2,7 @@
 
 mod connection;
 pub mod control;
+mod dial;
 pub mod isr_wire;
 mod peers;
 mod to_controller;
@@ -9,5 +10,6 @@ pub mod versions;
 mod vigil;
 
 pub use connection::{Connection, ConnectionError};
+pub use dial::{Dial, Stream, TcpDial};
 pub use peers::InterBrokerPeers;
 pub use to_controller::{AskError, NotCreated, ToController};

@@ -17,6 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
 use super::connection::{Connection, ConnectionError};
+use super::dial::Dial;
 use super::{control, versions, vigil};
 
 /// How long connecting to be told something may take.
@@ -28,6 +29,7 @@ type Kept = Arc<Mutex<Option<Connection>>>;
 pub struct InterBrokerPeers {
     id: BrokerId,
     config: Arc<BrokerConfig>,
+    dial: Arc<dyn Dial>,
     /// Where sockets are: the controller's thread has none.
     runtime: Handle,
     connections: parking_lot::Mutex<HashMap<BrokerId, (BrokerEpoch, Kept)>>,
@@ -35,10 +37,11 @@ pub struct InterBrokerPeers {
 
 impl InterBrokerPeers {
     /// Of broker `id`; its sockets live on this runtime.
-    pub fn new(id: BrokerId, config: Arc<BrokerConfig>, runtime: Handle) -> Arc<Self> {
+    pub fn new(id: BrokerId, config: Arc<BrokerConfig>, dial: Arc<dyn Dial>, runtime: Handle) -> Arc<Self> {
         Arc::new(Self {
             id,
             config,
+            dial,
             runtime,
             connections: parking_lot::Mutex::default(),
         })
@@ -78,6 +81,7 @@ impl Peers for InterBrokerPeers {
         let kept = self.kept(to);
         let call = Call {
             id: self.id,
+            dial: self.dial.clone(),
             config: self.config.clone(),
             endpoint: self.endpoint(to),
             to: to.broker_epoch,
@@ -95,10 +99,10 @@ impl Peers for InterBrokerPeers {
     }
 
     fn evidence_of_death(&self, of: &LiveBroker) -> BoxFuture<'static, String> {
-        let (id, endpoint) = (self.id, self.endpoint(of));
+        let (id, dial, endpoint) = (self.id, self.dial.clone(), self.endpoint(of));
         let watching = self.runtime.spawn(async move {
             match endpoint {
-                Ok(endpoint) => vigil::watch(id, &endpoint).await,
+                Ok(endpoint) => vigil::watch(id, dial.as_ref(), &endpoint).await,
                 // Nothing can be said of who has no address.
                 Err(_) => std::future::pending().await,
             }
@@ -126,6 +130,7 @@ impl Drop for Aborted {
 /// One effect on its way to a broker.
 struct Call {
     id: BrokerId,
+    dial: Arc<dyn Dial>,
     config: Arc<BrokerConfig>,
     endpoint: Result<Endpoint, ConnectionError>,
     to: BrokerEpoch,
@@ -178,9 +183,14 @@ impl Call {
         let mut kept = self.kept.lock().await;
         let mut connection = match kept.take() {
             Some(connection) => connection,
-            None => Connection::connect(&endpoint.host, endpoint.port, self.id, CONNECT_TIMEOUT)
-                .await
-                .map_err(unreachable)?,
+            None => Connection::connect(
+                self.dial.as_ref(),
+                (&endpoint.host, endpoint.port),
+                self.id,
+                CONNECT_TIMEOUT,
+            )
+            .await
+            .map_err(unreachable)?,
         };
         let answer = connection
             .ask(key, version, request, timeout)

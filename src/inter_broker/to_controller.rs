@@ -20,6 +20,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::connection::{Connection, ConnectionError};
+use super::dial::Dial;
 use super::{isr_wire, versions};
 use crate::handlers::to_code::ToCode;
 use crate::metadata_cache::MetadataCache;
@@ -100,6 +101,7 @@ pub struct ToController {
     id: BrokerId,
     config: Arc<BrokerConfig>,
     metadata: Arc<MetadataCache>,
+    dial: Arc<dyn Dial>,
     own: ControllerHandle,
     lines: Lines,
 }
@@ -122,12 +124,14 @@ impl ToController {
         id: BrokerId,
         config: Arc<BrokerConfig>,
         metadata: Arc<MetadataCache>,
+        dial: Arc<dyn Dial>,
         own: ControllerHandle,
     ) -> Arc<Self> {
         Arc::new(Self {
             id,
             config,
             metadata,
+            dial,
             own,
             lines: Lines::default(),
         })
@@ -346,7 +350,13 @@ impl ToController {
                         listener: listener.clone(),
                     })
                 })?;
-                let connected = Connection::connect(&endpoint.host, endpoint.port, self.id, CONNECT_TIMEOUT).await;
+                let connected = Connection::connect(
+                    self.dial.as_ref(),
+                    (&endpoint.host, endpoint.port),
+                    self.id,
+                    CONNECT_TIMEOUT,
+                )
+                .await;
                 connected.map_err(failed)?
             }
         };

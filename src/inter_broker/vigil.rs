@@ -11,6 +11,7 @@ use protocol::messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use tokio::time::Instant;
 
 use super::connection::{Connection, ConnectionError};
+use super::dial::Dial;
 
 /// Between two signs of life that a vigil asks for.
 const SIGN_OF_LIFE: Duration = Duration::from_millis(300);
@@ -89,12 +90,12 @@ fn sort(error: &ConnectionError) -> Sign {
 }
 
 /// Asks a broker for signs of life as broker `id`; returns with the evidence when there is some that it is dead.
-pub(super) async fn watch(id: BrokerId, endpoint: &Endpoint) -> String {
+pub(super) async fn watch(id: BrokerId, dial: &dyn Dial, endpoint: &Endpoint) -> String {
     let mut signs = Signs::default();
     let mut connection: Option<Connection> = None;
     let mut is_helpless = false;
     loop {
-        let asked = ask(id, endpoint, &mut connection).await;
+        let asked = ask(id, dial, endpoint, &mut connection).await;
         let (sign, took) = match &asked {
             Ok(()) => (Sign::Life, Duration::ZERO),
             Err((error, took)) => (sort(error), *took),
@@ -114,14 +115,14 @@ pub(super) async fn watch(id: BrokerId, endpoint: &Endpoint) -> String {
             }
         }
         is_helpless = sign == Sign::Nothing;
-        if rest(connection.as_ref(), signs.pause_after(sign)).await {
+        if rest(connection.as_mut(), signs.pause_after(sign)).await {
             connection = None;
         }
     }
 }
 
 /// Until the next sign of life is asked for; `true` where the connection has ended before.
-async fn rest(connection: Option<&Connection>, pause: Duration) -> bool {
+async fn rest(connection: Option<&mut Connection>, pause: Duration) -> bool {
     let ended = async {
         match connection {
             Some(connection) => connection.ended().await,
@@ -134,6 +135,7 @@ async fn rest(connection: Option<&Connection>, pause: Duration) -> bool {
 /// One attempt; with an error, how long the step took that has failed.
 async fn ask(
     id: BrokerId,
+    dial: &dyn Dial,
     endpoint: &Endpoint,
     kept: &mut Option<Connection>,
 ) -> Result<(), (ConnectionError, Duration)> {
@@ -141,7 +143,7 @@ async fn ask(
         Some(connection) => connection,
         None => {
             let began = Instant::now();
-            let connected = Connection::connect(&endpoint.host, endpoint.port, id, SILENCE).await;
+            let connected = Connection::connect(dial, (&endpoint.host, endpoint.port), id, SILENCE).await;
             kept.insert(connected.map_err(|error| (error, began.elapsed()))?)
         }
     };
@@ -159,6 +161,7 @@ mod tests {
 
     use tokio::net::TcpListener;
 
+    use super::super::dial::TcpDial;
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
@@ -235,7 +238,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let endpoint = endpoint(&listener);
         drop(listener);
-        let evidence = tokio::time::timeout(SILENCE, watch(7, &endpoint)).await;
+        let evidence = tokio::time::timeout(SILENCE, watch(7, &TcpDial, &endpoint)).await;
         assert!(evidence.is_ok(), "it takes two attempts");
     }
 
@@ -244,7 +247,7 @@ mod tests {
         // The kernel accepts for it.
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let began = Instant::now();
-        watch(7, &endpoint(&listener)).await;
+        watch(7, &TcpDial, &endpoint(&listener)).await;
         assert!(began.elapsed() >= SILENCE, "not before");
     }
 }

@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread;
 
 use tokio::runtime::Handle;
 
@@ -13,6 +12,7 @@ use super::drain::Round;
 use super::pace::Pace;
 use super::turns::Turns;
 use crate::clock;
+use crate::threads;
 
 /// One per log directory, shared by its partitions. There are threads only while something waits for them.
 #[derive(Default)]
@@ -44,14 +44,16 @@ impl DirectoryWriter {
         }
         // Not one of those that wait for disks: appends shall not wait until these are done.
         let (writer, runtime) = (self.clone(), Handle::current());
-        let started = thread::Builder::new().name("sordini-writer".to_owned()).spawn(move || {
-            let _inside = runtime.enter();
-            writer.append();
-        });
+        let started = std::thread::Builder::new()
+            .name("sordini-writer".to_owned())
+            .spawn(move || {
+                let _inside = runtime.enter();
+                writer.append();
+            });
         if let Err(e) = started {
             log::warn!("no thread for a slow log directory: {e}");
             let writer = self.clone();
-            tokio::task::spawn_blocking(move || writer.append());
+            threads::spawn_blocking(move || writer.append());
         }
     }
 
@@ -71,7 +73,7 @@ impl DirectoryWriter {
         partition.flush_below.fetch_max(offset, Ordering::SeqCst);
         if self.flushes.wait(partition, |partition| &partition.waits_for_flush) {
             let writer = self.clone();
-            tokio::task::spawn_blocking(move || writer.flush());
+            threads::spawn_blocking(move || writer.flush());
         }
     }
 

@@ -7,6 +7,7 @@ use storage::{AppendError, LogDirFailure};
 use super::Partition;
 use super::append::{LeaderAppend, Outcome};
 use crate::clock;
+use crate::threads;
 
 /// Who waits for a flush of one partition.
 #[derive(Default)]
@@ -28,7 +29,7 @@ impl Partition {
             return;
         }
         drop(state);
-        tokio::task::spawn_blocking(move || partition.flush_for_all());
+        threads::spawn_blocking(move || partition.flush_for_all());
     }
 
     fn flush_for_all(&self) {

@@ -20,10 +20,11 @@ use tokio::time::Instant;
 use super::fetch_wire::{self, Ask};
 use super::follower::{Answered, Asked};
 use super::session::Session;
-use crate::inter_broker::{Connection, ConnectionError};
+use crate::inter_broker::{Connection, ConnectionError, Dial};
 use crate::metadata_cache::MetadataCache;
 use crate::partition::{FollowError, Partition, Step};
 use crate::replicas::Replicas;
+use crate::threads;
 
 /// Before a partition is asked for again after an error; twice as long each time, up to `replica.fetch.backoff.ms`.
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
@@ -60,6 +61,8 @@ pub struct FetcherContext {
     pub replicas: Arc<Replicas>,
     /// The epoch of its registration.
     pub controller: ControllerHandle,
+    /// How leaders are reached.
+    pub dial: Arc<dyn Dial>,
 }
 
 /// Follows as it is told until the broker ends.
@@ -344,7 +347,7 @@ impl Fetcher {
         }
         let answers = self.sort(answer);
         let replicas = self.context.replicas.clone();
-        let taken = tokio::task::spawn_blocking(move || take_all(&replicas, answers));
+        let taken = threads::spawn_blocking(move || take_all(&replicas, answers));
         let steps = match taken.await {
             Ok(steps) => steps,
             Err(e) => {
@@ -425,7 +428,7 @@ impl Fetcher {
             }
         };
         let replicas = self.context.replicas.clone();
-        let taken = tokio::task::spawn_blocking(move || {
+        let taken = threads::spawn_blocking(move || {
             let step = step_of(
                 &replicas,
                 &ask.partition,
@@ -478,7 +481,13 @@ async fn connect(context: &FetcherContext, leader: BrokerId) -> Result<Connectio
         broker: leader,
         listener: listener.clone(),
     })?;
-    Connection::connect(&endpoint.host, endpoint.port, context.broker_id, CONNECT_TIMEOUT).await
+    Connection::connect(
+        context.dial.as_ref(),
+        (&endpoint.host, endpoint.port),
+        context.broker_id,
+        CONNECT_TIMEOUT,
+    )
+    .await
 }
 
 /// To a broker that is not there a connection is refused at once; one that does not even refuse is tried again soon.
@@ -493,7 +502,7 @@ async fn next_to_ask(due: Vec<(Arc<Partition>, LeaderEpoch)>) -> Vec<(Arc<Partit
     if due.is_empty() {
         return Vec::new();
     }
-    let gathered = tokio::task::spawn_blocking(move || {
+    let gathered = threads::spawn_blocking(move || {
         let ask = |(partition, leader_epoch): (Arc<Partition>, LeaderEpoch)| {
             let asked = partition.next_to_ask(leader_epoch);
             (partition, asked)

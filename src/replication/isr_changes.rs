@@ -13,6 +13,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::leader::{Answer, Proposal};
 use crate::inter_broker::ToController;
 use crate::partition::Partition;
+use crate::threads;
 
 /// Before what was not answered is asked again.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -125,7 +126,7 @@ async fn take(partition: &Arc<Partition>, proposal: &Proposal, answer: &Answer) 
         Answer::Unanswered => {}
     }
     let (partition, proposal, answer) = (partition.clone(), proposal.clone(), answer.clone());
-    let taken = tokio::task::spawn_blocking(move || partition.note_alter_answer(&proposal, &answer));
+    let taken = threads::spawn_blocking(move || partition.note_alter_answer(&proposal, &answer));
     taken.await.unwrap_or_else(|e| {
         log::error!("an answer of the controller was not taken over: {e}");
         true

@@ -74,6 +74,28 @@ pub async fn start(
         .unwrap_or_else(|_| Err(thread_failed("it ended while starting".to_owned())))
 }
 
+/// As [`start`], on the `LocalSet` of whoever calls: for a process that has one thread.
+///
+/// # Errors
+/// As [`start`].
+///
+/// # Panics
+/// Outside of a `LocalSet`.
+pub async fn start_here(
+    bootstrap: Bootstrap,
+    registration: BrokerRegistration,
+    policy: Arc<dyn TopicPolicy>,
+    sink: Box<dyn EffectSink>,
+    peers: Arc<dyn Peers>,
+) -> Result<Started, StartError> {
+    let (started, answer) = oneshot::channel();
+    tokio::task::spawn_local(run(bootstrap.sessions, registration, policy, (sink, peers), started));
+    answer.await.unwrap_or_else(|_| {
+        let reason = "it ended while starting".to_owned();
+        Err(StartError::Thread { reason })
+    })
+}
+
 async fn run(
     sessions: Arc<Sessions>,
     registration: BrokerRegistration,
@@ -262,7 +284,8 @@ impl Member {
     async fn join_first(&self) -> Result<Joined, StartError> {
         for _ in 1..ATTEMPTS {
             match self.join(None).await {
-                Err(StartError::Store(StoreError::Unknown { .. })) => {}
+                // A controller may have taken this registration for the one of the process before.
+                Err(StartError::Store(StoreError::Unknown { .. }) | StartError::Unregistered { .. }) => {}
                 Err(StartError::Store(StoreError::SessionEnded)) if self.sessions.is_ensemble() => {
                     self.sessions.renew().await?;
                 }

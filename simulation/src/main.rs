@@ -1,0 +1,107 @@
+//! Simulates clusters: `sordini-simulation --seeds 10` takes ten seeds that nobody has chosen, `--seed N` plays one of them again.
+
+mod checks;
+mod determinism;
+mod faults;
+mod host;
+mod logger;
+mod network;
+mod run;
+mod workload;
+
+use std::process::{Command, ExitCode};
+
+use clap::{Arg, ArgAction, ArgMatches, Command as Program, value_parser};
+
+/// What the command line asks for.
+struct Options {
+    /// The seed to be played; without one each run has another.
+    seed: Option<u64>,
+    /// How many seeds are played, one after the other.
+    seeds: u64,
+    /// How long faults happen, in simulated seconds.
+    seconds: u64,
+    /// Prints every line that the brokers log.
+    log: bool,
+}
+
+fn program() -> Program {
+    let number =
+        |name: &'static str, help: &'static str| Arg::new(name).long(name).help(help).value_parser(value_parser!(u64));
+    Program::new("sordini-simulation")
+        .about("Clusters of brokers on one thread; a seed decides all that happens")
+        .arg(number(
+            "seed",
+            "The first seed to be played; without it nobody has chosen it",
+        ))
+        .arg(number("seeds", "How many seeds are played, one after the other").default_value("1"))
+        .arg(number("seconds", "How long faults happen, in simulated seconds").default_value("60"))
+        .arg(
+            Arg::new("log")
+                .long("log")
+                .help("Prints every line that the brokers log")
+                .action(ArgAction::SetTrue),
+        )
+}
+
+fn options(given: &ArgMatches) -> Options {
+    let number = |name: &str| given.get_one::<u64>(name).copied();
+    Options {
+        seed: number("seed"),
+        seeds: number("seeds").unwrap_or(1),
+        seconds: number("seconds").unwrap_or(60),
+        log: given.get_flag("log"),
+    }
+}
+
+fn main() -> ExitCode {
+    let options = options(&program().get_matches());
+    if options.seeds == 1 && options.seed.is_some() {
+        return one(options.seed.unwrap_or_default(), &options);
+    }
+    several(&options)
+}
+
+/// Each in a process of its own: nothing of one seed is left when the next one is played.
+fn several(options: &Options) -> ExitCode {
+    let first = options.seed.unwrap_or_else(|| {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        determinism::mixed(since.map_or(0, |since| since.as_nanos() as u64)) >> 16
+    });
+    let mut failed = 0;
+    for seed in first..first + options.seeds {
+        let program = std::env::current_exe().expect("this program has a path");
+        let mut command = Command::new(program);
+        command.args(["--seed", &seed.to_string(), "--seconds", &options.seconds.to_string()]);
+        if options.log {
+            command.arg("--log");
+        }
+        let status = command.status().expect("this program runs");
+        failed += u64::from(!status.success());
+    }
+    println!("{} passed, {failed} failed", options.seeds - failed);
+    match failed {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
+fn one(seed: u64, options: &Options) -> ExitCode {
+    determinism::begin(seed);
+    sordini::threads::be_alone();
+    logger::begin(options.log);
+    let outcome = run::run(seed, options.seconds);
+    for violation in &outcome.violations {
+        println!("seed {seed}, {} ms: {violation}", determinism::elapsed_ms());
+    }
+    println!(
+        "seed {seed}: {} records acknowledged, {} violations, log {:016x}",
+        outcome.acknowledged,
+        outcome.violations.len(),
+        outcome.sum
+    );
+    match outcome.violations.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}

@@ -1,0 +1,298 @@
+//! One simulation: three brokers, an ensemble, producers, faults; then everything is mended, and what was acknowledged must be there.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use controller::testing::ensemble::Ensemble;
+use turmoil::Sim;
+
+use crate::checks::Checks;
+use crate::determinism::{self, mixed};
+use crate::faults::{self, Fault, Scheduled};
+use crate::host::Host;
+use crate::logger;
+use crate::workload::{self, Client, Shared, seen};
+
+/// Brokers.
+const BROKERS: i32 = 3;
+/// Partitions that are written to.
+const PARTITIONS: i32 = 2;
+/// Before the first fault.
+const QUIET_MS: u64 = 3_000;
+/// In which all that was interrupted must have come to its end, once everything is mended.
+const RECOVERY_MS: u64 = 60_000;
+/// One step.
+const TICK: Duration = Duration::from_millis(1);
+
+/// What came of a simulation.
+pub struct Outcome {
+    /// Acknowledged records.
+    pub acknowledged: u64,
+    /// What must not have happened.
+    pub violations: Vec<String>,
+    /// A sum over its whole log.
+    pub sum: u64,
+}
+
+/// The cluster and what is known of it.
+struct Run<'a> {
+    sim: Sim<'a>,
+    hosts: Vec<Arc<Host>>,
+    ensemble: Ensemble,
+    history: Shared,
+    checks: Checks,
+    /// How many faults hold each host down at the moment, and each link.
+    down: BTreeMap<usize, usize>,
+}
+
+/// Simulates `seconds` with faults, and the time that it takes to recover from them.
+pub fn run(seed: u64, seconds: u64) -> Outcome {
+    let sim = turmoil::Builder::new()
+        .rng_seed(mixed(seed))
+        .epoch(UNIX_EPOCH)
+        .simulation_duration(Duration::from_secs(100_000))
+        .tick_duration(TICK)
+        .min_message_latency(Duration::from_millis(1))
+        .max_message_latency(Duration::from_millis(4))
+        .tcp_capacity(4096)
+        .build();
+    let ensemble = Ensemble::new(mixed(seed ^ 1));
+    let hosts = (1..=BROKERS).map(|id| Host::new(id, mixed(seed ^ id as u64), &ensemble));
+    let mut run = Run {
+        sim,
+        hosts: hosts.collect(),
+        ensemble,
+        history: Shared::default(),
+        checks: Checks::default(),
+        down: BTreeMap::new(),
+    };
+    run.begin();
+    let violations = run.whole(seed, seconds);
+    let acknowledged = seen(&run.history).numbers.values().sum();
+    Outcome {
+        acknowledged,
+        violations,
+        sum: logger::sum(),
+    }
+}
+
+impl Run<'_> {
+    fn begin(&mut self) {
+        for host in &self.hosts {
+            let host = host.clone();
+            self.sim.host(host.name(), move || {
+                let host = host.clone();
+                async move {
+                    logger::note_host(&host.name());
+                    if let Err(error) = host.clone().run().await {
+                        logger::say(&format!("{} ends: {error:#}", host.name()));
+                    }
+                    Ok(())
+                }
+            });
+        }
+        let ids: Vec<i32> = self.hosts.iter().map(|host| host.id).collect();
+        for partition in 0..PARTITIONS {
+            let (ids, history) = (ids.clone(), self.history.clone());
+            self.sim.client(format!("producer{partition}"), async move {
+                logger::note_host("producer");
+                let mut client = Client::new(ids);
+                client.create_topic(PARTITIONS).await;
+                workload::produce(client, partition, history).await;
+                Ok(())
+            });
+        }
+    }
+
+    fn whole(&mut self, seed: u64, seconds: u64) -> Vec<String> {
+        let end_ms = QUIET_MS + seconds * 1000;
+        let scheduled = faults::schedule(seed, self.hosts.len(), QUIET_MS, end_ms);
+        let mut due: Vec<(u64, bool, Scheduled)> = Vec::new();
+        for fault in scheduled {
+            due.push((fault.begins_ms, true, fault));
+            due.push((fault.ends_ms, false, fault));
+        }
+        due.sort_by_key(|(at, begins, _)| (*at, *begins));
+        for (at, begins, scheduled) in due {
+            if let Err(wrong) = self.until(at) {
+                return wrong;
+            }
+            logger::say(&format!(
+                "{} {:?}",
+                if begins { "begin" } else { "end" },
+                scheduled.fault
+            ));
+            self.change(scheduled.fault, begins);
+        }
+        self.recover(end_ms)
+            .and_then(|()| self.compare())
+            .err()
+            .unwrap_or_default()
+    }
+
+    /// Goes on until this time; an error is what does not hold.
+    fn until(&mut self, ms: u64) -> Result<(), Vec<String>> {
+        while (self.sim.elapsed().as_millis() as u64) < ms {
+            self.step()?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self) -> Result<(), Vec<String>> {
+        let elapsed = self.sim.elapsed();
+        determinism::tell_time(elapsed);
+        self.ensemble.tell_time(elapsed.as_millis() as i64);
+        for host in &self.hosts {
+            host.disk.set_now_ms(1_700_000_000_000 + elapsed.as_millis() as i64);
+        }
+        if let Err(error) = self.sim.step() {
+            return Err(vec![format!("the simulation fails: {error}")]);
+        }
+        let history = seen(&self.history);
+        let mut wrong = self.checks.look(&self.hosts, &history);
+        wrong.extend(history.violations.iter().cloned());
+        match wrong.is_empty() {
+            true => Ok(()),
+            false => Err(wrong),
+        }
+    }
+
+    fn change(&mut self, fault: Fault, begins: bool) {
+        let name = |index: usize| self.hosts[index].name();
+        let others = |index: usize| (0..self.hosts.len()).filter(move |other| *other != index);
+        match fault {
+            Fault::Kill { broker } => self.kill(broker, begins),
+            Fault::Cut { one, other } => self.cut(&name(one), &name(other), begins),
+            Fault::CutOneWay { from, to } => match begins {
+                true => self.sim.partition_oneway(name(from), name(to)),
+                false => self.sim.repair_oneway(name(from), name(to)),
+            },
+            Fault::Isolate { broker } => others(broker).for_each(|other| self.cut(&name(broker), &name(other), begins)),
+            Fault::CutFromEnsemble { broker } => self.hosts[broker].client.set_link(!begins),
+            Fault::CutFromAll { broker } => {
+                others(broker).for_each(|other| self.cut(&name(broker), &name(other), begins));
+                for producer in 0..PARTITIONS {
+                    self.cut(&name(broker), &format!("producer{producer}"), begins);
+                }
+                self.hosts[broker].client.set_link(!begins);
+            }
+            Fault::NoQuorum => self.ensemble.set_away(begins),
+            Fault::Delay { one, other } => {
+                let most = Duration::from_millis(if begins { 800 } else { 4 });
+                self.sim.set_link_max_message_latency(name(one), name(other), most);
+            }
+        }
+    }
+
+    fn cut(&self, one: &str, other: &str, begins: bool) {
+        match begins {
+            true => self.sim.partition(one, other),
+            false => self.sim.repair(one, other),
+        }
+    }
+
+    /// Several faults may have killed a broker: the last one's end starts it again.
+    fn kill(&mut self, broker: usize, begins: bool) {
+        let down = self.down.entry(broker).or_default();
+        let name = self.hosts[broker].name();
+        match (begins, *down) {
+            (true, before) => {
+                *down += 1;
+                if before == 0 {
+                    self.sim.crash(name);
+                    self.hosts[broker].note_killed();
+                }
+            }
+            (false, 1) => {
+                *down = 0;
+                self.sim.bounce(name);
+            }
+            (false, _) => *down -= 1,
+        }
+    }
+
+    /// Everything is mended: whatever was under way comes to its end.
+    fn recover(&mut self, end_ms: u64) -> Result<(), Vec<String>> {
+        for (index, host) in self.hosts.iter().enumerate() {
+            host.client.set_link(true);
+            for other in &self.hosts[index + 1..] {
+                self.cut(&host.name(), &other.name(), false);
+            }
+        }
+        self.ensemble.set_away(false);
+        logger::say("everything is mended");
+        self.until(end_ms + 15_000)?;
+        seen(&self.history).is_over = true;
+        while seen(&self.history).finished < PARTITIONS as usize {
+            if self.sim.elapsed().as_millis() as u64 > end_ms + RECOVERY_MS {
+                return Err(vec![format!(
+                    "{RECOVERY_MS} ms after everything was mended records still wait for their acknowledgement"
+                )]);
+            }
+            self.step()?;
+        }
+        self.until(end_ms + RECOVERY_MS)
+    }
+
+    /// Every broker shows every record once, in order, where it was acknowledged.
+    fn compare(&mut self) -> Result<(), Vec<String>> {
+        let ids: Vec<i32> = self.hosts.iter().map(|host| host.id).collect();
+        let (history, found) = (self.history.clone(), self.history.clone());
+        seen(&history).finished = 0;
+        self.sim.client("reader", async move {
+            logger::note_host("reader");
+            let mut client = Client::new(ids.clone());
+            for partition in 0..PARTITIONS {
+                for broker in &ids {
+                    let wrong = read(&mut client, *broker, partition, &found).await;
+                    seen(&found).violations.extend(wrong);
+                }
+            }
+            seen(&found).finished = 1;
+            Ok(())
+        });
+        while seen(&history).finished == 0 {
+            self.step()?;
+        }
+        self.step()
+    }
+}
+
+async fn read(client: &mut Client, broker: i32, partition: i32, history: &Shared) -> Vec<String> {
+    let of = format!("partition {partition} on broker {broker}");
+    let mut records: Vec<(i64, Vec<u8>)> = Vec::new();
+    loop {
+        let offset = records.last().map_or(0, |(offset, _)| offset + 1);
+        match client.fetch(broker, partition, offset).await {
+            Ok(more) if more.is_empty() => break,
+            Ok(more) => records.extend(more),
+            Err(error) => return vec![format!("{of} cannot be read from offset {offset}: {error}")],
+        }
+    }
+    let history = seen(history);
+    let expected = history.numbers.get(&partition).copied().unwrap_or(0);
+    let mut wrong = Vec::new();
+    for (number, (offset, value)) in records.iter().enumerate() {
+        let value = String::from_utf8_lossy(value);
+        if value != format!("{partition}-{number}") {
+            wrong.push(format!("{of}: record {number} is {value}, at offset {offset}"));
+            break;
+        }
+        if let Some(acknowledged) = history.acknowledged.get(&(partition, *offset))
+            && *acknowledged != value
+        {
+            wrong.push(format!(
+                "{of}: offset {offset} holds {value}, acknowledged was {acknowledged}"
+            ));
+            break;
+        }
+    }
+    if records.len() as u64 != expected {
+        wrong.push(format!(
+            "{of}: {} records are there, {expected} were acknowledged",
+            records.len()
+        ));
+    }
+    wrong
+}
