@@ -35,6 +35,7 @@ pub fn offline_leader(
             .collect();
         return Some(current.next(leader, isr, controller_epoch));
     }
+    let allow_unclean = allow_unclean || planted::is(planted::Bug::UncleanElection);
     let leader = online().next().filter(|_| allow_unclean)?;
     let mut next = current.next(leader, vec![leader], controller_epoch);
     next.leader_recovery_state = LeaderRecoveryState::Recovering;

@@ -65,7 +65,10 @@ impl LeaderAndIsr {
     pub fn next(&self, leader: BrokerId, isr: Vec<BrokerId>, controller_epoch: ControllerEpoch) -> Self {
         LeaderAndIsr {
             leader,
-            leader_epoch: self.leader_epoch.next(),
+            leader_epoch: match planted::is(planted::Bug::SameLeaderEpoch) {
+                true => self.leader_epoch,
+                false => self.leader_epoch.next(),
+            },
             isr,
             leader_recovery_state: self.leader_recovery_state,
             partition_epoch: self.partition_epoch.next(),

@@ -1,21 +1,42 @@
-//! What must hold, looked at while a simulation runs and when it is over. It looks at the brokers' own state, and decides nothing for
-//! them.
+//! What must hold, looked at after every step. It looks at the brokers' own state and at what the ensemble holds, and decides nothing
+//! for them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use controller::partitions::LeaderAndIsr;
+use controller::testing::ensemble::Ensemble;
+use controller::znodes;
 use sordini::partition::Partition;
 
-use crate::host::Host;
+use crate::host::{Host, MIN_INSYNC_REPLICAS};
 use crate::workload::{History, TOPIC};
+
+/// For so many steps a controller may not have heard that a registration is gone: the longest that the ensemble takes to say so.
+const UNHEARD_STEPS: u32 = 3_000;
 
 /// What has been seen so far.
 #[derive(Default)]
 pub struct Checks {
     /// Who led each partition in each epoch.
     leaders: BTreeMap<(i32, i32), i32>,
-    /// The highest watermark of each leader, by partition, process and epoch: one that comes back goes on from its checkpoint.
-    watermarks: BTreeMap<(i32, u64, i32), i64>,
+    /// What was seen of each leader last, by partition, process and epoch: one that comes back goes on from its checkpoint.
+    led: BTreeMap<(i32, u64, i32), Led>,
+    /// What the ensemble held last.
+    written: BTreeMap<i32, Written>,
+    /// For how many steps brokers have not been registered.
+    unregistered: BTreeMap<i32, u32>,
+}
+
+struct Led {
+    high_watermark: i64,
+    isr: usize,
+}
+
+struct Written {
+    data: Bytes,
+    state: LeaderAndIsr,
 }
 
 /// A partition on a broker that runs.
@@ -25,10 +46,13 @@ struct Seen {
     partition: Arc<Partition>,
 }
 
+/// What does not hold, in words.
+type Wrong = Vec<String>;
+
 impl Checks {
     /// Looks at all brokers that run; gives what does not hold.
-    pub fn look(&mut self, hosts: &[Arc<Host>], history: &History) -> Vec<String> {
-        let mut wrong = Vec::new();
+    pub fn look(&mut self, hosts: &[Arc<Host>], ensemble: &Ensemble, history: &History) -> Wrong {
+        let mut wrong = Wrong::new();
         let mut by_number: BTreeMap<i32, Vec<Seen>> = BTreeMap::new();
         for host in hosts {
             let Some(broker) = host.running() else { continue };
@@ -42,49 +66,88 @@ impl Checks {
             }
         }
         for (number, seen) in by_number {
-            self.look_at(number, &seen, history, &mut wrong);
+            self.look_at_written(number, ensemble, &mut wrong);
+            for it in &seen {
+                self.look_at(number, it, &mut wrong);
+            }
+            if let Some(written) = self.written.get(&number) {
+                holds_what_is_committed(number, &written.state, &seen, history, &mut wrong);
+            }
+        }
+        for host in hosts {
+            match ensemble.peek(&znodes::broker(host.id)) {
+                Some(_) => drop(self.unregistered.remove(&host.id)),
+                None => *self.unregistered.entry(host.id).or_default() += 1,
+            }
         }
         wrong
     }
 
-    fn look_at(&mut self, number: i32, seen: &[Seen], history: &History, wrong: &mut Vec<String>) {
-        let mut latest: Option<(i32, &Seen)> = None;
-        for it in seen {
-            let (start, end, high_watermark) = ends(&it.partition);
-            if high_watermark > end || high_watermark < start {
+    /// Epochs in the ensemble never go back, and nobody joins an ISR who is not registered.
+    fn look_at_written(&mut self, number: i32, ensemble: &Ensemble, wrong: &mut Wrong) {
+        let Some(data) = ensemble.peek(&znodes::partition_state(TOPIC, number)) else {
+            return;
+        };
+        let before = self.written.get(&number);
+        if before.is_some_and(|before| before.data == data) {
+            return;
+        }
+        let state = match znodes::decode_partition_state(TOPIC, number, &data, 0) {
+            Ok(state) => state,
+            Err(error) => return wrong.push(error.to_string()),
+        };
+        if let Some(Written { state: before, .. }) = before {
+            if state.controller_epoch < before.controller_epoch || state.leader_epoch < before.leader_epoch {
                 wrong.push(format!(
-                    "partition {number} on broker {}: the high watermark {high_watermark} is not within its log, {start} to {end}",
-                    it.broker
+                    "partition {number}: controller epoch {} and leader epoch {} are followed by {} and {}",
+                    before.controller_epoch, before.leader_epoch, state.controller_epoch, state.leader_epoch
                 ));
             }
-            let Ok(state) = it.partition.leader_state() else {
-                continue;
-            };
-            let epoch = state.leader_epoch.0;
-            let leader = *self.leaders.entry((number, epoch)).or_insert(it.broker);
-            if leader != it.broker {
+            let is_gone = |id: &i32| self.unregistered.get(id).is_some_and(|steps| *steps > UNHEARD_STEPS);
+            let joins = |id: &&i32| !before.isr.contains(id) && is_gone(id);
+            for id in state.isr.iter().filter(joins) {
                 wrong.push(format!(
-                    "partition {number}: brokers {leader} and {} lead in epoch {epoch}",
-                    it.broker
+                    "partition {number}: broker {id} joins the ISR, and is not registered"
                 ));
-            }
-            let highest = self
-                .watermarks
-                .entry((number, it.process, epoch))
-                .or_insert(high_watermark);
-            if *highest > high_watermark {
-                wrong.push(format!(
-                    "partition {number}: the high watermark of leader {} goes from {highest} back to {high_watermark} in epoch {epoch}",
-                    it.broker
-                ));
-            }
-            *highest = high_watermark;
-            if latest.is_none_or(|(known, _)| epoch > known) {
-                latest = Some((epoch, it));
             }
         }
-        if let Some((epoch, leader)) = latest {
-            holds_what_is_committed(number, epoch, leader, seen, history, wrong);
+        self.written.insert(number, Written { data, state });
+    }
+
+    /// The high watermark is within the log; one broker leads in an epoch, and its high watermark never goes back, and stands still
+    /// while too few replicas are in sync.
+    fn look_at(&mut self, number: i32, it: &Seen, wrong: &mut Wrong) {
+        let (start, end, high_watermark) = ends(&it.partition);
+        let of = format!("partition {number} on broker {}", it.broker);
+        if high_watermark > end || high_watermark < start {
+            wrong.push(format!(
+                "{of}: the high watermark {high_watermark} is not within its log, {start} to {end}"
+            ));
+        }
+        let Ok(state) = it.partition.leader_state() else { return };
+        let epoch = state.leader_epoch.0;
+        let leader = *self.leaders.entry((number, epoch)).or_insert(it.broker);
+        if leader != it.broker {
+            wrong.push(format!("{of}: it leads in epoch {epoch}, and so does broker {leader}"));
+        }
+        let now = Led {
+            high_watermark,
+            isr: state.isr.len(),
+        };
+        let Some(before) = self.led.insert((number, it.process, epoch), now) else {
+            return;
+        };
+        if before.high_watermark > high_watermark {
+            wrong.push(format!(
+                "{of}: the high watermark goes from {} back to {high_watermark} in epoch {epoch}",
+                before.high_watermark
+            ));
+        }
+        if before.high_watermark < high_watermark && before.isr.max(state.isr.len()) < MIN_INSYNC_REPLICAS {
+            wrong.push(format!(
+                "{of}: the high watermark goes on to {high_watermark}, with {} replicas in sync",
+                state.isr.len()
+            ));
         }
     }
 }
@@ -94,32 +157,24 @@ fn ends(partition: &Partition) -> (i64, i64, i64) {
     (log.log_start_offset(), log.log_end_offset(), partition.high_watermark())
 }
 
-/// The leader of the latest epoch has every acknowledged record, and so has every replica of its ISR that runs.
-fn holds_what_is_committed(
-    number: i32,
-    epoch: i32,
-    leader: &Seen,
-    seen: &[Seen],
-    history: &History,
-    wrong: &mut Vec<String>,
-) {
-    let acknowledged = history.acknowledged.range((number, 0)..=(number, i64::MAX)).next_back();
-    let needed = acknowledged.map_or(0, |((_, offset), _)| offset + 1);
-    let (_, end, high_watermark) = ends(&leader.partition);
-    if end < needed {
-        wrong.push(format!(
-            "partition {number}: broker {} leads in epoch {epoch} with a log that ends at {end}, and {needed} records are acknowledged",
-            leader.broker
-        ));
-    }
-    let isr = leader.partition.state().isr.clone();
-    for it in seen.iter().filter(|it| isr.contains(&it.broker)) {
+/// The leader in the ensemble's epoch has every acknowledged record, and so has every replica of that ISR that runs, and all that is
+/// committed besides.
+fn holds_what_is_committed(number: i32, written: &LeaderAndIsr, seen: &[Seen], history: &History, wrong: &mut Wrong) {
+    let leads = |it: &&Seen| {
+        let state = it.partition.leader_state();
+        state.is_ok_and(|state| state.leader_epoch == written.leader_epoch)
+    };
+    let Some(leader) = seen.iter().find(leads) else { return };
+    let acknowledged = history.acknowledged.range((number, 0)..=(number, i64::MAX));
+    let acknowledged = acknowledged.last().map_or(0, |((_, offset), _)| offset + 1);
+    let committed = acknowledged.max(leader.partition.high_watermark());
+    for it in seen.iter().filter(|it| written.isr.contains(&it.broker)) {
         let (_, end, _) = ends(&it.partition);
-        if end < high_watermark {
+        if end < committed {
             wrong.push(format!(
-                "partition {number}: broker {} is in the ISR of leader {} (epoch {epoch}) with a log that ends at {end}, below the high \
-                 watermark {high_watermark}",
-                it.broker, leader.broker
+                "partition {number}: broker {} is in the ISR of leader {} (epoch {}) with a log that ends at {end}, and what lies below \
+                 {committed} is committed",
+                it.broker, leader.broker, written.leader_epoch
             ));
         }
     }

@@ -41,6 +41,11 @@ pub enum Fault {
     },
     /// The ensemble has no quorum.
     NoQuorum,
+    /// The ensemble answers a broker late, and tells it late what it watches.
+    SlowEnsemble {
+        /// Which.
+        broker: usize,
+    },
     /// What two brokers say to each other arrives later.
     Delay {
         /// One.
@@ -101,7 +106,7 @@ pub fn schedule(seed: u64, brokers: usize, from_ms: u64, to_ms: u64) -> Vec<Sche
 fn fault(random: &mut Random, brokers: usize) -> Fault {
     let broker = random.below(brokers as u64) as usize;
     let other = (broker + 1 + random.below(brokers as u64 - 1) as usize) % brokers;
-    match random.below(12) {
+    match random.below(15) {
         0..=3 => Fault::Kill { broker },
         4 => Fault::Cut { one: broker, other },
         5 => Fault::CutOneWay {
@@ -112,6 +117,7 @@ fn fault(random: &mut Random, brokers: usize) -> Fault {
         7 | 8 => Fault::CutFromEnsemble { broker },
         9 => Fault::CutFromAll { broker },
         10 => Fault::NoQuorum,
+        11..=13 => Fault::SlowEnsemble { broker },
         _ => Fault::Delay { one: broker, other },
     }
 }

@@ -20,6 +20,9 @@ use crate::network::{self, LISTENER, PORT, SimulatedDial};
 /// `zookeeper.session.timeout.ms`
 const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
 
+/// `min.insync.replicas`
+pub const MIN_INSYNC_REPLICAS: usize = 2;
+
 /// What outlives a broker's process.
 pub struct Host {
     /// Its id.
@@ -79,11 +82,12 @@ impl Host {
             "zookeeper.connect=simulated".to_owned(),
             format!("listeners={LISTENER}://{}:{PORT}", self.name()),
             format!("advertised.listeners={LISTENER}://{}:{PORT}", self.name()),
-            "min.insync.replicas=2".to_owned(),
+            format!("min.insync.replicas={MIN_INSYNC_REPLICAS}"),
             "auto.create.topics.enable=false".to_owned(),
             "offsets.topic.num.partitions=1".to_owned(),
             "num.recovery.threads.per.data.dir=1".to_owned(),
             "replica.lag.time.max.ms=3000".to_owned(),
+            "leader.imbalance.check.interval.seconds=5".to_owned(),
         ];
         let entries: Result<Vec<_>, _> = settings
             .iter()

@@ -12,6 +12,7 @@ mod workload;
 use std::process::{Command, ExitCode};
 
 use clap::{Arg, ArgAction, ArgMatches, Command as Program, value_parser};
+use planted::Bug;
 
 /// What the command line asks for.
 struct Options {
@@ -23,6 +24,8 @@ struct Options {
     seconds: u64,
     /// Prints every line that the brokers log.
     log: bool,
+    /// The bug that the brokers have.
+    bug: Option<Bug>,
 }
 
 fn program() -> Program {
@@ -37,6 +40,12 @@ fn program() -> Program {
         .arg(number("seeds", "How many seeds are played, one after the other").default_value("1"))
         .arg(number("seconds", "How long faults happen, in simulated seconds").default_value("60"))
         .arg(
+            Arg::new("plant")
+                .long("plant")
+                .help("A bug that the brokers have")
+                .value_parser(Bug::ALL.iter().map(|bug| bug.name()).collect::<Vec<_>>()),
+        )
+        .arg(
             Arg::new("log")
                 .long("log")
                 .help("Prints every line that the brokers log")
@@ -46,11 +55,13 @@ fn program() -> Program {
 
 fn options(given: &ArgMatches) -> Options {
     let number = |name: &str| given.get_one::<u64>(name).copied();
+    let bug = given.get_one::<String>("plant");
     Options {
         seed: number("seed"),
         seeds: number("seeds").unwrap_or(1),
         seconds: number("seconds").unwrap_or(60),
         log: given.get_flag("log"),
+        bug: bug.and_then(|name| Bug::ALL.iter().copied().find(|bug| bug.name() == name)),
     }
 }
 
@@ -73,6 +84,9 @@ fn several(options: &Options) -> ExitCode {
         let program = std::env::current_exe().expect("this program has a path");
         let mut command = Command::new(program);
         command.args(["--seed", &seed.to_string(), "--seconds", &options.seconds.to_string()]);
+        if let Some(bug) = options.bug {
+            command.args(["--plant", bug.name()]);
+        }
         if options.log {
             command.arg("--log");
         }
@@ -89,6 +103,9 @@ fn several(options: &Options) -> ExitCode {
 fn one(seed: u64, options: &Options) -> ExitCode {
     determinism::begin(seed);
     sordini::threads::be_alone();
+    if let Some(bug) = options.bug {
+        planted::plant(bug);
+    }
     logger::begin(options.log);
     let outcome = run::run(seed, options.seconds);
     for violation in &outcome.violations {

@@ -18,6 +18,8 @@ use crate::workload::{self, Client, Shared, seen};
 const BROKERS: i32 = 3;
 /// Partitions that are written to.
 const PARTITIONS: i32 = 2;
+/// Producers of each of them: what one of them sends again meets what the other one has sent meanwhile.
+const PRODUCERS: i32 = 2;
 /// Before the first fault.
 const QUIET_MS: u64 = 3_000;
 /// In which all that was interrupted must have come to its end, once everything is mended.
@@ -93,13 +95,13 @@ impl Run<'_> {
             });
         }
         let ids: Vec<i32> = self.hosts.iter().map(|host| host.id).collect();
-        for partition in 0..PARTITIONS {
+        for (partition, producer) in producers() {
             let (ids, history) = (ids.clone(), self.history.clone());
-            self.sim.client(format!("producer{partition}"), async move {
+            self.sim.client(name_of(partition, producer), async move {
                 logger::note_host("producer");
                 let mut client = Client::new(ids);
                 client.create_topic(PARTITIONS).await;
-                workload::produce(client, partition, history).await;
+                workload::produce(client, partition, producer, history).await;
                 Ok(())
             });
         }
@@ -150,7 +152,7 @@ impl Run<'_> {
             return Err(vec![format!("the simulation fails: {error}")]);
         }
         let history = seen(&self.history);
-        let mut wrong = self.checks.look(&self.hosts, &history);
+        let mut wrong = self.checks.look(&self.hosts, &self.ensemble, &history);
         wrong.extend(history.violations.iter().cloned());
         match wrong.is_empty() {
             true => Ok(()),
@@ -172,12 +174,16 @@ impl Run<'_> {
             Fault::CutFromEnsemble { broker } => self.hosts[broker].client.set_link(!begins),
             Fault::CutFromAll { broker } => {
                 others(broker).for_each(|other| self.cut(&name(broker), &name(other), begins));
-                for producer in 0..PARTITIONS {
-                    self.cut(&name(broker), &format!("producer{producer}"), begins);
+                for (partition, producer) in producers() {
+                    self.cut(&name(broker), &name_of(partition, producer), begins);
                 }
                 self.hosts[broker].client.set_link(!begins);
             }
             Fault::NoQuorum => self.ensemble.set_away(begins),
+            Fault::SlowEnsemble { broker } => {
+                let most_ms = if begins { 1_500 } else { 0 };
+                self.hosts[broker].client.set_slow(most_ms);
+            }
             Fault::Delay { one, other } => {
                 let most = Duration::from_millis(if begins { 800 } else { 4 });
                 self.sim.set_link_max_message_latency(name(one), name(other), most);
@@ -216,6 +222,7 @@ impl Run<'_> {
     fn recover(&mut self, end_ms: u64) -> Result<(), Vec<String>> {
         for (index, host) in self.hosts.iter().enumerate() {
             host.client.set_link(true);
+            host.client.set_slow(0);
             for other in &self.hosts[index + 1..] {
                 self.cut(&host.name(), &other.name(), false);
             }
@@ -224,7 +231,7 @@ impl Run<'_> {
         logger::say("everything is mended");
         self.until(end_ms + 15_000)?;
         seen(&self.history).is_over = true;
-        while seen(&self.history).finished < PARTITIONS as usize {
+        while seen(&self.history).finished < producers().count() {
             if self.sim.elapsed().as_millis() as u64 > end_ms + RECOVERY_MS {
                 return Err(vec![format!(
                     "{RECOVERY_MS} ms after everything was mended records still wait for their acknowledgement"
@@ -259,7 +266,16 @@ impl Run<'_> {
     }
 }
 
-async fn read(client: &mut Client, broker: i32, partition: i32, history: &Shared) -> Vec<String> {
+fn producers() -> impl Iterator<Item = (i32, i32)> {
+    (0..PARTITIONS).flat_map(|partition| (0..PRODUCERS).map(move |producer| (partition, producer)))
+}
+
+fn name_of(partition: i32, producer: i32) -> String {
+    format!("producer{partition}-{producer}")
+}
+
+/// What is wrong with what a broker shows of a partition.
+async fn read(client: &mut Client, broker: i32, partition: i32, history: &Shared) -> Option<String> {
     let of = format!("partition {partition} on broker {broker}");
     let mut records: Vec<(i64, Vec<u8>)> = Vec::new();
     loop {
@@ -267,32 +283,36 @@ async fn read(client: &mut Client, broker: i32, partition: i32, history: &Shared
         match client.fetch(broker, partition, offset).await {
             Ok(more) if more.is_empty() => break,
             Ok(more) => records.extend(more),
-            Err(error) => return vec![format!("{of} cannot be read from offset {offset}: {error}")],
+            Err(error) => return Some(format!("{of} cannot be read from offset {offset}: {error}")),
         }
     }
-    let history = seen(history);
-    let expected = history.numbers.get(&partition).copied().unwrap_or(0);
-    let mut wrong = Vec::new();
-    for (number, (offset, value)) in records.iter().enumerate() {
-        let value = String::from_utf8_lossy(value);
-        if value != format!("{partition}-{number}") {
-            wrong.push(format!("{of}: record {number} is {value}, at offset {offset}"));
-            break;
-        }
-        if let Some(acknowledged) = history.acknowledged.get(&(partition, *offset))
-            && *acknowledged != value
-        {
-            wrong.push(format!(
-                "{of}: offset {offset} holds {value}, acknowledged was {acknowledged}"
+    let mut history = seen(history);
+    let mut next = [0_u64; PRODUCERS as usize];
+    for (offset, value) in &records {
+        let value = String::from_utf8_lossy(value).into_owned();
+        let is_next = |producer: &usize| value == format!("{partition}-{producer}-{}", next[*producer]);
+        let Some(producer) = (0..next.len()).find(is_next) else {
+            return Some(format!(
+                "{of}: {value} at offset {offset}, where the next of each producer is {next:?}"
             ));
-            break;
+        };
+        next[producer] += 1;
+        // Where no answer has said what an offset holds, the replica that was read first does.
+        let held = history
+            .acknowledged
+            .entry((partition, *offset))
+            .or_insert_with(|| value.clone());
+        if *held != value {
+            return Some(format!(
+                "{of}: offset {offset} holds {value}, and elsewhere, or as it was acknowledged, {held}"
+            ));
         }
     }
-    if records.len() as u64 != expected {
-        wrong.push(format!(
-            "{of}: {} records are there, {expected} were acknowledged",
-            records.len()
-        ));
-    }
-    wrong
+    let acknowledged = |producer: usize| history.numbers.get(&(partition, producer as i32)).copied().unwrap_or(0);
+    let short = (0..next.len()).find(|producer| next[*producer] != acknowledged(*producer))?;
+    Some(format!(
+        "{of}: {} records of producer {short} are there, {} were acknowledged",
+        next[short],
+        acknowledged(short)
+    ))
 }

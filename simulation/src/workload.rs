@@ -22,15 +22,15 @@ pub const TOPIC: &str = "numbered";
 /// Before a request is tried again.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long an answer is awaited.
-const LIMIT: Duration = Duration::from_secs(4);
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// What the clients know.
 #[derive(Default)]
 pub struct History {
     /// Acknowledged records: what each offset of a partition holds, where the answer has said the offset.
     pub acknowledged: BTreeMap<(i32, i64), String>,
-    /// How many records of each partition are acknowledged: all below this number.
-    pub numbers: BTreeMap<i32, u64>,
+    /// How many records of each producer are acknowledged, by partition and producer: all below this number.
+    pub numbers: BTreeMap<(i32, i32), u64>,
     /// What must not have happened.
     pub violations: Vec<String>,
     /// Nothing new is sent any more.
@@ -161,7 +161,7 @@ impl Client {
         };
         let request = ProduceRequest {
             acks: -1,
-            timeout_ms: 3_000,
+            timeout_ms: 8_000,
             topic_data: vec![TopicProduceData {
                 name: Utf8Bytes::from(TOPIC.to_owned()),
                 partition_data: vec![data],
@@ -214,11 +214,11 @@ impl Client {
 }
 
 /// Writes numbered records to one partition until the history is over.
-pub async fn produce(mut client: Client, partition: i32, history: Shared) {
+pub async fn produce(mut client: Client, partition: i32, producer: i32, history: Shared) {
     let (producer_id, producer_epoch) = client.producer_id().await;
     let mut number = 0_u64;
     while !seen(&history).is_over {
-        let value = format!("{partition}-{number}");
+        let value = format!("{partition}-{producer}-{number}");
         let records = record(0, 0, None, value.as_bytes());
         let mut batch = Batch::of(1, 1_700_000_000_000);
         batch.records = records;
@@ -226,16 +226,16 @@ pub async fn produce(mut client: Client, partition: i32, history: Shared) {
         let batch = batch.by(producer_id, producer_epoch, sequence).bytes();
         let offset = send(&mut client, partition, &batch, &history).await;
         number += 1;
-        note(&history, partition, number, value, offset);
+        note(&history, (partition, producer), number, value, offset);
         tokio::time::sleep(Duration::from_millis(3)).await;
     }
     seen(&history).finished += 1;
 }
 
 /// A record is acknowledged: `number` are now.
-fn note(history: &Shared, partition: i32, number: u64, value: String, offset: Option<i64>) {
+fn note(history: &Shared, (partition, producer): (i32, i32), number: u64, value: String, offset: Option<i64>) {
     let mut history = seen(history);
-    history.numbers.insert(partition, number);
+    history.numbers.insert((partition, producer), number);
     if let Some(offset) = offset
         && let Some(other) = history.acknowledged.insert((partition, offset), value.clone())
         && other != value

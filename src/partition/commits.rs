@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
+use planted::Bug;
 use tokio::sync::oneshot;
 
 use super::NO_EPOCH;
@@ -65,7 +66,7 @@ impl Commits {
     /// This broker leads in `leader_epoch`, or, with [`NO_EPOCH`], does not lead. Waits of another epoch end.
     pub(super) fn set_leader(&self, leader_epoch: i32, high_watermark: i64) {
         let mut state = self.0.lock();
-        if state.leader_epoch != leader_epoch {
+        if state.leader_epoch != leader_epoch && !planted::is(Bug::CommitOfAnyEpoch) {
             state.waiting.clear();
             state.count = 0;
         }
@@ -92,7 +93,12 @@ impl Commits {
     /// What is known of records up to `last_offset` that were appended in `leader_epoch`.
     pub(super) fn of(&self, leader_epoch: i32, last_offset: i64) -> Commit {
         let mut state = self.0.lock();
-        if leader_epoch == NO_EPOCH || state.leader_epoch != leader_epoch {
+        if state.leader_epoch != NO_EPOCH && planted::is(Bug::AcknowledgeAtOnce) {
+            let high_watermark = state.high_watermark;
+            return Commit::Committed { high_watermark };
+        }
+        let is_of_any_epoch = planted::is(Bug::CommitOfAnyEpoch);
+        if (leader_epoch == NO_EPOCH || state.leader_epoch != leader_epoch) && !is_of_any_epoch {
             return Commit::NotLeader;
         }
         if state.high_watermark > last_offset {

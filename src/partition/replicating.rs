@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use controller::ids::BrokerId;
 use controller::{LeaderEpoch, PartitionState};
+use planted::Bug;
 use storage::{AppendError, EpochEndOffset, Log, LogDirFailure, LogStartOffsetError};
 
 use super::waiters::Arrived;
@@ -385,7 +386,10 @@ impl Partition {
 
     /// The leader's high watermark and log start offset, as far as this log reaches.
     fn take_over_ends(&self, log: &mut Log, high_watermark: i64, log_start_offset: i64) -> Result<(), FollowError> {
-        let to = high_watermark.min(log.log_end_offset());
+        let to = match planted::is(Bug::HighWatermarkBeyondTheEnd) {
+            true => high_watermark + 1,
+            false => high_watermark.min(log.log_end_offset()),
+        };
         if to > self.high_watermark() {
             self.high_watermark.store(to, Ordering::SeqCst);
             let committed = self.unannounced.lock().take_below(to);

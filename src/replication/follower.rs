@@ -4,6 +4,7 @@
 //! alone (KIP-101), but for a log that knows no epochs.
 
 use controller::LeaderEpoch;
+use planted::Bug;
 use protocol::ErrorCode;
 use storage::EpochEndOffset;
 
@@ -84,8 +85,8 @@ pub enum Action {
 /// What to do where a follower begins to follow: a log without epochs is cut to its high watermark, as nobody can tell where it
 /// parts from the leader's.
 pub fn begin(log: &dyn LogFacts) -> Option<Action> {
-    (log.latest_epoch().is_none() && log.log_end_offset() > log.high_watermark())
-        .then(|| Action::TruncateTo(log.high_watermark()))
+    let is_unknown = log.latest_epoch().is_none() || planted::is(Bug::TruncateToHighWatermark);
+    (is_unknown && log.log_end_offset() > log.high_watermark()).then(|| Action::TruncateTo(log.high_watermark()))
 }
 
 /// What to do about an answer to `asked`, in the epoch in which the follower follows now.

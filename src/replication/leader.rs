@@ -4,6 +4,7 @@
 //! The ISR that counts for the high watermark is the *maximal* one (KIP-497): the committed ISR and, while the controller is asked for
 //! a larger one, that as well; a smaller one counts only when the controller has written it.
 
+use planted::Bug;
 use std::collections::BTreeMap;
 
 use controller::ids::BrokerId;
@@ -287,13 +288,19 @@ impl Leader {
 
     /// The committed ISR, and those that the leader counts with already.
     fn is_in_maximal_isr(&self, replica: BrokerId) -> bool {
-        let proposed = || self.proposed.iter().flat_map(|proposal| &proposal.isr);
+        let counts_proposed = !planted::is(Bug::HighWatermarkOnCommittedIsr);
+        let proposed = || {
+            self.proposed
+                .iter()
+                .filter(|_| counts_proposed)
+                .flat_map(|proposal| &proposal.isr)
+        };
         self.isr.contains(&replica) || proposed().any(|(id, _)| *id == replica)
     }
 
     /// Whether fewer replicas are in sync than `min.insync.replicas` asks for, at most all of them.
     pub fn is_under_min_isr(&self, min_insync_replicas: usize) -> bool {
-        self.isr.len() < min_insync_replicas.min(self.replicas)
+        self.isr.len() < min_insync_replicas.min(self.replicas) && !planted::is(Bug::MinIsrIgnored)
     }
 
     /// Moves the high watermark as far as all replicas have the log that count; gives the new one where it moved. While too few are
@@ -306,7 +313,8 @@ impl Leader {
             // Who has caught up is about to join: the high watermark does not run away from it.
             let is_about_to_join = follower.is_caught_up(around.log_end_offset, around.now_ms, around.lag_time_max_ms)
                 && self.is_eligible(replica, follower, around.members);
-            self.is_in_maximal_isr(replica) || is_about_to_join
+            let is_about_to_join = is_about_to_join && !planted::is(Bug::HighWatermarkOnCommittedIsr);
+            (self.is_in_maximal_isr(replica) || is_about_to_join) && !planted::is(Bug::HighWatermarkAlone)
         });
         let slowest = waited_for.map(|(_, follower)| follower.log_end_offset).min();
         let committed = slowest.map_or(around.own_end, |slowest| slowest.min(around.own_end));
@@ -321,7 +329,11 @@ impl Leader {
     /// it was when it fetched. One proposal at a time.
     pub fn expand(&mut self, replica: BrokerId, members: &dyn Members) -> Option<&Proposal> {
         let follower = self.followers.get(&replica)?;
-        let reaches = follower.log_end_offset >= self.high_watermark.max(self.epoch_start_offset);
+        let committed = match planted::is(Bug::JoinBelowEpochStart) {
+            true => 0,
+            false => self.high_watermark.max(self.epoch_start_offset),
+        };
+        let reaches = follower.log_end_offset >= committed;
         if self.proposed.is_some()
             || self.isr.contains(&replica)
             || !reaches
@@ -386,7 +398,7 @@ impl Leader {
 
     /// A broker that came back with an empty disk must not be taken for the one that fetched before (KIP-903).
     fn is_eligible(&self, replica: BrokerId, follower: &Follower, members: &dyn Members) -> bool {
-        members.is_eligible(replica, follower.broker_epoch)
+        members.is_eligible(replica, follower.broker_epoch) || planted::is(Bug::AdmitFenced)
     }
 }
 

@@ -88,7 +88,7 @@ impl Log {
             duplicate: false,
             rolled: false,
         };
-        if header.has_producer_id() {
+        if header.has_producer_id() && !planted::is(planted::Bug::NoDeduplication) {
             if let Some(stored) = self.producers.find_duplicate(&header) {
                 let (first_offset, last_offset) = (stored.first_offset(), stored.last_offset);
                 let log_append_time_ms = stored.timestamp;

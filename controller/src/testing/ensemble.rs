@@ -1,7 +1,7 @@
 //! A ZooKeeper ensemble that is simulated: one tree, sessions that time out, and links to its clients that are cut and mended. Nothing
 //! in it reads a clock of its own; what takes time takes it by tokio's, which a simulation owns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -56,6 +56,8 @@ struct Link {
     is_up: bool,
     /// Whether its process runs.
     is_alive: bool,
+    /// How long calls and events take at most, besides what they take anyway.
+    slow_ms: u64,
     had: Vec<i64>,
 }
 
@@ -64,8 +66,8 @@ struct Session {
     timeout_ms: i64,
     heard_ms: i64,
     watches: Watches,
-    /// What happened while the client was not reached.
-    unheard: Vec<WatchEvent>,
+    /// What the client was not told yet, and when it is told at the earliest.
+    unheard: VecDeque<(i64, WatchEvent)>,
 }
 
 impl Default for Ensemble {
@@ -97,6 +99,7 @@ impl Ensemble {
         state.links.push(Link {
             is_up: true,
             is_alive: true,
+            slow_ms: 0,
             had: Vec::new(),
         });
         Arc::new(Client {
@@ -129,6 +132,7 @@ impl Ensemble {
             }
         }
         over.into_iter().for_each(|id| state.end(id));
+        state.tell_unheard();
     }
 
     /// From now on there is no quorum, or there is one again.
@@ -195,21 +199,40 @@ impl State {
     }
 
     fn fire(&mut self, events: &[WatchEvent]) {
-        for session in self.sessions.values_mut() {
-            session.unheard.extend_from_slice(events);
+        let ids: Vec<i64> = self.sessions.keys().copied().collect();
+        for id in ids {
+            let slow_ms = self.links[self.sessions[&id].client].slow_ms;
+            let due = self.now_ms + self.random(slow_ms + 1) as i64;
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.unheard.extend(events.iter().map(|event| (due, event.clone())));
+            }
         }
         self.tell_unheard();
     }
 
+    /// Whoever is reached hears what is due, in its order.
     fn tell_unheard(&mut self) {
-        let State {
-            sessions,
-            links,
-            is_away,
-            ..
-        } = self;
-        for session in sessions.values_mut().filter(|it| !*is_away && links[it.client].is_up) {
-            for event in session.unheard.drain(..) {
+        let reached: Vec<i64> = self.sessions.keys().copied().collect();
+        for id in reached {
+            self.tell(id, self.now_ms);
+        }
+    }
+
+    /// What happened comes before any answer that shows it.
+    fn tell_all(&mut self, session: i64) {
+        self.tell(session, i64::MAX);
+    }
+
+    fn tell(&mut self, session: i64, due: i64) {
+        let client = self.sessions.get(&session).map(|session| session.client);
+        if !client.is_some_and(|client| self.is_reached(client)) {
+            return;
+        }
+        let Some(session) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        while session.unheard.front().is_some_and(|(at, _)| *at <= due) {
+            if let Some((_, event)) = session.unheard.pop_front() {
                 session.watches.fire(&event);
             }
         }
@@ -222,6 +245,11 @@ impl Client {
         let mut state = self.ensemble.state();
         state.links[self.name].is_up = is_up;
         state.tell_unheard();
+    }
+
+    /// From now on what it asks takes up to this long, and so does what it is told.
+    pub fn set_slow(&self, most_ms: u64) {
+        self.ensemble.state().links[self.name].slow_ms = most_ms;
     }
 
     /// Its process has ended, or another one has come in its place.
@@ -265,7 +293,7 @@ impl OpenSession for Client {
                 timeout_ms: self.session_timeout.as_millis() as i64,
                 heard_ms: state.now_ms,
                 watches: Watches::default(),
-                unheard: Vec::new(),
+                unheard: VecDeque::new(),
             };
             state.sessions.insert(id, session);
             state.links[self.name].had.push(id);
@@ -348,7 +376,11 @@ async fn carry_out(client: Client, session: i64, mut calls: mpsc::UnboundedRecei
 }
 
 async fn take_time(client: &Client) {
-    let ms = client.ensemble.state().random(4);
+    let ms = {
+        let mut state = client.ensemble.state();
+        let slow_ms = state.links[client.name].slow_ms;
+        state.random(4 + slow_ms)
+    };
     tokio::time::sleep(Duration::from_millis(ms)).await;
 }
 
@@ -357,6 +389,7 @@ type Answered = (bool, Done, Box<dyn FnOnce(StoreError) + Send>);
 fn answers(client: &Client, session: i64, calls: Vec<Call>) -> Vec<Answered> {
     let mut state = client.ensemble.state();
     let mut done = Vec::with_capacity(calls.len());
+    state.tell_all(session);
     for Call {
         is_write,
         carry_out,
