@@ -1,5 +1,5 @@
 # The commands of this repository; `make help` lists them.
-.PHONY: help run test test-all bench fuzz docs
+.PHONY: help run test test-all sim bench fuzz docs
 help: ## this list
 	@grep --extended-regexp --no-filename '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/: .*## /\t/'
 
@@ -14,6 +14,9 @@ test: ## unit, property and oracle tests, a short fuzz run, real clients; at mos
 test-all: ## what takes longer, in shards; those that passed on this very commit are not run again
 	scripts/setup
 	scripts/shards all $(SHARDS)
+
+sim: ## clusters in one thread, with faults that a seed decides: SIM='--seeds 100', --seed N --log, --hunt
+	cargo run --quiet --package simulation -- $(or $(SIM),--seeds 20)
 
 bench: ## Sordini beside Apache Kafka, on this machine
 	scripts/setup && scripts/bench

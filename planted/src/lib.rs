@@ -43,8 +43,6 @@ bugs! {
     NoDivergence = "no-divergence",
     /// A follower joins the ISR that has not reached the beginning of the leader's epoch.
     JoinBelowEpochStart = "join-below-epoch-start",
-    /// A broker joins the ISR that is not registered.
-    AdmitFenced = "admit-fenced",
     /// Somebody leads who was not in sync.
     UncleanElection = "unclean-election",
     /// A new leader leads in the epoch of the one before.

@@ -1,7 +1,7 @@
 //! What must hold, looked at after every step. It looks at the brokers' own state and at what the ensemble holds, and decides nothing
 //! for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,9 +13,6 @@ use sordini::partition::Partition;
 use crate::host::{Host, MIN_INSYNC_REPLICAS};
 use crate::workload::{History, TOPIC};
 
-/// For so many steps a controller may not have heard that a registration is gone: the longest that the ensemble takes to say so.
-const UNHEARD_STEPS: u32 = 3_000;
-
 /// What has been seen so far.
 #[derive(Default)]
 pub struct Checks {
@@ -25,8 +22,8 @@ pub struct Checks {
     led: BTreeMap<(i32, u64, i32), Led>,
     /// What the ensemble held last.
     written: BTreeMap<i32, Written>,
-    /// For how many steps brokers have not been registered.
-    unregistered: BTreeMap<i32, u32>,
+    /// Who was taken out of the ISR of a partition as its registration was gone, and has not registered again.
+    taken_out: BTreeSet<(i32, i32)>,
 }
 
 struct Led {
@@ -74,20 +71,16 @@ impl Checks {
                 holds_what_is_committed(number, &written.state, &seen, history, &mut wrong);
             }
         }
-        for host in hosts {
-            match ensemble.peek(&znodes::broker(host.id)) {
-                Some(_) => drop(self.unregistered.remove(&host.id)),
-                None => *self.unregistered.entry(host.id).or_default() += 1,
-            }
-        }
         wrong
     }
 
-    /// Epochs in the ensemble never go back, and nobody joins an ISR who is not registered.
+    /// Epochs in the ensemble never go back, and nobody comes back into an ISR who was taken out of it and has not registered since.
     fn look_at_written(&mut self, number: i32, ensemble: &Ensemble, wrong: &mut Wrong) {
         let Some(data) = ensemble.peek(&znodes::partition_state(TOPIC, number)) else {
             return;
         };
+        let is_registered = |id: i32| ensemble.peek(&znodes::broker(id)).is_some();
+        self.taken_out.retain(|(_, id)| !is_registered(*id));
         let before = self.written.get(&number);
         if before.is_some_and(|before| before.data == data) {
             return;
@@ -103,13 +96,15 @@ impl Checks {
                     before.controller_epoch, before.leader_epoch, state.controller_epoch, state.leader_epoch
                 ));
             }
-            let is_gone = |id: &i32| self.unregistered.get(id).is_some_and(|steps| *steps > UNHEARD_STEPS);
-            let joins = |id: &&i32| !before.isr.contains(id) && is_gone(id);
+            let joins = |id: &&i32| !before.isr.contains(id) && self.taken_out.contains(&(number, **id));
             for id in state.isr.iter().filter(joins) {
                 wrong.push(format!(
-                    "partition {number}: broker {id} joins the ISR, and is not registered"
+                    "partition {number}: broker {id} is back in the ISR, and is not registered"
                 ));
             }
+            let goes = |id: &&i32| !state.isr.contains(id) && !is_registered(**id);
+            let gone = before.isr.iter().filter(goes).map(|id| (number, *id));
+            self.taken_out.extend(gone.collect::<Vec<_>>());
         }
         self.written.insert(number, Written { data, state });
     }

@@ -87,6 +87,9 @@ impl Host {
             "offsets.topic.num.partitions=1".to_owned(),
             "num.recovery.threads.per.data.dir=1".to_owned(),
             "replica.lag.time.max.ms=3000".to_owned(),
+            // Packets that a cut has swallowed are not sent again here, as TCP would.
+            "replica.socket.timeout.ms=3000".to_owned(),
+            "controller.socket.timeout.ms=3000".to_owned(),
             "leader.imbalance.check.interval.seconds=5".to_owned(),
         ];
         let entries: Result<Vec<_>, _> = settings

@@ -10,9 +10,13 @@ mod run;
 mod workload;
 
 use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
 
 use clap::{Arg, ArgAction, ArgMatches, Command as Program, value_parser};
 use planted::Bug;
+
+/// How long a planted bug may stay hidden.
+const HUNT: Duration = Duration::from_secs(120);
 
 /// What the command line asks for.
 struct Options {
@@ -26,6 +30,8 @@ struct Options {
     log: bool,
     /// The bug that the brokers have.
     bug: Option<Bug>,
+    /// Plants one bug after the other until each is found.
+    hunts: bool,
 }
 
 fn program() -> Program {
@@ -39,6 +45,12 @@ fn program() -> Program {
         ))
         .arg(number("seeds", "How many seeds are played, one after the other").default_value("1"))
         .arg(number("seconds", "How long faults happen, in simulated seconds").default_value("60"))
+        .arg(
+            Arg::new("hunt")
+                .long("hunt")
+                .help("Plants each bug, or the one that is named, and plays seeds until it is found")
+                .action(ArgAction::SetTrue),
+        )
         .arg(
             Arg::new("plant")
                 .long("plant")
@@ -61,39 +73,93 @@ fn options(given: &ArgMatches) -> Options {
         seeds: number("seeds").unwrap_or(1),
         seconds: number("seconds").unwrap_or(60),
         log: given.get_flag("log"),
+        hunts: given.get_flag("hunt"),
         bug: bug.and_then(|name| Bug::ALL.iter().copied().find(|bug| bug.name() == name)),
     }
 }
 
 fn main() -> ExitCode {
     let options = options(&program().get_matches());
-    if options.seeds == 1 && options.seed.is_some() {
-        return one(options.seed.unwrap_or_default(), &options);
+    if options.hunts {
+        return hunt(&options);
     }
-    several(&options)
+    match options.seed {
+        Some(seed) if options.seeds == 1 => one(seed, &options),
+        seed => several(seed.unwrap_or_else(any_seed), &options),
+    }
 }
 
-/// Each in a process of its own: nothing of one seed is left when the next one is played.
-fn several(options: &Options) -> ExitCode {
-    let first = options.seed.unwrap_or_else(|| {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        determinism::mixed(since.map_or(0, |since| since.as_nanos() as u64)) >> 16
-    });
-    let mut failed = 0;
-    for seed in first..first + options.seeds {
-        let program = std::env::current_exe().expect("this program has a path");
-        let mut command = Command::new(program);
-        command.args(["--seed", &seed.to_string(), "--seconds", &options.seconds.to_string()]);
-        if let Some(bug) = options.bug {
-            command.args(["--plant", bug.name()]);
-        }
-        if options.log {
-            command.arg("--log");
-        }
-        let status = command.status().expect("this program runs");
-        failed += u64::from(!status.success());
+/// A seed that nobody has chosen.
+fn any_seed() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    determinism::mixed(since.map_or(0, |since| since.as_nanos() as u64)) >> 16
+}
+
+/// How a simulation that had a process of its own has ended.
+enum Ended {
+    /// All that must hold did.
+    Well,
+    /// Something did not.
+    Violated,
+    /// It did not get so far.
+    Broken,
+}
+
+/// Plays a seed in a process of its own: nothing of one seed is left when the next one is played.
+fn play(seed: u64, bug: Option<Bug>, options: &Options) -> Ended {
+    let program = std::env::current_exe().expect("this program has a path");
+    let mut command = Command::new(program);
+    command.args(["--seed", &seed.to_string(), "--seconds", &options.seconds.to_string()]);
+    if let Some(bug) = bug {
+        command.args(["--plant", bug.name()]);
     }
-    println!("{} passed, {failed} failed", options.seeds - failed);
+    if options.log {
+        command.arg("--log");
+    }
+    match command.status().expect("this program runs").code() {
+        Some(0) => Ended::Well,
+        Some(1) => Ended::Violated,
+        _ => Ended::Broken,
+    }
+}
+
+fn several(first: u64, options: &Options) -> ExitCode {
+    let seeds = first..first + options.seeds;
+    let failed = seeds.filter(|seed| !matches!(play(*seed, options.bug, options), Ended::Well));
+    summary(options.seeds, failed.count() as u64)
+}
+
+/// Each bug has to be found within [`HUNT`], by seeds that nobody has chosen.
+fn hunt(options: &Options) -> ExitCode {
+    let bugs: Vec<Bug> = Bug::ALL
+        .iter()
+        .copied()
+        .filter(|bug| options.bug.is_none_or(|only| only == *bug))
+        .collect();
+    let mut failed = 0;
+    for bug in &bugs {
+        let began = Instant::now();
+        let found = std::iter::from_fn(|| (began.elapsed() < HUNT).then(any_seed)).find_map(|seed| {
+            match play(seed, Some(*bug), options) {
+                Ended::Well => None,
+                Ended::Violated => Some(true),
+                Ended::Broken => Some(false),
+            }
+        });
+        let seconds = began.elapsed().as_secs();
+        match found {
+            Some(true) if began.elapsed() <= HUNT => println!("{} was found in {seconds} s", bug.name()),
+            _ => {
+                failed += 1;
+                println!("{} was not found in {seconds} s", bug.name());
+            }
+        }
+    }
+    summary(bugs.len() as u64, failed)
+}
+
+fn summary(all: u64, failed: u64) -> ExitCode {
+    println!("{} passed, {failed} failed", all - failed);
     match failed {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,

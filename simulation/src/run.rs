@@ -24,6 +24,8 @@ const PRODUCERS: i32 = 2;
 const QUIET_MS: u64 = 3_000;
 /// In which all that was interrupted must have come to its end, once everything is mended.
 const RECOVERY_MS: u64 = 60_000;
+/// In which every replica has what is committed, and knows so.
+const SETTLING_MS: u64 = 12_000;
 /// One step.
 const TICK: Duration = Duration::from_millis(1);
 
@@ -191,10 +193,14 @@ impl Run<'_> {
         }
     }
 
+    /// What is sent meanwhile arrives when the cut is mended, as TCP sends it again.
     fn cut(&self, one: &str, other: &str, begins: bool) {
         match begins {
-            true => self.sim.partition(one, other),
-            false => self.sim.repair(one, other),
+            true => self.sim.hold(one, other),
+            false => {
+                self.sim.release(one, other);
+                self.sim.repair(one, other);
+            }
         }
     }
 
@@ -229,7 +235,7 @@ impl Run<'_> {
         }
         self.ensemble.set_away(false);
         logger::say("everything is mended");
-        self.until(end_ms + 15_000)?;
+        self.until(end_ms + SETTLING_MS)?;
         seen(&self.history).is_over = true;
         while seen(&self.history).finished < producers().count() {
             if self.sim.elapsed().as_millis() as u64 > end_ms + RECOVERY_MS {
@@ -239,7 +245,8 @@ impl Run<'_> {
             }
             self.step()?;
         }
-        self.until(end_ms + RECOVERY_MS)
+        // Followers hear of the last high watermark with what they ask next.
+        self.until(self.sim.elapsed().as_millis() as u64 + SETTLING_MS)
     }
 
     /// Every broker shows every record once, in order, where it was acknowledged.
