@@ -1,0 +1,115 @@
+"""The client programs under measurement, and what they have noted: see clients/python/steady.py for the format."""
+
+import os
+import sys
+import time
+
+import network
+from processes import Program, await_that
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PYTHON_CLIENTS = os.path.join(HERE, "..", "clients", "python")
+sys.path.append(PYTHON_CLIENTS)
+from numbered import read as read_back  # noqa: E402
+
+PARTITIONS = 6
+FIRST_S = 60
+# Java and librdkafka give up by themselves after two and five minutes.
+END_S = 360
+LIBRARIES = ("java", "librdkafka")
+NANOSECONDS = 1_000_000_000
+
+
+class Client:
+    """One program, one topic of its own."""
+
+    def __init__(self, system, library, mode, topic, bootstrap, options=()):
+        self.library = library
+        self.topic = topic
+        self.file = system.path(f"{topic}.notes")
+        arguments = [mode, bootstrap, topic, str(PARTITIONS), self.file, *options]
+        self.program = Program(topic, command_of(system, library, arguments), system.path(f"{topic}.log"), talks=True)
+        system.programs.append(self.program)
+        self.position = 0
+        self.rest = ""
+        self.acknowledged = [[] for _ in range(PARTITIONS)]
+        self.numbers = [set() for _ in range(PARTITIONS)]
+        self.failed = []
+
+    def start(self):
+        self.program.start()
+        return self
+
+    def await_first(self):
+        await_that(lambda: f"{self.topic}: {self.heard(0)}", FIRST_S, lambda: len(self.heard(0)) == PARTITIONS)
+
+    def listen(self):
+        if not os.path.exists(self.file):
+            return
+        with open(self.file) as file:
+            file.seek(self.position)
+            text = self.rest + file.read()
+            self.position = file.tell()
+        *lines, self.rest = text.split("\n")
+        for line in lines:
+            partition, number, at, *error = line.split(" ", 3)
+            if error:
+                self.failed.append((int(partition), int(number), error[0]))
+                continue
+            self.acknowledged[int(partition)].append(int(at))
+            self.numbers[int(partition)].add(int(number))
+
+    def heard(self, since):
+        """The partitions that had something acknowledged after that time."""
+        self.listen()
+        return [partition for partition, times in enumerate(self.acknowledged) if times and times[-1] > since]
+
+    def gap(self, since, until):
+        """The longest between two acknowledgements of one partition, of those that end after `since`; and its partition."""
+        self.listen()
+        return max((gap_of(times, since, until), partition) for partition, times in enumerate(self.acknowledged))
+
+    def first_after(self, since, partitions):
+        """How long after that time the last of the partitions got its first acknowledgement; None where one got none."""
+        self.listen()
+        firsts = [next((at for at in self.acknowledged[partition] if at > since), None) for partition in partitions]
+        return None if None in firsts else max(firsts) - since
+
+    def finish(self):
+        self.program.end_of_input()
+        status = self.program.await_end(END_S)
+        self.listen()
+        return status
+
+    def lost_and_twice(self, bootstrap):
+        lost, twice = [], []
+        for partition in range(PARTITIONS):
+            seen = set()
+            for number, _offset in read_back(bootstrap, self.topic, partition):
+                if number in seen:
+                    twice.append((partition, number))
+                seen.add(number)
+            lost += [(partition, number) for number in sorted(self.numbers[partition] - seen)]
+        return lost, twice
+
+
+def gap_of(times, since, until):
+    longest, before = 0, None
+    for at in times:
+        if at > until:
+            break
+        if at > since and before is not None:
+            longest = max(longest, at - before)
+        before = at
+    # Nothing after that: the gap is at least so long.
+    return longest if before is not None and before > since else until - (before or since)
+
+
+def now():
+    return time.monotonic_ns()
+
+
+def command_of(system, library, arguments):
+    if library == "librdkafka":
+        return [sys.executable, os.path.join(PYTHON_CLIENTS, "steady.py"), *arguments]
+    return ["java", f"-Dlog4j.configuration=file:{system.logging}", "-cp", os.environ["JAVA_CLIENTS"], "Steady", *arguments]
