@@ -4,7 +4,6 @@ import os
 import sys
 import time
 
-import network
 from processes import Program, await_that
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -17,7 +16,6 @@ FIRST_S = 60
 # Java and librdkafka give up by themselves after two and five minutes.
 END_S = 360
 LIBRARIES = ("java", "librdkafka")
-NANOSECONDS = 1_000_000_000
 
 
 class Client:
@@ -28,13 +26,14 @@ class Client:
         self.topic = topic
         self.file = system.path(f"{topic}.notes")
         arguments = [mode, bootstrap, topic, str(PARTITIONS), self.file, *options]
-        self.program = Program(topic, command_of(system, library, arguments), system.path(f"{topic}.log"), talks=True)
+        self.program = Program(topic, command_of(library, arguments), system.path(f"{topic}.log"), talks=True)
         system.programs.append(self.program)
         self.position = 0
         self.rest = ""
         self.acknowledged = [[] for _ in range(PARTITIONS)]
         self.numbers = [set() for _ in range(PARTITIONS)]
         self.failed = []
+        self.is_ready = False
 
     def start(self):
         self.program.start()
@@ -42,6 +41,9 @@ class Client:
 
     def await_first(self):
         await_that(lambda: f"{self.topic}: {self.heard(0)}", FIRST_S, lambda: len(self.heard(0)) == PARTITIONS)
+
+    def await_ready(self):
+        await_that(f"{self.topic} is ready", FIRST_S, lambda: self.listen() or self.is_ready)
 
     def listen(self):
         if not os.path.exists(self.file):
@@ -52,6 +54,9 @@ class Client:
             self.position = file.tell()
         *lines, self.rest = text.split("\n")
         for line in lines:
+            if line == "ready":
+                self.is_ready = True
+                continue
             partition, number, at, *error = line.split(" ", 3)
             if error:
                 self.failed.append((int(partition), int(number), error[0]))
@@ -69,10 +74,10 @@ class Client:
         self.listen()
         return max((gap_of(times, since, until), partition) for partition, times in enumerate(self.acknowledged))
 
-    def first_after(self, since, partitions):
-        """How long after that time the last of the partitions got its first acknowledgement; None where one got none."""
+    def first_after(self, since):
+        """How long after that time the last partition got its first acknowledgement; None where one got none."""
         self.listen()
-        firsts = [next((at for at in self.acknowledged[partition] if at > since), None) for partition in partitions]
+        firsts = [next((at for at in times if at > since), None) for times in self.acknowledged]
         return None if None in firsts else max(firsts) - since
 
     def finish(self):
@@ -109,7 +114,8 @@ def now():
     return time.monotonic_ns()
 
 
-def command_of(system, library, arguments):
+def command_of(library, arguments):
     if library == "librdkafka":
         return [sys.executable, os.path.join(PYTHON_CLIENTS, "steady.py"), *arguments]
-    return ["java", f"-Dlog4j.configuration=file:{system.logging}", "-cp", os.environ["JAVA_CLIENTS"], "Steady", *arguments]
+    logging = f"-Dlog4j.configuration=file:{os.environ['KAFKA_LOGGING']}"
+    return ["java", logging, "-cp", os.environ["JAVA_CLIENTS"], "Steady", *arguments]

@@ -28,12 +28,10 @@ JAVA_FLAGS = (
 
 
 class System:
-    """One cluster; `home` gets its logs, which stay, and its data, which goes."""
+    """One cluster; `home` gets its logs and notes, which stay, and its data, which goes."""
 
-    def __init__(self, home, classpath, logging):
+    def __init__(self, home):
         self.home = home
-        self.classpath = classpath
-        self.logging = logging
         self.programs = []
         self.brokers = {}
 
@@ -41,8 +39,8 @@ class System:
         return os.path.join(self.home, name)
 
     def java(self, main, arguments, flags=()):
-        logging = [f"-Dlog4j.configuration=file:{self.logging}"] if self.logging else []
-        return ["java", *flags, *logging, "-cp", self.classpath, main, *arguments]
+        logging = f"-Dlog4j.configuration=file:{os.environ['KAFKA_LOGGING']}"
+        return ["java", *flags, logging, "-cp", os.environ["KAFKA_CLASSPATH"], main, *arguments]
 
     def write(self, name, text):
         with open(self.path(name), "w") as file:
@@ -66,7 +64,7 @@ class System:
         for program in reversed(self.programs):
             program.kill()
         for name in os.listdir(self.home):
-            if not name.endswith(".log"):
+            if not name.endswith((".log", ".notes")):
                 shutil.rmtree(self.path(name)) if os.path.isdir(self.path(name)) else os.remove(self.path(name))
 
     def views(self):

@@ -62,6 +62,7 @@ public final class Steady {
     void newcomers() throws Exception {
         // The classes of a producer take longer to load than the first acknowledgement takes to come.
         producer().partitionsFor(topic);
+        out.println("ready");
         if (System.in.read() < 0) {
             return;
         }

@@ -1,8 +1,9 @@
 """Numbered records at an even pace through librdkafka with its own settings, and when each was acknowledged.
 
 steady.py write BOOTSTRAP TOPIC PARTITIONS FILE [KEY=VALUE…]       one record to each partition every 10 ms
-steady.py newcomers BOOTSTRAP TOPIC PARTITIONS FILE [KEY=VALUE…]   after a line of input: a new producer every 250 ms, with one
-                                                                  record for each partition, until each has got one
+steady.py newcomers BOOTSTRAP TOPIC PARTITIONS FILE [KEY=VALUE…]   says `ready` in FILE; after a line of input: a new producer
+                                                                  every 250 ms, with one record for each partition, until
+                                                                  each has got one
 
 Both go on until their input ends. FILE gets lines `PARTITION NUMBER NANOSECONDS` by the monotonic clock for what was
 acknowledged, `PARTITION NUMBER failed ERROR` for what was not. Record i of a partition has the value i. clients/java/Steady.java
@@ -73,6 +74,7 @@ def newcomers(bootstrap, topic, partitions, file, *options):
     # What a first producer takes to load is no broker's time.
     producer_of(bootstrap, options).poll(0)
     notes, started = Notes(file), []
+    print("ready", file=notes.out)
     sys.stdin.buffer.readline()
     ended, due = end_of_input(), time.monotonic()
     while not ended.is_set():
