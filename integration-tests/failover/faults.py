@@ -9,7 +9,7 @@ import network
 import topics
 from clients import LIBRARIES, PARTITIONS, Client, now
 from processes import Late, await_that
-from report import Row
+from report import IMPATIENT, STARTED_THEN, Row
 from systems import BROKERS, bootstrap
 
 # Longer than any client or broker with default settings waits, one after the other.
@@ -17,9 +17,8 @@ RECOVERED_S = 240
 # What comes after the first acknowledgements, like the end of a dead broker's session, belongs to the fault.
 AFTERWARDS_S = 5
 BEFORE_S = 2
-IMPATIENCE = "request.timeout.ms=2000"
-IMPATIENT = f", {IMPATIENCE}"
-STARTED_THEN = ", started then"
+# How long a request may take. librdkafka's own request.timeout.ms is a word to the broker alone.
+IMPATIENCE = {"java": ["request.timeout.ms=2000"], "librdkafka": ["request.timeout.ms=2000", "socket.timeout.ms=2000"]}
 # Sordini takes the session away from a silent broker at once only where it has not done so in the last 30 s.
 BETWEEN_SAME_S = 40
 
@@ -47,7 +46,7 @@ class Load:
         for kind, options in kinds.items():
             for library in LIBRARIES:
                 name = topic_of(fault, library, kind)
-                self.clients[library, kind] = Client(system, library, "write", name, bootstrap(), options)
+                self.clients[library, kind] = Client(system, library, "write", name, bootstrap(), options.get(library, ()))
                 self.rows[library, kind] = Row(fault, system.name, library, kind)
         self.topics = [client.topic for client in self.clients.values()]
         rows += self.rows.values()
@@ -160,7 +159,7 @@ class Victims:
 
 
 def kill(system, runs, rows):
-    load, victims = Load(system, "kill -9", {"": ()}, rows).start(), Victims(system)
+    load, victims = Load(system, "kill -9", {"": {}}, rows).start(), Victims(system)
     for number in range(1, runs + 1):
         topics.lead_evenly(system, load.topics)
         victim, what = victims.next(number)
@@ -176,7 +175,7 @@ def kill(system, runs, rows):
 
 
 def roll(system, runs, rows):
-    load = Load(system, "rolling restart", {"": ()}, rows).start()
+    load = Load(system, "rolling restart", {"": {}}, rows).start()
     for number in range(1, runs + 1):
         topics.lead_evenly(system, load.topics)
         time.sleep(BEFORE_S)
@@ -203,7 +202,7 @@ def cut(system, runs, rows):
 
 def hang(system, runs, rows, fault, begin, end):
     """A broker that says nothing any more, until everybody has noticed; then it goes on where it was."""
-    load, victims = Load(system, fault, {"": (), IMPATIENT: [IMPATIENCE]}, rows).start(), Victims(system)
+    load, victims = Load(system, fault, {"": {}, IMPATIENT: IMPATIENCE}, rows).start(), Victims(system)
     newcomers = Newcomers(system, fault, rows)
     for number in range(1, runs + 1):
         newcomers.create_topics(number)
