@@ -15,6 +15,7 @@ PARTITIONS = 6
 FIRST_S = 60
 # Java and librdkafka give up by themselves after two and five minutes.
 END_S = 360
+LATELY = 500_000_000
 LIBRARIES = ("java", "librdkafka")
 
 
@@ -40,7 +41,7 @@ class Client:
         return self
 
     def await_first(self):
-        await_that(lambda: f"{self.topic}: {self.heard(0)}", FIRST_S, lambda: len(self.heard(0)) == PARTITIONS)
+        await_that(lambda: f"{self.topic}: {self.flowing(0)}", FIRST_S, lambda: len(self.flowing(0)) == PARTITIONS)
 
     def await_ready(self):
         await_that(f"{self.topic} is ready", FIRST_S, lambda: self.listen() or self.is_ready)
@@ -64,13 +65,14 @@ class Client:
             self.acknowledged[int(partition)].append(int(at))
             self.numbers[int(partition)].add(int(number))
 
-    def heard(self, since):
-        """The partitions that had something acknowledged after that time."""
+    def flowing(self, since):
+        """The partitions that had something acknowledged after that time, and just now."""
         self.listen()
-        return [partition for partition, times in enumerate(self.acknowledged) if times and times[-1] > since]
+        recent = max(since, now() - LATELY)
+        return [partition for partition, times in enumerate(self.acknowledged) if times and times[-1] > recent]
 
     def gap(self, since, until):
-        """The longest between two acknowledgements of one partition, of those that end after `since`; and its partition."""
+        """The longest between two acknowledgements of one partition, of those that end after `since`; and which one."""
         self.listen()
         return max((gap_of(times, since, until), partition) for partition, times in enumerate(self.acknowledged))
 
@@ -99,15 +101,15 @@ class Client:
 
 
 def gap_of(times, since, until):
-    longest, before = 0, None
+    longest, before = 0, since
     for at in times:
         if at > until:
             break
-        if at > since and before is not None:
+        if at > since:
             longest = max(longest, at - before)
         before = at
-    # Nothing after that: the gap is at least so long.
-    return longest if before is not None and before > since else until - (before or since)
+    # One that has not ended is at least so long.
+    return max(longest, until - before)
 
 
 def now():

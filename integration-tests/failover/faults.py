@@ -8,7 +8,6 @@ import time
 import network
 import topics
 from clients import LIBRARIES, PARTITIONS, Client, now
-from processes import Late, await_that
 from report import IMPATIENT, STARTED_THEN, Row
 from systems import BROKERS, bootstrap
 
@@ -17,6 +16,7 @@ RECOVERED_S = 240
 # What comes after the first acknowledgements, like the end of a dead broker's session, belongs to the fault.
 AFTERWARDS_S = 5
 BEFORE_S = 2
+SECOND = 1_000_000_000
 # How long a request may take. librdkafka's own request.timeout.ms is a word to the broker alone.
 IMPATIENCE = {"java": ["request.timeout.ms=2000"], "librdkafka": ["request.timeout.ms=2000", "socket.timeout.ms=2000"]}
 # Sordini takes the session away from a silent broker at once only where it has not done so in the last 30 s.
@@ -61,17 +61,21 @@ class Load:
         return self
 
     def await_all(self, since):
-        """Until every client has something of every partition acknowledged, and a while beyond."""
+        """Until acknowledgements of all partitions come in to every client, and still do a while later."""
+        # What was on its way at that moment may be acknowledged yet.
+        begun, deadline = since + SECOND, time.monotonic() + RECOVERED_S
+        while time.monotonic() < deadline:
+            if not self.silent(begun):
+                time.sleep(AFTERWARDS_S)
+                if not self.silent(begun):
+                    return
+            time.sleep(0.1)
+        # A figure as well: the gap is as long as that.
+        say(f"  {self.system.name} {self.fault}: after {RECOVERED_S} s only these partitions go on: {self.silent(begun)}")
 
-        def silent():
-            return {client.topic: heard for client in self.clients.values() if len(heard := client.heard(since)) < PARTITIONS}
-
-        try:
-            await_that(lambda: f"acknowledgements of all partitions, only {silent()}", RECOVERED_S, lambda: not silent(), 0.1)
-        except Late as late:
-            # A figure as well: the gap is as long as that.
-            say(f"  {self.system.name} {self.fault}: {late}")
-        time.sleep(AFTERWARDS_S)
+    def silent(self, since):
+        flowing = {client.topic: client.flowing(since) for client in self.clients.values()}
+        return {topic: partitions for topic, partitions in flowing.items() if len(partitions) < PARTITIONS}
 
     def note_gaps(self, number, since, what):
         for key, gap in self.gaps(number, since, what):
