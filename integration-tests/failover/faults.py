@@ -81,9 +81,9 @@ class Load:
         for key, gap in self.gaps(number, since, what):
             self.rows[key].gaps.append(gap / 1e6)
 
-    def say_return(self, number, since, what):
+    def say_return(self, number, since, what, afterwards_s=AFTERWARDS_S):
         self.system.await_agreement()
-        time.sleep(AFTERWARDS_S)
+        time.sleep(afterwards_s)
         for _ in self.gaps(number, since, what):
             pass
 
@@ -188,7 +188,8 @@ def roll(system, runs, rows):
             since = now()
             status = system.terminate(broker)
             system.brokers[broker].start()
-            load.say_return(number, since, f"broker {broker}, which ended with {status}, and came back")
+            load.say_return(number, since, f"broker {broker}, which ended with {status}, and came back", 0)
+        time.sleep(AFTERWARDS_S)
         load.note_gaps(number, begun, "all three")
     load.finish()
 
