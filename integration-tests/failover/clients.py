@@ -41,7 +41,7 @@ class Client:
         return self
 
     def await_first(self):
-        await_that(lambda: f"{self.topic}: {self.flowing(0)}", FIRST_S, lambda: len(self.flowing(0)) == PARTITIONS)
+        await_that(f"an acknowledgement of every partition of {self.topic}", FIRST_S, lambda: self.listen() or all(self.acknowledged))
 
     def await_ready(self):
         await_that(f"{self.topic} is ready", FIRST_S, lambda: self.listen() or self.is_ready)
