@@ -1,5 +1,5 @@
 # The commands of this repository; `make help` lists them.
-.PHONY: help run test test-all sim bench fuzz docs
+.PHONY: help run test test-all sim bench failover fuzz docs
 help: ## this list
 	@grep --extended-regexp --no-filename '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/: .*## /\t/'
 
@@ -20,6 +20,9 @@ sim: ## clusters in one thread, with faults that a seed decides: SIM='--seeds 10
 
 bench: ## Sordini beside Apache Kafka, on this machine
 	scripts/setup && scripts/bench
+
+failover: ## how long clients wait when a broker dies, hangs or is restarted, beside Apache Kafka: two hours or so; OPTIONS="--help"
+	scripts/failover $(OPTIONS)
 
 fuzz: ## fuzz the protocol decoder for an hour
 	scripts/fuzz
