@@ -14,13 +14,15 @@ from pathlib import Path
 import admin
 import checker
 import segments
-from cluster import BROKERS, ROOT, Cluster, bootstrap, panics, read_lines
+from cluster import BROKERS, ROOT, Cluster, bootstrap, kafka_jars, panics, read_lines
 from faults import Faults, follow_plan, plan
 
 FOLDER = ROOT / ".state/chaos"
 # For everybody to come back, and for what is left to be written.
 WELL_S = 120
 SHOWN = 10
+# Which of them a run takes follows from its seed.
+JAVA_CLIENTS = ["3.9.1", "4.3.1"]
 
 
 def say(text, began=time.monotonic(), lock=threading.Lock()):
@@ -49,12 +51,20 @@ class Clients:
     def history(self, by):
         return FOLDER / f"{by}.jsonl"
 
-    def start_all(self):
+    def start_all(self, java):
         for by in ("p1", "p2"):
             self.start("produce", by, str(self.seconds + WELL_S))
         for by in ("c1", "c2"):
             self.start("consume", by, "group")
         self.start("follow", "f1")
+        self.start_java(java)
+
+    def start_java(self, version):
+        topics = [f"{name}={count}" for name, count in admin.TOPICS.items()]
+        classes = f"{ROOT}/.state/java-{version}:{kafka_jars(version)}"
+        logging = f"-Dlog4j.configuration=file:{ROOT}/integration-tests/kafka/log4j.properties"
+        java = ["java", "-Xmx192m", "-XX:+UseSerialGC", logging, "-cp", classes, "Histories"]
+        self.spawn("java", [*java, str(self.history("java")), bootstrap(), "java-group", str(self.seconds + WELL_S), *topics])
 
     def stop(self, names, limit_s):
         """Who has not ended well."""
@@ -107,7 +117,7 @@ def run(seed, seconds):
         raise RuntimeError(f"the cluster does not start: {missing}")
     admin.create_topics()
     clients = Clients(seconds)
-    clients.start_all()
+    clients.start_all(random.Random(seed).choice(JAVA_CLIENTS))
     say("begin")
     disturb(cluster, seed, seconds)
     checks = {"all is in sync again": heal(cluster)}

@@ -88,7 +88,9 @@ def produce(history, bootstrap, seconds_left, *topics):
             waiting[where] -= 1
             facts = {"topic": where[0], "partition": where[1], "number": number, "began": began}
             if error is None:
-                history.note("send", offset=message.offset(), **facts)
+                # A retry that was there already has no offset.
+                offset = -1 if message.offset() is None else message.offset()
+                history.note("send", offset=offset, **facts)
             else:
                 history.note("send", error=error.name(), **facts)
 
@@ -167,15 +169,13 @@ class Member:
         if not self.positions:
             return
         offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in self.positions.items()]
-        began = now()
+        began, failure = now(), None
         try:
             found = self.consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
-            found, error = offsets, error_name(error)
-        else:
-            error = None
+            found, failure = offsets, error_name(error)
         for one in found:
-            said = error or (one.error.name() if one.error else None)
+            said = failure or (one.error.name() if one.error else None)
             facts = {"topic": one.topic, "partition": one.partition, "offset": one.offset}
             self.history.note("commit", began=began, group=self.group, error=said, **facts)
 

@@ -139,7 +139,7 @@ class Cluster:
         file.write_text("\n".join(settings) + "\n")
         logging = ROOT / "integration-tests/kafka/log4j.properties"
         java = ["java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Dlog4j.configuration=file:{logging}"]
-        return [*java, "-cp", kafka_jars(), "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(file)]
+        return [*java, "-cp", kafka_jars("3.9.1"), "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(file)]
 
     def broker_command(self, name):
         binary = os.environ.get("SORDINI_BIN") or str(ROOT / "target/release/sordini")
@@ -180,8 +180,8 @@ class Cluster:
                 node.kill()
 
 
-def kafka_jars():
-    return subprocess.check_output([ROOT / "scripts/kafka-jars", "3.9.1"], text=True).strip()
+def kafka_jars(version):
+    return subprocess.check_output([ROOT / "scripts/kafka-jars", version], text=True).strip()
 
 
 def make_network():
