@@ -101,6 +101,9 @@ final class Histories {
         properties.put("enable.idempotence", "true");
         properties.put("acks", "all");
         properties.put("linger.ms", "5");
+        // With more, this client sends on to a new leader while what the old one has not answered is on its way. The new one may have
+        // that as well, knows it by its five last batches only, and refuses the retry once there are more: until the end of time.
+        properties.put("max.in.flight.requests.per.connection", "1");
         properties.put("delivery.timeout.ms", "" + leftMs);
         properties.put("max.block.ms", "" + leftMs);
         var sent = new TreeMap<String, Integer>();
