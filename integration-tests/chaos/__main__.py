@@ -126,20 +126,30 @@ def run(seed, seconds):
     clients.start("read", checker.READER)
     ended += [problem for problem in [clients.problem(checker.READER, WELL_S + 20)] if problem]
     checks["clients end well"] = ended
-    metadata = admin.describe()
-    checks["no broker ends by itself"] = cluster.deaths() + panics(FOLDER)
-    not_stopped = [name for name in BROKERS if cluster.nodes[name].stop(60) != 0]
-    checks["brokers stop when asked to"] = not_stopped
+    return checks | on_disks(cluster) | said(clients)
+
+
+def on_disks(cluster):
+    """Stops the brokers, and compares what they leave."""
+    replicas_of = admin.replicas_of()
+    checks = {"no process ends by itself": cluster.deaths() + panics(FOLDER)}
+    checks["brokers stop when asked to"] = [name for name in BROKERS if cluster.nodes[name].stop(60) != 0]
     cluster.kill_all()
     log_dirs = {name: cluster.log_dirs(name) for name in BROKERS}
-    found, count = segments.compare(log_dirs, admin.partitions_of(metadata))
-    checks["replicas are the same, batch for batch"] = found
+    differ, short, count, strays = segments.compare(log_dirs, replicas_of)
+    say(f"batches compared: {count}; logs of what was moved away: {strays}")
+    return checks | {"replicas are the same, batch for batch": differ, "replicas end at the same offset": short}
+
+
+def said(clients):
     lines = list(clients.lines())
-    kinds = {}
+    counts = {}
     for line in lines:
-        kinds[line["what"]] = kinds.get(line["what"], 0) + len(line.get("records", [0]))
-    say(f"events: {kinds}; batches compared: {count}")
-    return checks | checker.anomalies(lines)
+        counts[line["what"]] = counts.get(line["what"], 0) + len(line.get("records", [0]))
+    say(f"events: {counts}; sends that failed: {sum(1 for line in lines if line['what'] == 'send' and 'error' in line)}")
+    for gap, place, at in checker.longest_gaps(lines)[:3]:
+        say(f"{place}: nothing acknowledged for {gap:.1f} s, until {at:.3f}")
+    return checker.anomalies(lines)
 
 
 def report(checks):

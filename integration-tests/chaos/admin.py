@@ -120,14 +120,12 @@ def with_admin(ask):
         admin.close()
 
 
-def is_moving():
-    """Whether some reassignment is not over."""
-    return bool(with_admin(lambda admin: admin.list_partition_reassignments()))
-
-
-def partitions_of(metadata):
-    return [f"{topic.topic}-{partition}" for topic in metadata.topics.values() for partition in topic.partitions]
-
-
-def describe():
-    return client().list_topics(timeout=10)
+def replicas_of():
+    """{partition: [name of the broker, …]}"""
+    asking = client()
+    topics = asking.list_topics(timeout=LIMIT_S).topics.values()
+    return {
+        f"{topic.topic}-{number}": [f"broker-{id}" for id in partition.replicas]
+        for topic in topics
+        for number, partition in topic.partitions.items()
+    }

@@ -195,3 +195,13 @@ def ends_too_early(history):
         if end is None or send["offset"] >= end:
             found.append(f"{shown(where(send))}: {value_of(send)} at {send['offset']}, the end is {end}")
     return found
+
+
+def longest_gaps(lines):
+    """No anomaly, but worth a look: (seconds, partition, until when) of the longest time without an acknowledgement, longest first."""
+    last, longest = {}, {}
+    for line in sorted((it for it in lines if it["what"] == "send" and "error" not in it), key=lambda it: it["at"]):
+        place, at = shown(where(line)), line["at"] / 1e9
+        longest[place] = max(longest.get(place, (0, place, at)), (at - last.get(place, at), place, at))
+        last[place] = at
+    return sorted(longest.values(), reverse=True)

@@ -186,24 +186,26 @@ def compared(*logs):
             for number, content in enumerate(files):
                 (folder / f"{number:020}.log").write_bytes(content)
             dirs[broker] = [folder.parent]
-        return segments.compare(dirs, ["t-0"])
+        differ, short, count, _ = segments.compare(dirs, {"t-0": list(dirs)})
+        return differ, short, count
 
 
 def replicas():
     one, two, three = batch(0, 2, 0, b"ab"), batch(2, 1, 0, b"c"), batch(3, 2, 1, b"de")
     # The same in other segments, one without what is old, one without what is new, one with room at its end.
-    assert compared([one + two, three], [one, two + three]) == ([], 6)
-    assert compared([one + two + three], [two + three])[0] == []
-    assert compared([one + two + three], [one + two + bytes(100)])[0] == []
+    assert compared([one + two, three], [one, two + three]) == ([], [], 6)
+    assert compared([one + two + three], [two + three]) == ([], [], 5)
+    differ, short, _ = compared([one + two + three], [one + two + bytes(100)])
+    assert not differ and short, "a log that ends before the others is not seen"
     otherwise = {
         "bytes": batch(2, 1, 0, b"x"),
         "leader epoch": batch(2, 1, 1, b"c"),
         "boundaries": batch(2, 2, 0, b"c"),
     }
     for what, instead in otherwise.items():
-        found, _ = compared([one + two + three], [one + instead + three])
+        found, *_ = compared([one + two + three], [one + instead + three])
         assert found, f"other {what} are not seen"
-    found, _ = compared([one + two + three], [one + three])
+    found, *_ = compared([one + two + three], [one + three])
     assert found, "a batch that is missing is not seen"
 
 

@@ -51,15 +51,33 @@ def differences(one, other):
     return []
 
 
-def compare(log_dirs, partitions):
-    """`{broker: [directory, …]}`; gives what differs, and how many batches were compared."""
-    found, count = [], 0
-    for name in partitions:
-        replicas = {}
-        for broker, folders in log_dirs.items():
-            for folder in folders:
-                if (Path(folder) / name).is_dir():
-                    replicas[broker] = batches(Path(folder) / name)
+def ends(replicas):
+    """Where nobody writes any more and all are in sync, all have the same end."""
+    found = {name: log[-1][1] + 1 if log else 0 for name, log in replicas.items()}
+    return found if len(set(found.values())) > 1 else None
+
+
+def compare(log_dirs, replicas_of):
+    """
+    `{broker: [directory, ...]}` and `{partition: [broker, ...]}`. Gives what differs, logs of different length, how many batches were
+    compared, and what brokers have beside that (what was moved away while they were gone).
+    """
+    differ, short, count = [], [], 0
+    for name, brokers in replicas_of.items():
+        folders = {broker: folder / name for broker in brokers for folder in map(Path, log_dirs[broker]) if (folder / name).is_dir()}
+        replicas = {broker: batches(folder) for broker, folder in folders.items()}
         count += sum(len(it) for it in replicas.values())
-        found.extend(f"{name}: {what}" for what in divergent(replicas))
-    return found, count
+        differ.extend(f"{name}: {what}" for what in divergent(replicas))
+        missing = set(brokers) - set(folders)
+        if missing or ends(replicas):
+            short.append(f"{name}: no log on {sorted(missing)}, ends {ends(replicas)}")
+    return differ, short, count, strays(log_dirs, replicas_of)
+
+
+def strays(log_dirs, replicas_of):
+    return [
+        f"{broker}: {name}"
+        for name, brokers in replicas_of.items()
+        for broker, folders in log_dirs.items()
+        if broker not in brokers and any((Path(folder) / name).is_dir() for folder in folders)
+    ]
