@@ -16,6 +16,7 @@ import checker
 import segments
 from cluster import BROKERS, ROOT, Cluster, bootstrap, kafka_jars, panics, read_lines
 from faults import Faults, follow_plan, plan
+from topics import BY, Topics
 
 FOLDER = ROOT / ".state/chaos"
 # For everybody to come back, and for what is left to be written.
@@ -84,26 +85,28 @@ class Clients:
         return f"{by} ended with {status}; see {by}.log" if status else None
 
     def lines(self):
-        for by in self.children:
+        for by in [*self.children, BY]:
             yield from read_lines(self.history(by))
 
 
-def disturb(cluster, seed, seconds):
+def disturb(cluster, topics, seed, seconds):
     faults = Faults(cluster, plan(seed, seconds), say)
     moves = admin.Reassignments(seed, say)
     moves.start()
+    topics.start()
     try:
-        follow_plan(faults, seconds, lambda _: cluster.deaths())
+        follow_plan(faults, seconds, cluster.supervise)
     finally:
         faults.end_all()
         moves.stop()
+        topics.stop()
     say(f"faults: {faults.count}; reassignments: {moves.done}, refused: {moves.refused}")
 
 
 def heal(cluster):
     for name in cluster.nodes:
         cluster.revive(name)
-    missing, took = admin.await_well(WELL_S)
+    missing, took = admin.await_well(WELL_S, cluster.supervise)
     say(f"all in sync after {took:.1f} s" if not missing else f"not in sync after {took:.1f} s: {missing[:SHOWN]}")
     return missing
 
@@ -112,20 +115,22 @@ def run(seed, seconds):
     """{check: what was found}"""
     cluster = Cluster(FOLDER)
     cluster.start()
-    missing, _ = admin.await_well(WELL_S)
+    missing, _ = admin.await_well(WELL_S, cluster.supervise)
     if missing:
         raise RuntimeError(f"the cluster does not start: {missing}")
     admin.create_topics()
     clients = Clients(seconds)
     clients.start_all(random.Random(seed).choice(JAVA_CLIENTS))
     say("begin")
-    disturb(cluster, seed, seconds)
+    topics = Topics(seed, clients.history(BY), say)
+    disturb(cluster, topics, seed, seconds)
     checks = {"all is in sync again": heal(cluster)}
     ended = clients.stop(list(clients.children), WELL_S)
     say("clients have ended")
     clients.start("read", checker.READER)
     ended += [problem for problem in [clients.problem(checker.READER, WELL_S + 20)] if problem]
     checks["clients end well"] = ended
+    topics.note_what_is_there()
     return checks | on_disks(cluster) | said(clients)
 
 

@@ -57,10 +57,11 @@ def unwell():
     return []
 
 
-def await_well(limit_s):
+def await_well(limit_s, meanwhile):
     """Gives what is still missing when the time is over, and how long it took."""
     began = time.monotonic()
     while (missing := unwell()) and time.monotonic() - began < limit_s:
+        meanwhile()
         time.sleep(0.5)
     return missing, time.monotonic() - began
 

@@ -11,6 +11,9 @@ commit     group topic partition offset began, error or none    no error: the gr
 committed  group topic partition offset began                   what the group was told to have committed, none for nothing
 end        topic partition offset began                         the offset at which this client was told a partition ends
 fatal      error                                                the client gave up
+create     topic began, error or none                           a topic was to be made; each name is made once
+delete     topic began, error or none                           a topic was to be deleted
+topics     names                                                what topics there are in the end
 """
 
 from collections import defaultdict
@@ -32,6 +35,7 @@ def anomalies(lines):
         "commits are not forgotten": commits_forgotten(history),
         "the end does not go back": ends_that_go_back(history),
         "the end is behind what is acknowledged": ends_too_early(history),
+        "topics are there as they were made": topics_otherwise(history),
         "no client gave up": [f"{line['by']}: {line['error']}" for line in history.of("fatal")],
     }
 
@@ -194,6 +198,18 @@ def ends_too_early(history):
         end = ends.get(where(send))
         if end is None or send["offset"] >= end:
             found.append(f"{shown(where(send))}: {value_of(send)} at {send['offset']}, the end is {end}")
+    return found
+
+
+def topics_otherwise(history):
+    """Of a request without a clear answer nobody knows whether it was done, or will be."""
+    asked = {what: {line["topic"]: line["error"] for line in history.of(what)} for what in ("create", "delete")}
+    found = []
+    for names in (set(line["names"]) for line in history.of("topics")):
+        gone = [name for name, error in asked["create"].items() if error is None and name not in asked["delete"] and name not in names]
+        kept = [name for name, error in asked["delete"].items() if error is None and name in names]
+        found.extend(f"{name} was made and is gone" for name in gone)
+        found.extend(f"{name} was deleted and is there" for name in kept)
     return found
 
 

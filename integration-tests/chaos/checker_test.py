@@ -21,6 +21,7 @@ POLLS = "polls go on where they were"
 COMMITS = "commits are not forgotten"
 ENDS = "the end does not go back"
 EARLY = "the end is behind what is acknowledged"
+TOPICS = "topics are there as they were made"
 GAVE_UP = "no client gave up"
 
 
@@ -67,6 +68,11 @@ def clean():
     story.note(checker.READER, "assigned", offset=0)
     story.note(checker.READER, "poll", records=[[0, "p:0"], [1, "q:0"], [2, "p:1"]])
     story.note(checker.READER, "read", offset=3)
+    for name in ("kept", "deleted", "perhaps"):
+        story.note("topics", "create", topic=name, error=None)
+    story.note("topics", "delete", topic="deleted", error=None)
+    story.note("topics", "delete", topic="perhaps", error="_TIMED_OUT")
+    story.note("topics", "topics", names=["kept", "perhaps", "t"])
     return story.lines
 
 
@@ -136,6 +142,14 @@ def plant_end_early(lines):
     last(lines, checker.READER, "read")["offset"] = 2
 
 
+def plant_topic_gone(lines):
+    last(lines, "topics", "topics")["names"].remove("kept")
+
+
+def plant_topic_back(lines):
+    last(lines, "topics", "topics")["names"].append("deleted")
+
+
 def plant_fatal(lines):
     lines.append({"at": 10_000, "by": "p", "what": "fatal", "error": "out of order sequence"})
 
@@ -153,6 +167,8 @@ PLANTED = {
     plant_commit_of_nobody: COMMITS,
     plant_end_back: ENDS,
     plant_end_early: EARLY,
+    plant_topic_gone: TOPICS,
+    plant_topic_back: TOPICS,
     plant_fatal: GAVE_UP,
 }
 

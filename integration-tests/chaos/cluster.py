@@ -24,6 +24,7 @@ PORT, ZOOKEEPER_PORT = 9092, 2181
 # The second directory of each broker: of a size that can be changed, so that it can be full.
 SMALL_DISK_BYTES = 2 << 30
 START_S = 60
+NO_ZOOKEEPER = "(zookeeper.connection.timeout.ms)"
 SETTINGS = {
     "zookeeper.session.timeout.ms": 4000,
     "replica.lag.time.max.ms": 5000,
@@ -74,10 +75,15 @@ class Node:
         return self.child is not None and self.child.poll() is None
 
     def note_death(self):
-        """A process that has ended by itself, which nobody has asked for: noted once."""
-        if self.child is not None and not self.is_running() and not self.is_expected_to_end:
-            self.is_expected_to_end = True
-            self.deaths.append(f"{self.name} ended by itself with {self.child.returncode}: {self.last_line()}")
+        """Whether it has ended by itself, which nobody has asked for: noted once."""
+        if self.child is None or self.is_running() or self.is_expected_to_end:
+            return False
+        self.is_expected_to_end = True
+        last = self.last_line()
+        # A broker without ZooKeeper does not start; it is started again until it does.
+        if NO_ZOOKEEPER not in last:
+            self.deaths.append(f"{self.name} ended by itself with {self.child.returncode}: {last}")
+        return True
 
     def last_line(self):
         lines = self.log.read_text(errors="replace").splitlines()
@@ -168,6 +174,11 @@ class Cluster:
         if not self.nodes[name].is_running():
             self.nodes[name].note_death()
             self.nodes[name].start()
+
+    def supervise(self):
+        for node in self.nodes.values():
+            if node.note_death():
+                node.start()
 
     def deaths(self):
         for node in self.nodes.values():

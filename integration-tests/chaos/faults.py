@@ -252,5 +252,5 @@ def follow_plan(faults, seconds, each_second):
         faults.step(elapsed)
         if elapsed > spoken:
             spoken += 1
-            each_second(elapsed)
+            each_second()
         time.sleep(0.02)
