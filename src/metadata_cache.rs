@@ -176,6 +176,16 @@ impl MetadataCache {
             .is_some_and(|t| find_partition(t, partition).is_some())
     }
 
+    /// Whether a broker is in the ISR of a partition, as far as this one has heard; of one that is not known nothing else is.
+    pub fn is_in_sync(&self, topic: &str, partition: i32, broker: i32) -> bool {
+        let image = self.image.read();
+        let known = image
+            .topics
+            .get(topic)
+            .and_then(|topic| find_partition(topic, partition));
+        known.is_none_or(|partition| partition.isr.contains(&broker))
+    }
+
     /// What a topic has set for itself.
     pub fn topic_configs(&self, topic: &str) -> Option<Arc<ConfigMap>> {
         self.image.read().topics.get(topic).map(|t| t.configs.clone())

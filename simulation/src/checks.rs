@@ -147,6 +147,38 @@ impl Checks {
     }
 }
 
+/// What each broker that runs knows, a line for each partition of it: for whoever looks for the cause.
+pub fn describe(hosts: &[Arc<Host>]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for host in hosts {
+        let Some(broker) = host.running() else { continue };
+        let known = broker.metadata.brokers();
+        let known = known.iter().map(|it| (it.registration.id, it.broker_epoch.0));
+        lines.push(format!(
+            "broker {}, epoch {}, controller {:?}: knows {:?}",
+            host.id,
+            broker.controller.broker_epoch(),
+            broker.controller.controller(),
+            known.collect::<Vec<_>>()
+        ));
+        for partition in broker.replicas.of_topic(TOPIC) {
+            let state = partition.state();
+            lines.push(format!(
+                "broker {}, {}: leader {} in epoch {}, ISR {:?} in epoch {}, start, end and high watermark {:?}, proposes {:?}",
+                host.id,
+                partition.topic_partition,
+                state.leader,
+                state.leader_epoch,
+                state.isr,
+                state.partition_epoch,
+                ends(&partition),
+                partition.proposal()
+            ));
+        }
+    }
+    lines
+}
+
 fn ends(partition: &Partition) -> (i64, i64, i64) {
     let log = partition.log();
     (log.log_start_offset(), log.log_end_offset(), partition.high_watermark())

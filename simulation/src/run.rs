@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use controller::testing::ensemble::Ensemble;
 use turmoil::Sim;
 
-use crate::checks::Checks;
+use crate::checks::{self, Checks};
 use crate::determinism::{self, mixed};
 use crate::faults::{self, Fault, Scheduled};
 use crate::host::Host;
@@ -73,6 +73,9 @@ pub fn run(seed: u64, seconds: u64) -> Outcome {
     };
     run.begin();
     let violations = run.whole(seed, seconds);
+    if !violations.is_empty() {
+        checks::describe(&run.hosts).iter().for_each(|line| logger::say(line));
+    }
     let acknowledged = seen(&run.history).numbers.values().sum();
     Outcome {
         acknowledged,

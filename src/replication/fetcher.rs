@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use config::BrokerConfig;
+use controller::BrokerEpoch;
 use controller::ControllerHandle;
 use controller::LeaderEpoch;
 use controller::ids::BrokerId;
@@ -28,6 +29,8 @@ use crate::threads;
 
 /// Before a partition is asked for again after an error; twice as long each time, up to `replica.fetch.backoff.ms`.
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
+/// For how long a broker is out of an ISR before it tells its leader everything anew.
+const OUT_OF_SYNC: Duration = Duration::from_secs(1);
 /// Before a leader is tried again that cannot be reached, and the most that becomes.
 const FIRST_RECONNECT: Duration = Duration::from_millis(20);
 const LONGEST_RECONNECT: Duration = Duration::from_secs(1);
@@ -108,6 +111,7 @@ fn start(leader: BrokerId, context: &Arc<FetcherContext>) -> UnboundedSender<Fol
         put_off: BTreeSet::new(),
         connection: None,
         session: Session::default(),
+        named_all: (Instant::now(), BrokerEpoch(-1)),
         has_ids: true,
         first: 0,
         reconnect: FIRST_RECONNECT,
@@ -140,6 +144,8 @@ struct Fetcher {
     put_off: BTreeSet<(Instant, TopicPartition)>,
     connection: Option<Connection>,
     session: Session,
+    /// When the leader was last told of every partition, and as which registration.
+    named_all: (Instant, BrokerEpoch),
     /// Whether all topics have ids, and requests name them by these.
     has_ids: bool,
     /// Where the next full request begins, so that each partition has its turn to come first.
@@ -230,6 +236,7 @@ impl Fetcher {
         if has_ids != std::mem::replace(&mut self.has_ids, has_ids) {
             self.session.begin_anew();
         }
+        self.remind_leader();
         let changed = std::mem::take(&mut self.changed);
         let names: Vec<TopicPartition> = match self.session.is_full() {
             true => {
@@ -263,6 +270,26 @@ impl Fetcher {
             }
         }
         asks
+    }
+
+    /// What the leader is not asked for again it takes no note of. So it is told everything anew where it must take note: as another
+    /// registration, and, from time to time, while something keeps this broker out of an ISR; otherwise nobody would ever try again to
+    /// let it in.
+    fn remind_leader(&mut self) {
+        let (named_all, registered) = self.named_all;
+        let now_registered = self.context.controller.broker_epoch();
+        let is_out_of_sync = || {
+            let metadata = &self.context.metadata;
+            let own = self.context.broker_id;
+            let mut followed = self.partitions.keys();
+            followed.any(|it| !metadata.is_in_sync(&it.topic, it.partition, own))
+        };
+        if registered != now_registered || (named_all.elapsed() >= OUT_OF_SYNC && is_out_of_sync()) {
+            self.session.begin_anew();
+        }
+        if self.session.is_full() || named_all.elapsed() >= OUT_OF_SYNC {
+            self.named_all = (Instant::now(), now_registered);
+        }
     }
 
     /// Until something is due or told; `false` when the broker ends.
