@@ -1,6 +1,6 @@
 //! Who waits until an append is committed (`acks=all`): Kafka's `DelayedProduce`, without its purgatory. A wait belongs to one leader
-//! epoch: what was appended in it is committed when the high watermark passes it while this broker still leads in that epoch, and in
-//! no other case. So a record that another leader has cut off is never taken for the one that stands in its place now.
+//! epoch: what was appended in it is committed when the high watermark passes it while this broker still leads, in that epoch or in a
+//! later one, without having resigned in between, and in no other case. So a record that another leader has cut off is never taken for the one that stands in its place now.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +20,8 @@ pub(super) struct Commits(Mutex<State>);
 struct State {
     /// The epoch in which this broker leads; [`NO_EPOCH`] where it does not.
     leader_epoch: i32,
+    /// The first of the epochs in which it has led since it did not: nothing was cut from its log since.
+    first_epoch: i32,
     high_watermark: i64,
     /// By the last offset that is waited for.
     waiting: BTreeMap<i64, Vec<oneshot::Sender<i64>>>,
@@ -31,6 +33,7 @@ impl Default for State {
     fn default() -> Self {
         Self {
             leader_epoch: NO_EPOCH,
+            first_epoch: NO_EPOCH,
             high_watermark: 0,
             waiting: BTreeMap::new(),
             count: 0,
@@ -56,19 +59,22 @@ pub enum Commit {
 pub struct PendingCommit(oneshot::Receiver<i64>);
 
 impl PendingCommit {
-    /// Waits for it, and gives the high watermark; `None` once this broker leads no longer in the epoch of the append.
+    /// Waits for it, and gives the high watermark; `None` once this broker has resigned since the append.
     pub async fn high_watermark(self) -> Option<i64> {
         self.0.await.ok()
     }
 }
 
 impl Commits {
-    /// This broker leads in `leader_epoch`, or, with [`NO_EPOCH`], does not lead. Waits of another epoch end.
+    /// This broker leads in `leader_epoch`, or, with [`NO_EPOCH`], does not lead: then all waits end.
     pub(super) fn set_leader(&self, leader_epoch: i32, high_watermark: i64) {
         let mut state = self.0.lock();
-        if state.leader_epoch != leader_epoch && !planted::is(Bug::CommitOfAnyEpoch) {
+        if leader_epoch == NO_EPOCH && !planted::is(Bug::CommitOfAnyEpoch) {
             state.waiting.clear();
             state.count = 0;
+        }
+        if leader_epoch == NO_EPOCH || state.leader_epoch == NO_EPOCH {
+            state.first_epoch = leader_epoch;
         }
         (state.leader_epoch, state.high_watermark) = (leader_epoch, high_watermark);
     }
@@ -98,7 +104,9 @@ impl Commits {
             return Commit::Committed { high_watermark };
         }
         let is_of_any_epoch = planted::is(Bug::CommitOfAnyEpoch);
-        if (leader_epoch == NO_EPOCH || state.leader_epoch != leader_epoch) && !is_of_any_epoch {
+        let has_led = leader_epoch != NO_EPOCH && state.leader_epoch != NO_EPOCH;
+        let has_led = has_led && (state.first_epoch..=state.leader_epoch).contains(&leader_epoch);
+        if !has_led && !is_of_any_epoch {
             return Commit::NotLeader;
         }
         if state.high_watermark > last_offset {
@@ -160,6 +168,24 @@ mod tests {
         assert_eq!(pending.high_watermark().await, None);
         assert!(matches!(commits.of(4, 10), Commit::NotLeader));
         assert!(matches!(commits.of(NO_EPOCH, 10), Commit::NotLeader));
+    }
+
+    #[tokio::test]
+    async fn who_goes_on_leading_commits_what_was_appended_before() {
+        let commits = Commits::default();
+        commits.set_leader(4, 10);
+        let pending = awaited(&commits, 4, 10);
+        // A follower is gone: another epoch, the same leader.
+        commits.set_leader(5, 10);
+        let later = awaited(&commits, 4, 11);
+        assert!(matches!(commits.of(3, 9), Commit::NotLeader), "it was somebody else's");
+        assert!(
+            matches!(commits.of(6, 9), Commit::NotLeader),
+            "nothing was appended in it yet"
+        );
+        commits.advance(12);
+        assert_eq!(pending.high_watermark().await, Some(12));
+        assert_eq!(later.high_watermark().await, Some(12));
     }
 
     #[test]
