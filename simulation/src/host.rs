@@ -34,6 +34,8 @@ pub struct Host {
     /// The process, while there is one.
     pub broker: Mutex<Option<Arc<Broker>>>,
     processes: AtomicU64,
+    /// Whether the process has ended by itself, as it could not start.
+    has_failed: AtomicBool,
 }
 
 impl Host {
@@ -45,6 +47,7 @@ impl Host {
             client: ensemble.client(SESSION_TIMEOUT),
             broker: Mutex::default(),
             processes: AtomicU64::new(id as u64),
+            has_failed: AtomicBool::new(false),
         })
     }
 
@@ -61,6 +64,16 @@ impl Host {
     /// A number that no other process of this or another host has.
     pub fn process(&self) -> u64 {
         self.processes.load(Ordering::Relaxed)
+    }
+
+    /// The process ends by itself.
+    pub fn note_failed(&self) {
+        self.has_failed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it did so since this was asked last.
+    pub fn take_failed(&self) -> bool {
+        self.has_failed.swap(false, Ordering::Relaxed)
     }
 
     fn set_running(&self, broker: Option<Arc<Broker>>) {

@@ -26,6 +26,8 @@ const QUIET_MS: u64 = 3_000;
 const RECOVERY_MS: u64 = 60_000;
 /// In which every replica has what is committed, and knows so.
 const SETTLING_MS: u64 = 12_000;
+/// How long it takes until a broker is started again that could not start.
+const RESTART_MS: u64 = 1_000;
 /// One step.
 const TICK: Duration = Duration::from_millis(1);
 
@@ -48,6 +50,8 @@ struct Run<'a> {
     checks: Checks,
     /// How many faults hold each host down at the moment, and each link.
     down: BTreeMap<usize, usize>,
+    /// When brokers are started again whose processes have ended by themselves.
+    restarts: BTreeMap<usize, u64>,
 }
 
 /// Simulates `seconds` with faults, and the time that it takes to recover from them.
@@ -70,6 +74,7 @@ pub fn run(seed: u64, seconds: u64) -> Outcome {
         history: Shared::default(),
         checks: Checks::default(),
         down: BTreeMap::new(),
+        restarts: BTreeMap::new(),
     };
     run.begin();
     let violations = run.whole(seed, seconds);
@@ -94,6 +99,7 @@ impl Run<'_> {
                     logger::note_host(&host.name());
                     if let Err(error) = host.clone().run().await {
                         logger::say(&format!("{} ends: {error:#}", host.name()));
+                        host.note_failed();
                     }
                     Ok(())
                 }
@@ -156,12 +162,32 @@ impl Run<'_> {
         if let Err(error) = self.sim.step() {
             return Err(vec![format!("the simulation fails: {error}")]);
         }
+        self.restart_failed();
         let history = seen(&self.history);
         let mut wrong = self.checks.look(&self.hosts, &self.ensemble, &history);
         wrong.extend(history.violations.iter().cloned());
         match wrong.is_empty() {
             true => Ok(()),
             false => Err(wrong),
+        }
+    }
+
+    /// Whoever runs a broker has it started again when it could not start: without an ensemble, for one.
+    fn restart_failed(&mut self) {
+        let now_ms = self.sim.elapsed().as_millis() as u64;
+        for (index, host) in self.hosts.iter().enumerate() {
+            if host.take_failed() {
+                self.restarts.insert(index, now_ms + RESTART_MS);
+            }
+            if self.restarts.get(&index).is_none_or(|at| *at > now_ms) {
+                continue;
+            }
+            self.restarts.remove(&index);
+            if self.down.get(&index).copied().unwrap_or(0) == 0 {
+                self.sim.crash(host.name());
+                host.note_killed();
+                self.sim.bounce(host.name());
+            }
         }
     }
 
@@ -214,6 +240,7 @@ impl Run<'_> {
         match (begins, *down) {
             (true, before) => {
                 *down += 1;
+                self.restarts.remove(&broker);
                 if before == 0 {
                     self.sim.crash(name);
                     self.hosts[broker].note_killed();
