@@ -8,7 +8,7 @@ use std::time::Instant;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches};
 use config::sources::Parsed;
-use config::{ConfigError, Definition, Loaded, Strictness, keys, sources};
+use config::{ConfigError, Definition, Loaded, Refused, Strictness, keys, sources};
 use log::LevelFilter;
 
 use crate::logging::{Format, LogOptions};
@@ -218,7 +218,7 @@ const DIRECTORIES: [&str; 3] = ["log.dirs", "log.dir", "metadata.log.dir"];
 
 /// Reads the file and the overrides that the arguments name into a configuration. Every error is reported, of the file and of
 /// the overrides alike.
-pub fn load_config(args: &Args) -> Result<Loaded, Vec<ConfigError>> {
+pub fn load_config(args: &Args) -> Result<Loaded, Refused> {
     let mut parsed = args.config.as_ref().map(|path| read_file(path)).unwrap_or_default();
     for argument in &args.overrides {
         match sources::parse_override(argument) {

@@ -1,5 +1,6 @@
 //! The directories of `log.dirs` before their logs are opened: whose they are.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -60,9 +61,13 @@ pub enum LogDirsError {
     },
     /// There are logs, but not the metadata store that knows their topics.
     #[error(
-        "there is no metadata store at {store}, but {first}{} in log.dirs: without the store their topics \
+        "{}, but {first}{} in log.dirs: without the store their topics \
          are unknown{elsewhere}. It belongs into metadata.log.dir, by default the first of log.dirs; a new broker needs empty \
          directories",
+        match is_there {
+            false => format!("there is no metadata store at {store}"),
+            true => format!("the metadata store at {store} is empty"),
+        },
         match others {
             0 => " lies".to_owned(),
             1 => " and 1 more log lie".to_owned(),
@@ -72,6 +77,8 @@ pub enum LogDirsError {
     NoMetadataStore {
         /// Where it should be.
         store: String,
+        /// Whether a store lies there, one that knows no cluster.
+        is_there: bool,
         /// One of the logs.
         first: String,
         /// How many more there are.
@@ -180,18 +187,33 @@ impl LogDirs {
     }
 
     /// Refuses logs without the metadata store that belongs to them: with a new one in its place all topics would be gone, and the
-    /// next topics of those names would meet logs that are not theirs.
+    /// next topics of those names would meet logs that are not theirs. A file without a byte is a store as little as none.
     ///
     /// # Errors
     /// [`LogDirsError::NoMetadataStore`], [`LogDirsError::MetadataStore`], [`LogDirsError::List`]
     pub fn require_metadata_store(&self, store: &Path) -> Result<(), LogDirsError> {
-        let there = store.try_exists().map_err(|source| LogDirsError::MetadataStore {
-            store: store.display().to_string(),
-            source,
-        });
-        if there? {
-            return Ok(());
+        let bytes = match store.metadata() {
+            Ok(file) => Some(file.len()),
+            Err(e) if e.kind() == ErrorKind::NotFound => None,
+            Err(source) => {
+                return Err(LogDirsError::MetadataStore {
+                    store: store.display().to_string(),
+                    source,
+                });
+            }
+        };
+        match bytes {
+            None => self.require_no_logs(store, false),
+            Some(0) => self.require_no_logs(store, true),
+            Some(_) => Ok(()),
         }
+    }
+
+    /// Refuses all logs, as the store at `store` is not theirs: it is not there, or knows no cluster.
+    ///
+    /// # Errors
+    /// [`LogDirsError::NoMetadataStore`], [`LogDirsError::List`]
+    pub fn require_no_logs(&self, store: &Path, is_there: bool) -> Result<(), LogDirsError> {
         let (mut logs, mut elsewhere) = (Vec::new(), String::new());
         for dir in &self.online {
             let listed = |source| LogDirsError::List {
@@ -200,7 +222,7 @@ impl LogDirs {
             };
             for entry in std::fs::read_dir(dir.path()).map_err(listed)? {
                 let path = entry.map_err(listed)?.path();
-                if path.file_name() == store.file_name() {
+                if path != store && path.file_name() == store.file_name() {
                     elsewhere = format!("; one lies at {}", path.display());
                 }
                 // A deleted log waits for the removal of its files.
@@ -221,6 +243,7 @@ impl LogDirs {
             None => Ok(()),
             Some((first, others)) => Err(LogDirsError::NoMetadataStore {
                 store: store.display().to_string(),
+                is_there,
                 first: first.clone(),
                 others: others.len(),
                 elsewhere,

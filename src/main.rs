@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use config::BrokerConfig;
+use config::{BrokerConfig, ConfigError, Refused};
 use sordini::cli::{self, Args, Command};
 use sordini::{logging, metadata_command, start};
 
@@ -34,7 +34,8 @@ fn run(args: &Args, what: impl FnOnce(BrokerConfig) -> anyhow::Result<()>) -> Ex
     };
     let loaded = match cli::load_config(args) {
         Ok(loaded) => loaded,
-        Err(errors) => {
+        Err(Refused { errors, warnings }) => {
+            warn(&warnings);
             errors.iter().for_each(say);
             let errors = if errors.len() == 1 {
                 "one error".to_owned()
@@ -44,12 +45,16 @@ fn run(args: &Args, what: impl FnOnce(BrokerConfig) -> anyhow::Result<()>) -> Ex
             return failure(format!("not started: {errors} in the configuration"));
         }
     };
-    for warning in &loaded.warnings {
-        log::warn!("{warning}");
-    }
+    warn(&loaded.warnings);
     match what(loaded.config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure(format!("{error:#}")),
+    }
+}
+
+fn warn(warnings: &[ConfigError]) {
+    for warning in warnings {
+        log::warn!("{warning}");
     }
 }
 

@@ -34,6 +34,10 @@ pub async fn open(config: &BrokerConfig, dirs: &LogDirs) -> anyhow::Result<Arc<S
         dirs.require_metadata_store(&file)?;
         create_metadata_log_dir(config)?;
         let store = EmbeddedStore::open(&config.metadata_log_dir).context("the metadata store")?;
+        // A whole file that nothing was written in: from a first start that ended early, or put in the place of another.
+        if store.exists(znodes::CLUSTER_ID).await?.is_none() {
+            dirs.require_no_logs(&file, true)?;
+        }
         return Ok(Sessions::only(Arc::new(store)));
     };
     create_metadata_log_dir(config)?;

@@ -24,6 +24,6 @@ pub use definition::{Applies, Definition, Importance, UpdateMode, Valid, ValueTy
 pub use describe::{ConfigEntry, ConfigSynonym};
 pub use error::{ConfigError, Origin};
 pub use listener::{AdvertisedListener, Listener, SecurityProtocol};
-pub use load::{Entry, Loaded, Strictness, load, load_parsed};
+pub use load::{Entry, Loaded, Refused, Strictness, load, load_parsed};
 pub use topic::{CleanupPolicy, CompressionType, InvalidTopicConfig, MessageTimestampType, TopicConfig, TopicDefaults};
 pub use value::{HIDDEN, InvalidValue, Value};

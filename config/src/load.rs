@@ -51,6 +51,16 @@ pub struct Loaded {
     pub warnings: Vec<ConfigError>,
 }
 
+/// What is wrong with a configuration that cannot be used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refused {
+    /// All errors; at least one.
+    pub errors: Vec<ConfigError>,
+    /// What deserves a warning besides, in the order of the entries: whoever mends the errors wants to know it as well. Empty
+    /// where warnings are errors.
+    pub warnings: Vec<ConfigError>,
+}
+
 /// Every key with its default, read once.
 static DEFAULTS: LazyLock<BTreeMap<String, ConfigValue>> = LazyLock::new(|| {
     let default = |definition: &'static Definition| ConfigValue {
@@ -64,7 +74,7 @@ static DEFAULTS: LazyLock<BTreeMap<String, ConfigValue>> = LazyLock::new(|| {
 });
 
 /// Reads entries, the later ones winning over the earlier, into a configuration. Every error is reported, not just the first.
-pub fn load(entries: Vec<Entry>, strictness: Strictness) -> Result<Loaded, Vec<ConfigError>> {
+pub fn load(entries: Vec<Entry>, strictness: Strictness) -> Result<Loaded, Refused> {
     let parsed = Parsed {
         entries,
         ..Parsed::default()
@@ -73,7 +83,7 @@ pub fn load(entries: Vec<Entry>, strictness: Strictness) -> Result<Loaded, Vec<C
 }
 
 /// [`load`] for sources of which perhaps not everything could be read: what is wrong with the rest is reported beside those errors.
-pub fn load_parsed(parsed: Parsed, strictness: Strictness) -> Result<Loaded, Vec<ConfigError>> {
+pub fn load_parsed(parsed: Parsed, strictness: Strictness) -> Result<Loaded, Refused> {
     // Keys that seem to contradict each other may do so only for want of one that could not be read.
     let whole = parsed.errors.iter().all(|error| !error.key.is_empty());
     let mut loading = Loading {
@@ -98,11 +108,11 @@ pub fn load_parsed(parsed: Parsed, strictness: Strictness) -> Result<Loaded, Vec
     let Loading {
         values,
         mut errors,
-        warnings,
+        mut warnings,
         ..
     } = loading;
     if strictness == Strictness::Strict {
-        errors.extend(warnings.iter().cloned());
+        errors.append(&mut warnings);
     }
     match derived {
         Some(derived) if errors.is_empty() => {
@@ -112,7 +122,7 @@ pub fn load_parsed(parsed: Parsed, strictness: Strictness) -> Result<Loaded, Vec
                 warnings,
             })
         }
-        _ => Err(errors),
+        _ => Err(Refused { errors, warnings }),
     }
 }
 

@@ -185,7 +185,12 @@ fn ours(case: &Pairs) -> Result<BrokerConfig, String> {
     };
     match load(case.iter().map(entry).collect(), Strictness::Lenient) {
         Ok(loaded) => Ok(loaded.config),
-        Err(errors) => Err(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+        Err(refused) => Err(refused
+            .errors
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("; ")),
     }
 }
 

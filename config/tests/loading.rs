@@ -26,7 +26,7 @@ fn properties() -> Origin {
 }
 
 fn load_overrides(pairs: &[(&str, &str)]) -> Result<Loaded, Vec<ConfigError>> {
-    load(entries(pairs, &Origin::Override), Strictness::Lenient)
+    load(entries(pairs, &Origin::Override), Strictness::Lenient).map_err(|refused| refused.errors)
 }
 
 fn loaded(pairs: &[(&str, &str)]) -> BrokerConfig {
@@ -431,7 +431,9 @@ fn an_unknown_key_is_an_error_or_a_warning_by_its_source() {
         file: "sordini.yaml".into(),
         line: Some(4),
     };
-    let errors = load(entries(&pairs, &yaml), Strictness::Lenient).expect_err("unknown in YAML");
+    let errors = load(entries(&pairs, &yaml), Strictness::Lenient)
+        .expect_err("unknown in YAML")
+        .errors;
     let expected = "sordini.yaml:4: num.io.thread=3: unknown key; the nearest known key is num.io.threads";
     assert_eq!(errors[0].to_string(), expected);
     assert!(load(entries(&pairs, &Origin::Override), Strictness::Lenient).is_err());
@@ -440,10 +442,14 @@ fn an_unknown_key_is_an_error_or_a_warning_by_its_source() {
     let expected = "server.properties:3: num.io.thread=3: unknown key; the nearest known key is num.io.threads";
     assert_eq!(loaded.warnings[0].to_string(), expected);
     assert_eq!(loaded.config.num_io_threads, 8);
-    assert!(
-        load(entries(&pairs, &properties()), Strictness::Strict).is_err(),
-        "--strict makes errors of warnings"
-    );
+    let refused = load(entries(&pairs, &properties()), Strictness::Strict).expect_err("errors of warnings");
+    assert_eq!((refused.errors.len(), refused.warnings), (1, Vec::new()));
+
+    let mut both = entries(&pairs, &properties());
+    both.extend(entries(&[("num.io.threads", "lots")], &properties()));
+    let refused = load(both, Strictness::Lenient).expect_err("no number");
+    assert_eq!(refused.errors[0].key, "num.io.threads");
+    assert_eq!(refused.warnings[0].to_string(), expected, "said beside the error");
 }
 
 #[test]
@@ -537,8 +543,8 @@ fn secrets_are_never_shown() {
 fn what_is_wrong_beside_what_cannot_be_read_is_said_at_once() {
     let lines = |yaml: &str| -> Vec<String> {
         let parsed = sources::parse_file("s.yaml", yaml.as_bytes());
-        let errors = load_parsed(parsed, Strictness::Lenient).expect_err(yaml);
-        errors.iter().map(ToString::to_string).collect()
+        let refused = load_parsed(parsed, Strictness::Lenient).expect_err(yaml);
+        refused.errors.iter().map(ToString::to_string).collect()
     };
     // The end of the file, and with it perhaps the other id, is unknown.
     let torn = lines("num.io.threads: lots\nnode.id: 1\nbroker.id: 2\nlog.dirs: [a\nb");

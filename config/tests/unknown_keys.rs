@@ -5,8 +5,9 @@ use config::{BrokerConfig, Strictness, load_parsed, sources};
 #[test]
 fn a_key_is_looked_up_whatever_its_value() {
     let yaml = "nmu.partitions:\nfoo: {}\nlog: {}\nnum.partitions: ~\nlog.retention.ms: null\n";
-    let errors = load_parsed(sources::parse_file("s.yaml", yaml.as_bytes()), Strictness::Lenient).expect_err("unknown");
-    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let refused =
+        load_parsed(sources::parse_file("s.yaml", yaml.as_bytes()), Strictness::Lenient).expect_err("unknown");
+    let lines: Vec<String> = refused.errors.iter().map(ToString::to_string).collect();
     assert_eq!(lines.len(), 3, "{lines:?}");
     assert_eq!(lines[0], "s.yaml:2: foo: unknown key", "nothing is near enough");
     assert!(

@@ -107,7 +107,10 @@ fn directories_that_ephemeral_overrules_are_named() {
     ];
     let loaded = load_config(&args(true, false)).expect("warnings alone");
     assert_eq!(shown(&loaded.warnings), expected);
-    assert_eq!(shown(&load_config(&args(true, true)).expect_err("strict")), expected);
+    assert_eq!(
+        shown(&load_config(&args(true, true)).expect_err("strict").errors),
+        expected
+    );
     assert_eq!(load_config(&args(false, true)).expect("used").warnings, []);
     let defaults = Args {
         overrides: Vec::new(),
@@ -132,7 +135,8 @@ fn every_error_is_reported_at_once() {
         overrides,
         ..Args::default()
     })
-    .expect_err("nothing is right");
+    .expect_err("nothing is right")
+    .errors;
     let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
     let expected = [
         "/nonexistent/sordini.yaml: cannot be read: No such file or directory (os error 2)",

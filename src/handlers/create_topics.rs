@@ -103,8 +103,10 @@ fn note(context: &RequestContext, topics: &[CreatableTopicResult], validate_only
         log::info!(client:% = context.client_ip(); "client {client:?} created topics: {created}");
     }
     let refused = listed(topics.iter().filter(|topic| !is_created(topic)), |topic| {
-        let message = topic.error_message.as_deref().unwrap_or("");
-        format!("{} ({} {message})", topic.name, topic.error_code.name())
+        match topic.error_message.as_deref() {
+            Some(message) => format!("{} ({}: {message})", topic.name, topic.error_code.name()),
+            None => format!("{} ({})", topic.name, topic.error_code.name()),
+        }
     });
     if !refused.is_empty() {
         log::info!(client:% = context.client_ip(); "client {client:?} could not create topics: {refused}");

@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
+use controller::Store;
+use controller::store_embedded::EmbeddedStore;
 use protocol::wire::Uuid;
 
 use super::*;
+use crate::metadata_store;
 use crate::open_files::OpenFileLimit;
 
 const ID: TopicId = Uuid([3; 16]);
@@ -12,6 +15,7 @@ const ID: TopicId = Uuid([3; 16]);
 fn config(dir: &Path) -> Arc<BrokerConfig> {
     Arc::new(BrokerConfig {
         log_dirs: vec![dir.to_path_buf()],
+        metadata_log_dir: dir.to_path_buf(),
         ..BrokerConfig::default()
     })
 }
@@ -131,7 +135,41 @@ fn logs_without_the_store_that_knows_their_topics_are_refused() {
     let refused = dirs.require_metadata_store(&store).expect_err("refused").to_string();
     assert!(refused.contains("new-0 lies in log.dirs"), "{refused}");
     std::fs::write(&store, "").expect("written");
+    let refused = dirs.require_metadata_store(&store).expect_err("refused").to_string();
+    let expected = format!("the metadata store at {} is empty, but ", store.display());
+    assert!(
+        refused.starts_with(&expected) && !refused.contains("one lies at"),
+        "{refused}"
+    );
+    std::fs::write(&store, "a store").expect("written");
     dirs.require_metadata_store(&store).expect("there it is");
+}
+
+/// A whole store, but one that nothing was written in.
+#[tokio::test]
+async fn logs_beside_a_store_that_knows_no_cluster_are_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let new_store = EmbeddedStore::open(dir.path()).expect("made");
+    new_store.close().await.expect("closed");
+    drop(new_store);
+    let config = config(dir.path());
+    let dirs = LogDirs::open(&config, OpenFileLimit::raise()).expect("a usable directory");
+    let sessions = metadata_store::open(&config, &dirs)
+        .await
+        .expect("a first start goes on");
+    sessions.close().await.expect("closed");
+    drop((sessions, dirs));
+    written(dir.path());
+    let dirs = LogDirs::open(&config, OpenFileLimit::raise()).expect("a usable directory");
+    let refused = metadata_store::open(&config, &dirs)
+        .await
+        .err()
+        .expect("refused")
+        .to_string();
+    assert!(
+        refused.contains("sordini.metadata is empty, but ") && refused.contains("1 more"),
+        "{refused}"
+    );
 }
 
 #[test]

@@ -172,6 +172,38 @@ fn a_foreign_directory_is_one_clear_line() {
     }
 }
 
+/// Else all its topics would be gone, and new ones of their names would meet the old logs.
+#[test]
+fn logs_without_their_metadata_store_are_one_clear_line() {
+    let mut broker = start(&[]);
+    let mut connection = Connection::open(broker.address()).expect("connect");
+    connection.create_topic("t", 2, &[]);
+    broker.stop();
+    let store = broker.log_dir().join("sordini.metadata");
+    let content = fs::read(&store).expect("read");
+    let files = || {
+        let entries = fs::read_dir(broker.log_dir()).expect("listed");
+        let mut names: Vec<_> = entries.map(|entry| entry.expect("listed").file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = files();
+    fs::write(&store, "").expect("write");
+    let lines = refused(command_in(&broker.log_dir(), &[]));
+    one_line_with(
+        &lines,
+        &[&store.display().to_string(), "is empty", "t-0 and 1 more log"],
+    );
+    assert_eq!((fs::read(&store).expect("read"), files()), (Vec::new(), before));
+    fs::remove_file(&store).expect("removed");
+    let lines = refused(command_in(&broker.log_dir(), &[]));
+    one_line_with(&lines, &["there is no metadata store", "t-0 and 1 more log"]);
+    fs::write(&store, content).expect("write");
+    broker.restart();
+    let mut connection = Connection::open(broker.address()).expect("connect again");
+    assert_eq!(connection.list_offset("t", 1, -1), (0, 0));
+}
+
 #[test]
 fn directories_are_created() {
     let home = TempDir::new("created");
