@@ -370,19 +370,27 @@ impl ApplyEffects {
                     }
                 }
             }
-            Effect::StopReplica { delete, partitions, .. } => {
+            Effect::StopReplica { partitions, .. } => {
                 for stopped in partitions.iter().filter(|p| &*p.topic == CONSUMER_OFFSETS) {
                     groups.on_resigned(stopped.partition, None);
                 }
-                if *delete {
-                    let deleted = partitions.iter().map(|p| TopicPartition {
-                        topic: p.topic.clone(),
-                        partition: p.partition,
-                    });
-                    groups.on_partitions_deleted(&deleted.collect::<Vec<_>>());
+            }
+            // That a replica is stopped and deleted does not say so: it may only go elsewhere. And whoever coordinates a group need not
+            // hold any (Kafka's `handleUpdateMetadataRequest`).
+            Effect::UpdateMetadata { topics, .. } => {
+                let deleted = topics.iter().flat_map(|topic| {
+                    let gone = topic.partitions.iter().filter(|partition| partition.is_being_deleted());
+                    gone.map(|partition| TopicPartition {
+                        topic: topic.topic.clone(),
+                        partition: partition.partition,
+                    })
+                });
+                let deleted: Vec<TopicPartition> = deleted.collect();
+                if !deleted.is_empty() {
+                    groups.on_partitions_deleted(&deleted);
                 }
             }
-            Effect::UpdateMetadata { .. } | Effect::TopicConfigChanged { .. } => {}
+            Effect::TopicConfigChanged { .. } => {}
         }
     }
 

@@ -55,6 +55,11 @@ impl Body {
         self.i32(value.len().try_into().expect("a short array")).raw(value)
     }
 
+    /// What another body holds.
+    pub fn append(self, other: Body) -> Body {
+        self.raw(&other.0)
+    }
+
     /// Bytes as they are.
     pub fn raw(mut self, value: &[u8]) -> Body {
         self.0.extend(value);

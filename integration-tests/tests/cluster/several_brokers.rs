@@ -193,17 +193,22 @@ fn a_deleted_topic_is_gone_everywhere() {
     brokers.create_topic("t", 2, 3, &[]);
 }
 
-#[test]
-fn groups_go_on_with_another_coordinator() {
-    let mut brokers = Brokers::start(3, &[("offsets.topic.num.partitions", "1")]);
-    brokers.create_topic("t", 1, 3, &[]);
-    let coordinator = await_some("a coordinator", LIMIT, || {
+/// Who coordinates group `g`.
+fn coordinator(brokers: &Brokers) -> i32 {
+    await_some("a coordinator", LIMIT, || {
         let mut answer = brokers.client(1).ask(10, 1, &Body::new().string("g").i8(0)).ok()?;
         answer.i32();
         let code = answer.i16();
         answer.string();
         (code == 0).then(|| answer.i32())
-    });
+    })
+}
+
+#[test]
+fn groups_go_on_with_another_coordinator() {
+    let mut brokers = Brokers::start(3, &[("offsets.topic.num.partitions", "1")]);
+    brokers.create_topic("t", 1, 3, &[]);
+    let coordinator = coordinator(&brokers);
     brokers.client(coordinator).commit_offset("g", "t", 0, 7);
     brokers.await_isr(coordinator, "__consumer_offsets", &[1, 2, 3]);
     let other = others(coordinator)[0];
@@ -214,6 +219,40 @@ fn groups_go_on_with_another_coordinator() {
         (leader > 0 && leader != coordinator).then_some(leader)
     });
     assert_eq!(brokers.client(next).committed_offset("g", "t", 0), 7);
+}
+
+/// The broker that coordinates a group is told to delete its replica both times; once the topic stays.
+#[test]
+fn committed_offsets_stay_when_a_replica_moves_and_go_with_their_topic() {
+    let brokers = Brokers::start(3, &[("offsets.topic.num.partitions", "1")]);
+    brokers.create_topic("t", 1, 3, &[]);
+    let coordinator = coordinator(&brokers);
+    brokers.client(coordinator).commit_offset("g", "t", 0, 7);
+    let replicas = others(coordinator);
+    let controller = brokers.view(1, "").expect("answered").controller;
+    let partition = Body::new()
+        .i32(0)
+        .uvarint(3)
+        .i32(replicas[0])
+        .i32(replicas[1])
+        .uvarint(0);
+    let topic = Body::new().uvarint(2).raw(b"t").uvarint(2).append(partition).uvarint(0);
+    let request = Body::new().i32(10_000).uvarint(2).append(topic).uvarint(0);
+    let mut client = brokers.client(controller);
+    client.send(45, 0, true, &request).expect("sent");
+    client.receive().expect("AlterPartitionReassignments");
+    brokers.await_view(coordinator, "t", "other replicas", |view| {
+        view.partitions[0].replicas == replicas
+    });
+    let log = brokers.get(coordinator).log_dir().join("t-0");
+    await_some("the replica is deleted", LIMIT, || (!log.exists()).then_some(()));
+    assert_eq!(brokers.client(coordinator).committed_offset("g", "t", 0), 7);
+
+    let deletion = Body::new().i32(1).string("t").i32(10_000);
+    brokers.client(controller).ask(20, 1, &deletion).expect("DeleteTopics");
+    await_some("the offset goes with its topic", LIMIT, || {
+        (brokers.client(coordinator).committed_offset("g", "t", 0) == -1).then_some(())
+    });
 }
 
 #[test]
