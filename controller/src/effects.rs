@@ -96,7 +96,7 @@ pub struct PartitionState {
     pub offline_replicas: Vec<BrokerId>,
     /// Whether the leader still recovers from an unclean election.
     pub leader_recovery_state: LeaderRecoveryState,
-    /// Whether the partition has just been created, so that an empty log may be made for it.
+    /// Whether the replica is new, of a new partition or one that a reassignment adds, so that an empty log may be made for it.
     pub is_new: bool,
 }
 
@@ -182,6 +182,14 @@ impl Told {
         match to == own {
             true => self.own.push(effect),
             false => self.others.entry(to).or_default().push(effect),
+        }
+    }
+
+    /// What one broker hears, where `own` is the controller's.
+    pub(crate) fn to(&mut self, own: BrokerId, to: BrokerId) -> &mut [Effect] {
+        match to == own {
+            true => &mut self.own,
+            false => self.others.get_mut(&to).map_or(&mut [], Vec::as_mut_slice),
         }
     }
 

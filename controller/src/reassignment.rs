@@ -206,6 +206,13 @@ fn written(
     let told_topic = with(now, &changed);
     records.extend(elected_records(&topic.name, changed));
     let mut told = state.tell_partitions(vec![state.topic_state(&told_topic, [number], false)]);
+    let replicas = now
+        .partitions
+        .get(&number)
+        .map_or(&[][..], |now| &now.assignment.replicas);
+    for id in replicas.iter().filter(|id| !before.assignment.replicas.contains(id)) {
+        replica_is_new(told.to(state.controller_id(), *id));
+    }
     for id in dropped.into_iter().filter(|id| state.is_alive(*id)) {
         let stop = Effect::StopReplica {
             controller_epoch: state.controller_epoch(),
@@ -225,6 +232,16 @@ fn written(
         records,
         told,
         response: Response::Changed,
+    }
+}
+
+/// A broker that is told of one partition has not had a log of it (Kafka's state `NewReplica`).
+fn replica_is_new(told: &mut [Effect]) {
+    for effect in told {
+        if let Effect::LeaderAndIsr { topics, .. } = effect {
+            let partitions = topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+            partitions.for_each(|partition| partition.is_new = true);
+        }
     }
 }
 

@@ -53,7 +53,20 @@ fn in_sync(world: &mut World, isr: &[i32]) -> Decision {
 #[test]
 fn those_that_come_are_in_sync_before_those_that_go_are_deleted() {
     let mut world = with_topic(&[1, 2, 3], &[1, 2]);
-    reassign(&mut world, Some(&[3, 2])).expect("begun");
+    let decision = reassign(&mut world, Some(&[3, 2])).expect("begun");
+    let is_new = |told: &[Effect]| {
+        told.iter().find_map(|effect| match effect {
+            Effect::LeaderAndIsr { topics, .. } => Some(topics[0].partitions[0].is_new),
+            _ => None,
+        })
+    };
+    let told = &decision.told;
+    let seen = [&told.own, &told.others[&2], &told.others[&3]].map(|told| is_new(told));
+    assert_eq!(
+        seen,
+        [Some(false), Some(false), Some(true)],
+        "only broker 3 begins with an empty log"
+    );
     let begun = state(&world);
     assert_eq!(begun.replicas, [3, 2, 1]);
     assert_eq!((begun.adding_replicas, begun.removing_replicas), (vec![3], vec![1]));
