@@ -6,7 +6,8 @@ use crate::wire::{Answer, Body, Connection};
 use std::io;
 use std::time::Duration;
 
-const PRODUCE: i16 = 0;
+/// Produce's API key.
+pub const PRODUCE: i16 = 0;
 const FETCH: i16 = 1;
 const LIST_OFFSETS: i16 = 2;
 const METADATA: i16 = 3;

@@ -82,20 +82,6 @@ fn compressed_bytes(request: &ProduceRequest) -> usize {
         .sum()
 }
 
-/// Bytes of batches that claim to be of a transaction.
-fn has_transactional(request: &ProduceRequest) -> bool {
-    const ATTRIBUTES_LOW_BYTE: usize = 22;
-    const TRANSACTIONAL: u8 = 0x10;
-    let partitions = request.topic_data.iter().flat_map(|t| &t.partition_data);
-    partitions
-        .filter_map(|p| p.records.as_ref()?.as_memory())
-        .any(|records| {
-            records
-                .get(ATTRIBUTES_LOW_BYTE)
-                .is_some_and(|attributes| attributes & TRANSACTIONAL != 0)
-        })
-}
-
 struct Produce {
     broker: Arc<Broker>,
     context: RequestContext,
@@ -180,7 +166,7 @@ impl Produce {
             let mut of_topic = Vec::with_capacity(topic.partition_data.len());
             for data in &topic.partition_data {
                 of_topic.push(match refusal {
-                    Some(code) => Checked::Refused(refused(data.index, code, None)),
+                    Some((code, ref message)) => Checked::Refused(refused(data.index, code, message.clone())),
                     None => {
                         let records = records(data.records.as_ref());
                         self.check_batch(&topic.name, data.index, records, request.acks, effort)?
@@ -462,14 +448,19 @@ impl Outcome {
     }
 }
 
-/// What is wrong with the request as a whole.
-fn refusal_of_all(request: &ProduceRequest) -> Option<ErrorCode> {
-    if has_transactional(request) {
-        // Without an id nobody may write inside a transaction; with one, none was begun here: there is no coordinator yet.
-        return Some(match request.transactional_id {
-            None => ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-            Some(_) => ErrorCode::INVALID_TXN_STATE,
-        });
+/// What is wrong with the request as a whole: the first batch that is none, or that is of a transaction. Without an id nobody may write
+/// inside one; with one, none was begun here: there is no coordinator yet.
+fn refusal_of_all(request: &ProduceRequest) -> Option<(ErrorCode, Option<String>)> {
+    let partitions = request.topic_data.iter().flat_map(|t| &t.partition_data);
+    for records in partitions.filter_map(|p| p.records.as_ref()?.as_memory()) {
+        match storage::is_transactional(records) {
+            Ok(false) => {}
+            Ok(true) if request.transactional_id.is_none() => {
+                return Some((ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, None));
+            }
+            Ok(true) => return Some((ErrorCode::INVALID_TXN_STATE, None)),
+            Err(error) => return Some((error.to_code(), Some(error.to_string()))),
+        }
     }
     None
 }

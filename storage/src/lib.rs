@@ -51,7 +51,7 @@ pub use log_dir::{CleanShutdown, LoadedLogs, LogDir, LogDirError, RefusedLog, cr
 pub use lookup::{OffsetLookup, OffsetSpec, TimestampAndOffset, TimestampSearch};
 pub use offsets_before::{BeforeSpec, OffsetsBefore};
 pub use old_format::OldRecordFormat;
-pub use only_batch::OnlyBatch;
+pub use only_batch::{OnlyBatch, is_transactional};
 pub use open_files::OpenFiles;
 pub use producer_state::{BatchMetadata, EndTxnMarker, ProducerState, ProducerStateEntry};
 pub use protocol::TopicPartition;

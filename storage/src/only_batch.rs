@@ -3,11 +3,27 @@
 use bytes::Bytes;
 use protocol::compression::CompressionType;
 
-use crate::batch::LOG_OVERHEAD;
+use crate::batch::{ATTRIBUTES_AT, LOG_OVERHEAD};
 use crate::validate::ValidateError;
 
 /// The shortest length that any format's batch can claim; anything below is no batch.
 const MIN_BATCH_LENGTH: i32 = 14;
+
+/// In all formats.
+const MAGIC_AT: usize = 16;
+/// A bit of the attributes' low byte.
+const TRANSACTIONAL: u8 = 0x10;
+
+/// Whether the first batch in `records` belongs to a transaction: what Kafka asks of every partition before it looks at any
+/// (`RequestUtils.hasTransactionalRecords`). No whole batch, and one of an old format, belongs to none.
+///
+/// # Errors
+/// [`ValidateError::CorruptMessage`] where a length or a magic says that no batch can stand there; Kafka then refuses the request as a
+/// whole.
+pub fn is_transactional(records: &[u8]) -> Result<bool, ValidateError> {
+    let is_whole = next_batch_size(records)?.is_some();
+    Ok(is_whole && records[MAGIC_AT] == 2 && records[ATTRIBUTES_AT + 1] & TRANSACTIONAL != 0)
+}
 
 /// The bytes of one whole batch of magic 2, of which only the length, the magic and the codec were looked at.
 #[derive(Clone, Debug)]
@@ -26,14 +42,14 @@ impl OnlyBatch {
                 format!("Produce requests with version {version} must have at least one record batch per partition");
             return Err(ValidateError::invalid(message));
         };
-        if records[16] != 2 {
+        if records[MAGIC_AT] != 2 {
             let message = format!(
                 "Produce requests with version {version} are only allowed to contain record batches with magic version 2"
             );
             return Err(ValidateError::invalid(message));
         }
         let is_zstd = records
-            .get(22)
+            .get(ATTRIBUTES_AT + 1)
             .is_some_and(|attributes| attributes & 7 == CompressionType::Zstd.id());
         if version < 7 && is_zstd {
             let message =
@@ -70,11 +86,11 @@ fn next_batch_size(bytes: &[u8]) -> Result<Option<usize>, ValidateError> {
         let message = format!("Record size {length} is less than the minimum record overhead ({MIN_BATCH_LENGTH})");
         return Err(ValidateError::corrupt(message));
     }
-    match bytes.get(16) {
+    match bytes.get(MAGIC_AT) {
         Some(3..) => {
             return Err(ValidateError::corrupt(format!(
                 "Invalid magic found in record: {}",
-                bytes[16]
+                bytes[MAGIC_AT]
             )));
         }
         Some(_) => {}

@@ -226,14 +226,14 @@ fn validate_within(
 ) -> Result<Option<ValidatedBatch>, ValidateError> {
     let (partition, config) = (options.partition, options.config);
     let records = batch.into_bytes();
-    let batch = RecordBatch::parse(&records)?;
-    if batch.base_offset() != 0 {
-        let offset = batch.base_offset();
+    let offset = records.first_chunk().map_or(0, |offset| i64::from_be_bytes(*offset));
+    if offset != 0 {
         let message =
             format!("The baseOffset of the record batch in the append to {partition} should be 0, but it is {offset}");
         return Err(ValidateError::invalid(message));
     }
     check_size(records.len(), config)?;
+    let batch = RecordBatch::parse(&records)?;
     if batch.check_crc().is_err() {
         let message = format!(
             "Record is corrupt (stored crc = {}) in topic partition {partition}.",
@@ -241,8 +241,8 @@ fn validate_within(
         );
         return Err(ValidateError::corrupt(message));
     }
-    validate_batch(&batch, partition)?;
     let source = batch.attributes().compression_type()?;
+    validate_batch(&batch, partition)?;
     let target = target_compression(config, source);
     // Before its records are looked at: whoever writes it anew looks at them again.
     if source != target && may_rebuild == Rebuild::Never {

@@ -5,7 +5,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use integration_tests::batch::{Batch, now_ms, record};
 use integration_tests::cluster::{Broker, broker_for_clients};
-use integration_tests::wire::Connection;
+use integration_tests::requests::PRODUCE;
+use integration_tests::wire::{Body, Connection};
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -165,7 +166,7 @@ fn lying_headers() {
 #[test]
 fn lying_records() {
     let mut bench = Bench::new(&[]);
-    let cases: [(&str, i16, Vec<u8>); 5] = [
+    let cases: [(&str, i16, Vec<u8>); 6] = [
         (
             "a record that claims more bytes than the batch has",
             INVALID_RECORD,
@@ -182,6 +183,11 @@ fn lying_records() {
             wrong(|b| b.attributes = GZIP),
         ),
         ("an unknown codec", UNKNOWN_SERVER_ERROR, wrong(|b| b.attributes = 7)),
+        (
+            "an unknown codec and offsets that do not add up",
+            UNKNOWN_SERVER_ERROR,
+            wrong(|b| (b.attributes, b.last_offset_delta) = (7, 9)),
+        ),
         (
             "200 MiB of zeros in 200 KiB of gzip",
             INVALID_RECORD,
@@ -300,6 +306,49 @@ fn wrong_requests() {
         .expect("a transaction without its id");
     assert_eq!(answer.error, TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "{answer:?}");
     assert_eq!(bench.end(), 0);
+}
+
+/// A length or a magic that no batch has refuses the request, whatever else it holds and wherever it was to go.
+#[test]
+fn what_cannot_be_a_batch_refuses_the_whole_request() {
+    let mut bench = Bench::new(&[]);
+    let right = Batch::of(1, now_ms()).bytes();
+    let short = {
+        let mut bytes = right.clone();
+        bytes[8..12].copy_from_slice(&9_i32.to_be_bytes());
+        bytes
+    };
+    let magic = wrong(|b| b.magic = 5);
+    // In old formats the same bit means nothing; half a batch is none.
+    let old = wrong(|b| (b.magic, b.attributes) = (1, TRANSACTIONAL));
+    let half = wrong(|b| b.attributes = TRANSACTIONAL)[..40].to_vec();
+    let transactional = wrong(|b| b.attributes = TRANSACTIONAL);
+    let cases = [
+        (&short, [CORRUPT_MESSAGE; 2]),
+        (&magic, [CORRUPT_MESSAGE; 2]),
+        (&transactional, [TRANSACTIONAL_ID_AUTHORIZATION_FAILED; 2]),
+        (&old, [0, UNKNOWN_TOPIC_OR_PARTITION]),
+        (&half, [0, UNKNOWN_TOPIC_OR_PARTITION]),
+    ];
+    for (wrong, expected) in cases {
+        let head = Body::new().i16(-1).i16(-1).i32(30_000);
+        let topic = head.i32(1).string(&bench.topic).i32(2);
+        let body = topic.i32(0).bytes(&right).i32(7).bytes(wrong);
+        let mut answer = bench.connection.ask(PRODUCE, 3, &body).expect("an answer");
+        answer.take(4);
+        answer.string();
+        let mut codes: Vec<i16> = (0..answer.i32())
+            .map(|_| {
+                answer.take(4);
+                let code = answer.i16();
+                answer.take(16);
+                code
+            })
+            .collect();
+        codes.sort_unstable();
+        assert_eq!(codes, expected);
+    }
+    assert_eq!(bench.end(), 2, "log end offset");
 }
 
 #[test]
