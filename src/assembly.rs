@@ -156,6 +156,7 @@ pub async fn assemble_on(ground: Ground, cancelled: &AtomicBool) -> anyhow::Resu
         limits,
         max_partitions,
     } = ground;
+    let disk_reads = crate::start::waiting_threads(&config) / 2;
     let bootstrap = Bootstrap::on(sessions.clone()).await?;
     let cluster_id = bootstrap.cluster_id(dirs.cluster_id().as_deref()).await?;
     let id = match config.broker_id.or(dirs.broker_id()) {
@@ -222,6 +223,7 @@ pub async fn assemble_on(ground: Ground, cancelled: &AtomicBool) -> anyhow::Resu
         groups,
         zookeeper_offsets: ZookeeperOffsets::new(sessions),
         producer_ids: ProducerIds::default(),
+        disk_reads: Arc::new(Semaphore::new(disk_reads)),
         heavy_validations: Arc::new(Semaphore::new(available_parallelism().map_or(2, usize::from))),
         config_changes: tokio::sync::Mutex::default(),
     });

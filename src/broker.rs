@@ -16,6 +16,7 @@ use crate::partition::{AppendFailure, Partition, ReadFailure};
 use crate::producer_ids::ProducerIds;
 use crate::replica_selector::ReplicaSelector;
 use crate::replicas::Replicas;
+use crate::threads;
 
 /// The broker.
 pub struct Broker {
@@ -47,6 +48,8 @@ pub struct Broker {
     pub producer_ids: ProducerIds,
     /// One permit for each batch that is inflated or written anew at a time.
     pub heavy_validations: Arc<tokio::sync::Semaphore>,
+    /// One permit for each read that may wait for a disk: fewer than there are threads for what waits, so that others find one.
+    pub disk_reads: Arc<tokio::sync::Semaphore>,
     /// Held while a topic's configuration is read, changed and written back.
     pub config_changes: tokio::sync::Mutex<()>,
 }
@@ -101,6 +104,19 @@ impl Broker {
             .iter()
             .filter_map(|b| self.node(context, b.registration.id))
             .collect()
+    }
+
+    /// Whether nobody holds the log of a partition that is here while a disk stalls.
+    pub fn is_log_free(&self, topic: &str, index: i32) -> bool {
+        let partition = self.replicas.get(topic, index);
+        partition.is_none_or(|partition| partition.is_log_free())
+    }
+
+    /// Makes reads that may wait for a disk, where that delays nobody else. `None` when they broke off.
+    pub async fn read_from_disk<T: Send + 'static>(&self, reads: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let permit = self.disk_reads.clone().acquire_owned().await.ok()?;
+        let read = threads::spawn_blocking(move || (reads(), drop(permit)).0).await;
+        read.inspect_err(|error| log::error!("a read broke off: {error}")).ok()
     }
 
     /// Looks at why an append failed: a log directory's failure takes the directory offline.

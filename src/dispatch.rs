@@ -32,6 +32,9 @@ pub struct RequestContext {
     pub request_memory: RequestPermit,
 }
 
+/// How many partitions one request may name.
+const MAX_PARTITIONS_NAMED: usize = 200_000;
+
 impl RequestContext {
     /// `client.id` for a log line or a member id; empty when null.
     pub fn client_id(&self) -> &str {
@@ -41,6 +44,23 @@ impl RequestContext {
     /// Whose the request is, for a log line.
     pub fn client_ip(&self) -> IpAddr {
         self.connection.peer.ip()
+    }
+
+    /// Whether a request names more partitions than a broker can hold, which says so: what would be made of them does not come out of
+    /// the request's share of memory.
+    pub fn names_too_many(&self, partitions: usize) -> bool {
+        let too_many = partitions > MAX_PARTITIONS_NAMED;
+        if too_many {
+            log::warn!(
+                client:% = self.client_ip();
+                "closing the connection of {} (client {:?}): {:?} v{} names {partitions} partitions, more than {MAX_PARTITIONS_NAMED}",
+                self.connection.peer.ip(),
+                self.client_id(),
+                self.api_key,
+                self.version,
+            );
+        }
+        too_many
     }
 
     /// The name of the listener that the request came by.

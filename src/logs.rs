@@ -105,7 +105,9 @@ struct Directory {
 
 impl Directory {
     fn note_deleted(&self, renamed: PathBuf, delay_ms: i64) {
-        self.deleted.lock().push((clock::now_ms() + delay_ms, renamed));
+        self.deleted
+            .lock()
+            .push((clock::now_ms().saturating_add(delay_ms), renamed));
         let mut partitions = self.partitions.lock();
         *partitions = partitions.saturating_sub(1);
     }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use storage::{AppendError, OnlyBatch, ReadMode, ValidateError};
+use storage::{AppendError, OnlyBatch, ReadError, ReadMode, ValidateError};
 
 use crate::group::{BoxFuture, LedPartition, OffsetsLog, OffsetsLogError};
 use crate::metadata_cache::MetadataCache;
+use crate::network::RequestPermit;
 use crate::partition::{
     AppendFailure, Appended, Commit, LeaderError, NO_EPOCH, Partition, ReadFailure, ReadLimits, Readable,
 };
@@ -53,7 +54,7 @@ impl OffsetsTopic {
         partition
             .may_append(ACKS_ALL)
             .map_err(|e| append_error(&partition, &e))?;
-        let outcome = match partition.append_as_leader(batch) {
+        let outcome = match partition.append_as_leader(batch, &RequestPermit::default()) {
             Appended::Done(outcome) => outcome,
             Appended::Queued(pending) => pending.outcome().await.ok_or(OffsetsLogError::NotLeader)?,
         };
@@ -132,6 +133,9 @@ fn read_whole_batches(partition: &Partition, offset: i64, max_bytes: usize) -> R
             );
             Err(match e {
                 ReadFailure::Leader(_) => OffsetsLogError::NotLeader,
+                ReadFailure::Log(ReadError::CorruptBatch { .. } | ReadError::OldRecordFormat { .. }) => {
+                    OffsetsLogError::Damaged
+                }
                 ReadFailure::Log(_) => OffsetsLogError::Storage,
             })
         }

@@ -38,6 +38,11 @@ const DEFAULT_REQUEST_MEMORY_BYTES: usize = 256 * 1024 * 1024;
 /// How long a stop waits for requests that are being answered.
 const DRAIN: Duration = Duration::from_secs(3);
 
+/// How many threads there are for what waits.
+pub(crate) fn waiting_threads(config: &BrokerConfig) -> usize {
+    usize::try_from(config.num_io_threads).unwrap_or(8).max(4)
+}
+
 /// Runs the broker until SIGINT, SIGTERM or SIGHUP.
 ///
 /// # Errors
@@ -45,7 +50,7 @@ const DRAIN: Duration = Duration::from_secs(3);
 pub fn run(mut config: BrokerConfig, options: StartOptions) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(2, usize::from))
-        .max_blocking_threads(usize::try_from(config.num_io_threads).unwrap_or(8).max(4))
+        .max_blocking_threads(waiting_threads(&config))
         .thread_name("sordini-worker")
         .enable_all()
         .build()

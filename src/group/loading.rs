@@ -52,11 +52,11 @@ pub(super) async fn run(shared: Arc<Shared>, partition: Arc<OffsetsPartition>) {
                 partition.not_leader();
                 tokio::time::sleep(RETRY_AFTER).await;
             }
-            Err(LoadError::Log(error)) => {
+            Err(LoadError::Log(error)) if error != OffsetsLogError::Damaged => {
                 log::warn!("{name}: cannot be read ({error}), trying again");
                 tokio::time::sleep(RETRY_AFTER).await;
             }
-            Err(error @ (LoadError::Record { .. } | LoadError::Batch(_))) => {
+            Err(error) => {
                 log::error!("{name}: its groups are not available: {error}");
                 partition.load_failed();
                 return;

@@ -55,6 +55,11 @@ pub enum OffsetsLogError {
     /// Its log directory has failed.
     #[error("the partition's log directory has failed")]
     Storage,
+    /// What is stored cannot be read, and trying again does not mend it.
+    #[error(
+        "its records are damaged where the line before this one says; a replica or a copy that is whole is to take their place"
+    )]
+    Damaged,
     /// Fewer replicas are in sync than `min.insync.replicas`, before or after the append.
     #[error("too few replicas are in sync")]
     NotEnoughReplicas,
@@ -76,7 +81,9 @@ impl OffsetsLogError {
             OffsetsLogError::UnknownPartition | OffsetsLogError::NotEnoughReplicas => {
                 Rejection::CoordinatorNotAvailable
             }
-            OffsetsLogError::NotLeader | OffsetsLogError::Storage => Rejection::NotCoordinator,
+            OffsetsLogError::NotLeader | OffsetsLogError::Storage | OffsetsLogError::Damaged => {
+                Rejection::NotCoordinator
+            }
             OffsetsLogError::TooLarge => Rejection::InvalidCommitOffsetSize,
             OffsetsLogError::TimedOut => Rejection::RequestTimedOut,
             OffsetsLogError::Refused => Rejection::UnknownServerError,
@@ -89,7 +96,9 @@ impl OffsetsLogError {
             OffsetsLogError::UnknownPartition | OffsetsLogError::NotEnoughReplicas => {
                 Rejection::CoordinatorNotAvailable
             }
-            OffsetsLogError::NotLeader | OffsetsLogError::Storage => Rejection::NotCoordinator,
+            OffsetsLogError::NotLeader | OffsetsLogError::Storage | OffsetsLogError::Damaged => {
+                Rejection::NotCoordinator
+            }
             OffsetsLogError::TimedOut => Rejection::RebalanceInProgress,
             OffsetsLogError::TooLarge | OffsetsLogError::Refused => Rejection::UnknownServerError,
         }

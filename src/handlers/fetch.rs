@@ -28,7 +28,6 @@ use crate::partition::{
 };
 use crate::random;
 use crate::replica_selector::ReplicaSelector;
-use crate::threads;
 
 use wire::{by_topic, failed, leaders_to_name, not_read, refused, session_request, speak_to_old_clients};
 
@@ -48,6 +47,10 @@ const READ_COMMITTED: i8 = 1;
 
 fn start(broker: &Arc<Broker>, context: RequestContext, mut reader: Reader) -> Result<Started, DecodeError> {
     let request = FetchRequest::decode(&mut reader, context.version)?;
+    let partitions = request.topics.iter().map(|topic| topic.partitions.len());
+    if context.names_too_many(partitions.sum()) {
+        return Ok(Started::Ready(Answer::Close));
+    }
     let refusal = match request.isolation_level {
         READ_UNCOMMITTED | READ_COMMITTED => None,
         // Kafka has no better code for a level that does not exist.
@@ -429,11 +432,12 @@ impl Fetch {
 
     /// Reads from the disk, where that delays nobody else.
     async fn read_cold(self) -> Option<(Self, Round)> {
-        let read = threads::spawn_blocking(move || {
+        let broker = self.broker.clone();
+        let read = broker.read_from_disk(move || {
             let round = self.read(ReadMode::Blocking)?;
             Some((self, round))
         });
-        let read = read.await.ok().flatten();
+        let read = read.await.flatten();
         if read.is_none() {
             log::error!("a blocking read did not complete; closing the connection");
         }

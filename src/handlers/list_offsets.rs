@@ -19,7 +19,6 @@ use crate::clock;
 use crate::dispatch::{RequestContext, Served, served};
 use crate::handlers::to_code::ToCode;
 use crate::partition::{LeaderError, Partition, ReadFailure};
-use crate::threads;
 
 /// What this file serves.
 pub const SERVED: Served = served!(ListOffsets, 0..=9, handle);
@@ -35,13 +34,13 @@ const MAX_TIMESTAMP: i64 = -3;
 
 async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: ListOffsetsRequest) -> ListOffsetsResponse {
     let version = context.version;
-    if !may_read_from_disk(&request, version) {
+    if !may_read_from_disk(&request, version) && are_logs_free(broker, &request) {
         return answer(broker, version, &request);
     }
     let (here, asked) = (broker.clone(), request.clone());
-    let answered = threads::spawn_blocking(move || answer(&here, version, &asked)).await;
-    answered.unwrap_or_else(|e| {
-        log::error!(client:% = context.client_ip(); "a ListOffsets request broke off: {e}");
+    let answered = broker.read_from_disk(move || answer(&here, version, &asked)).await;
+    answered.unwrap_or_else(|| {
+        log::error!(client:% = context.client_ip(); "a ListOffsets request broke off");
         let unanswered = |asked: &ListOffsetsPartition| refused(asked, ErrorCode::UNKNOWN_SERVER_ERROR);
         for_each_partition(&request, |_, asked| unanswered(asked))
     })
@@ -51,6 +50,15 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: ListOff
 fn may_read_from_disk(request: &ListOffsetsRequest, version: i16) -> bool {
     let mut partitions = request.topics.iter().flat_map(|topic| &topic.partitions);
     version == 0 || partitions.any(|asked| asked.timestamp >= 0 || asked.timestamp == MAX_TIMESTAMP)
+}
+
+/// Whether no log that is asked about is held by a writer whose disk stalls.
+fn are_logs_free(broker: &Broker, request: &ListOffsetsRequest) -> bool {
+    let mut topics = request.topics.iter();
+    topics.all(|topic| {
+        let mut partitions = topic.partitions.iter();
+        partitions.all(|asked| broker.is_log_free(&topic.name, asked.partition_index))
+    })
 }
 
 fn for_each_partition(

@@ -19,9 +19,49 @@ pub const SERVED: Served = served!(OffsetForLeaderEpoch, 0..=4, handle);
 
 async fn handle(
     broker: &Arc<Broker>,
-    _context: &RequestContext,
+    context: &RequestContext,
     request: OffsetForLeaderEpochRequest,
 ) -> OffsetForLeaderEpochResponse {
+    if are_logs_free(broker, &request) {
+        return answer(broker, request);
+    }
+    let (here, asked) = (broker.clone(), request.clone());
+    let answered = broker.read_from_disk(move || answer(&here, asked)).await;
+    answered.unwrap_or_else(|| {
+        log::error!(client:% = context.client_ip(); "an OffsetForLeaderEpoch request broke off");
+        refused(request)
+    })
+}
+
+/// Whether no log that is asked about is held by a writer whose disk stalls.
+fn are_logs_free(broker: &Broker, request: &OffsetForLeaderEpochRequest) -> bool {
+    let mut topics = request.topics.iter();
+    topics.all(|topic| {
+        let mut partitions = topic.partitions.iter();
+        partitions.all(|asked| broker.is_log_free(&topic.topic, asked.partition))
+    })
+}
+
+fn refused(request: OffsetForLeaderEpochRequest) -> OffsetForLeaderEpochResponse {
+    let topics = request.topics.into_iter().map(|topic| OffsetForLeaderTopicResult {
+        partitions: topic
+            .partitions
+            .iter()
+            .map(|asked| EpochEndOffset {
+                error_code: ErrorCode::UNKNOWN_SERVER_ERROR,
+                partition: asked.partition,
+                ..Default::default()
+            })
+            .collect(),
+        topic: topic.topic,
+    });
+    OffsetForLeaderEpochResponse {
+        topics: topics.collect(),
+        ..Default::default()
+    }
+}
+
+fn answer(broker: &Broker, request: OffsetForLeaderEpochRequest) -> OffsetForLeaderEpochResponse {
     let topics = request.topics.into_iter().map(|topic| OffsetForLeaderTopicResult {
         partitions: topic
             .partitions

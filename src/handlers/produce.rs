@@ -42,6 +42,10 @@ const ADMIN_CLIENT_ID: &str = "__admin_client";
 
 fn start(broker: &Arc<Broker>, context: RequestContext, mut reader: Reader) -> Result<Started, DecodeError> {
     let request = ProduceRequest::decode(&mut reader, context.version)?;
+    let partitions = request.topic_data.iter().map(|topic| topic.partition_data.len());
+    if context.names_too_many(partitions.sum()) {
+        return Ok(Started::Ready(Answer::Close));
+    }
     let produce = Produce {
         broker: broker.clone(),
         context,
@@ -237,7 +241,7 @@ impl Produce {
                 index,
                 partition,
                 batch,
-            } => match partition.append_as_leader(batch) {
+            } => match partition.append_as_leader(batch, &self.context.request_memory) {
                 Appended::Done(appended) => {
                     let outcome = self.when_committed(partition, index, appended, &acknowledgement);
                     pending |= !matches!(outcome, Outcome::Done(_));

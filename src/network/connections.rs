@@ -191,11 +191,10 @@ impl Connections {
             .max_connections_per_ip_overrides
             .get(&ip)
             .unwrap_or(&self.limits.max_connections_per_ip);
-        let from_here = open.per_ip.entry(ip).or_insert(0);
-        if *from_here >= limit {
+        if open.per_ip.get(&ip).is_some_and(|from_here| *from_here >= limit) || limit == 0 {
             return Err(Refused::TooManyFromAddress { ip, limit });
         }
-        *from_here += 1;
+        *open.per_ip.entry(ip).or_insert(0) += 1;
         let id = open.next_id;
         open.next_id += 1;
         let state = Arc::new(ConnectionState {

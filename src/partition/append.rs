@@ -13,6 +13,7 @@ use super::commits::Commit;
 use super::drain::Together;
 use super::{LeaderError, Partition};
 use crate::clock;
+use crate::network::RequestPermit;
 use storage::{OnlyBatch, ValidateError, ValidateOptions, validate, validate_if_cheap};
 
 /// What one holder of the lock appends for others before it lets another take over.
@@ -84,6 +85,8 @@ pub(super) type Outcome = oneshot::Sender<Result<LeaderAppend, AppendFailure>>;
 pub(super) struct Queued {
     pub(super) batch: ValidatedBatch,
     pub(super) outcome: Outcome,
+    /// The batch is a part of its request's frame, which stays in memory for it, also when the client is gone.
+    pub(super) memory: RequestPermit,
 }
 
 #[derive(Default)]
@@ -152,8 +155,9 @@ impl Partition {
     }
 
     /// Appends a validated batch if this broker still leads; whether enough replicas are in sync is what [`Partition::may_append`]
-    /// says before. Appends of one caller are made in the order of its calls.
-    pub fn append_as_leader(&self, batch: ValidatedBatch) -> Appended {
+    /// says before. Appends of one caller are made in the order of its calls. `memory` is what holds the batch's bytes: it is kept as
+    /// long as they wait.
+    pub fn append_as_leader(&self, batch: ValidatedBatch, memory: &RequestPermit) -> Appended {
         // A queue is looked at twice: before the lock, so that a long one does not cost it, and under it, where it counts.
         if self.queue.is_empty()
             && !self.writer.is_slow()
@@ -176,7 +180,8 @@ impl Partition {
             };
         }
         let (outcome, pending) = oneshot::channel();
-        self.queue.push(Queued { batch, outcome });
+        let memory = memory.clone();
+        self.queue.push(Queued { batch, outcome, memory });
         self.drain();
         Appended::Queued(PendingAppend(pending))
     }

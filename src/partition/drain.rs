@@ -5,7 +5,7 @@ use std::sync::atomic::{Ordering, fence};
 
 use storage::{Log, ValidatedBatch};
 
-use super::append::{AppendFailure, LeaderAppend, Outcome, Queued};
+use super::append::{AppendFailure, LeaderAppend, Outcome};
 use super::waiters::Arrived;
 use super::{LeaderError, Partition};
 use crate::clock;
@@ -96,12 +96,16 @@ impl Partition {
         if queued.is_empty() {
             return Round::Emptied;
         }
-        let (batches, outcomes): (Vec<_>, Vec<_>) = queued
-            .into_iter()
-            .map(|Queued { batch, outcome }| (batch, outcome))
-            .unzip();
+        let mut outcomes = Vec::with_capacity(queued.len());
+        let mut memory = Vec::with_capacity(queued.len());
+        let batches = queued.into_iter().map(|queued| {
+            outcomes.push(queued.outcome);
+            memory.push(queued.memory);
+            queued.batch
+        });
+        let batches = batches.collect();
         let together = self.append_locked(&mut log, batches);
-        drop(log);
+        drop((log, memory));
         self.answer(outcomes, together);
         fence(Ordering::SeqCst);
         match self.queue.is_empty() {

@@ -213,6 +213,11 @@ impl Partition {
         }
     }
 
+    /// Whether [`Partition::log`] is free, or soon. Who serves connections asks for it elsewhere where it is not.
+    pub fn is_log_free(&self) -> bool {
+        self.log_soon().is_some()
+    }
+
     /// [`Partition::log`], if it is free soon. For who serves connections: a writer may hold it while the disk stalls.
     fn log_soon(&self) -> Option<LogGuard<'_>> {
         let guard = match self.writer.is_slow() {

@@ -14,6 +14,7 @@ use super::{
     ReadLimits, Readable, Seen, Wake, nobody_leads,
 };
 use crate::log_config::PartitionConfig;
+use crate::network::RequestPermit;
 use crate::replication::ReplicationContext;
 use crate::replication::members::ClusterMembers;
 
@@ -104,7 +105,7 @@ async fn an_append_that_met_another_holder_of_the_lock_is_made_when_that_one_let
     let validated = partition.validate(batch()).expect("valid");
     let appended = std::thread::scope(|scope| {
         scope
-            .spawn(|| partition.append_as_leader(validated))
+            .spawn(|| partition.append_as_leader(validated, &RequestPermit::default()))
             .join()
             .expect("does not panic")
     });
@@ -140,7 +141,7 @@ async fn append(partition: &Partition) -> usize {
     let batch = batch();
     let bytes = batch.size_in_bytes();
     let validated = partition.validate(batch).expect("valid");
-    outcome(partition.append_as_leader(validated))
+    outcome(partition.append_as_leader(validated, &RequestPermit::default()))
         .await
         .expect("was accepted");
     bytes

@@ -8,6 +8,7 @@
 mod append;
 mod batch;
 pub mod checkpoint;
+mod damage;
 mod disk;
 mod disk_sim;
 mod error;
@@ -53,7 +54,7 @@ pub use offsets_before::{BeforeSpec, OffsetsBefore};
 pub use old_format::OldRecordFormat;
 pub use only_batch::{OnlyBatch, is_transactional};
 pub use open_files::OpenFiles;
-pub use producer_state::{BatchMetadata, EndTxnMarker, ProducerState, ProducerStateEntry};
+pub use producer_state::{BatchMetadata, EndTxnMarker, MAX_PRODUCERS, ProducerState, ProducerStateEntry};
 pub use protocol::TopicPartition;
 pub use read::{FetchData, ReadOutcome, ReadPlan, ReadRequest};
 pub use recovery::LogOptions;

@@ -15,6 +15,7 @@ use crate::leader_epoch_cache::EpochEntry;
 use crate::log::LEADER_EPOCH_CHECKPOINT;
 use crate::old_format::OldRecordFormat;
 use crate::open_files::OpenFiles;
+use crate::scan::DamagedBatch;
 
 #[derive(Debug)]
 pub(crate) struct LogHome {
@@ -116,6 +117,9 @@ impl LogHome {
 
     /// What an error of a read means: see [`LogHome::failure`].
     pub(crate) fn read_error(&self, action: &str, error: &io::Error) -> ReadError {
+        if let Some(DamagedBatch { file, position }) = DamagedBatch::of(error).cloned() {
+            return ReadError::CorruptBatch { file, position };
+        }
         match OldRecordFormat::of(error) {
             Some(found) => ReadError::OldRecordFormat {
                 partition: self.partition.clone(),

@@ -208,6 +208,7 @@ impl TimestampSearch {
                 }));
             }
         }
+        scan.expect_end()?;
         Ok(None)
     }
 }

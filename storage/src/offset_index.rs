@@ -101,11 +101,13 @@ impl OffsetIndex {
 
     /// Adds an entry; offsets must rise.
     pub(crate) fn append(&mut self, offset: i64, position: u32) -> io::Result<()> {
-        assert!(
-            self.is_behind(offset),
-            "index offset {offset} after {:?}",
-            self.last_offset
-        );
+        if !self.is_behind(offset) {
+            let message = format!(
+                "the offset index ends with {:?}, and {offset} cannot follow it",
+                self.last_offset
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
         let mut entry = [0; ENTRY_LEN];
         entry[..4].copy_from_slice(&((offset - self.base_offset) as i32).to_be_bytes());
         entry[4..].copy_from_slice(&position.to_be_bytes());

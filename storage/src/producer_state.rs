@@ -7,6 +7,8 @@ use crate::batch::BatchHeader;
 
 /// How many of a producer's last batches are remembered.
 pub const NUM_BATCHES_TO_RETAIN: usize = 5;
+/// How many producers a partition remembers at the most: some 12 MiB of them.
+pub const MAX_PRODUCERS: usize = 50_000;
 
 /// A batch that a producer has appended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -232,6 +234,9 @@ impl ProducerState {
         if !header.has_producer_id() {
             return;
         }
+        if self.producers.len() >= MAX_PRODUCERS && !self.producers.contains_key(&header.producer_id) {
+            self.forget_oldest();
+        }
         let entry = self
             .producers
             .entry(header.producer_id)
@@ -256,6 +261,22 @@ impl ProducerState {
         if header.is_transactional() {
             entry.current_txn_first_offset.get_or_insert(header.base_offset);
         }
+    }
+
+    /// Forgets the tenth that wrote longest ago, which the order in the log tells: timestamps are the clients'. A producer that is
+    /// forgotten is taken for one whose records are gone; those with an open transaction stay.
+    fn forget_oldest(&mut self) {
+        let last_offset = |entry: &ProducerStateEntry| entry.batches.last().map_or(-1, |batch| batch.last_offset);
+        let idle = self.producers.values();
+        let idle = idle.filter(|entry| entry.current_txn_first_offset.is_none());
+        let mut offsets: Vec<i64> = idle.map(last_offset).collect();
+        if offsets.is_empty() {
+            return;
+        }
+        let tenth = offsets.len() / 10;
+        let (_, &mut newest_of_those, _) = offsets.select_nth_unstable(tenth);
+        self.producers
+            .retain(|_, entry| entry.current_txn_first_offset.is_some() || last_offset(entry) > newest_of_those);
     }
 
     /// Forgets the producers that have been idle for too long; those with an open transaction stay.

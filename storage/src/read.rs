@@ -177,17 +177,46 @@ impl SegmentRead {
             self.max_bytes
         };
         let readable_bytes = end.saturating_sub(position) as usize;
-        let len = max_bytes.min(readable_bytes);
-        let records = match len {
-            0 => Chunk::Memory(Bytes::new()),
-            _ => self.records(position, len, mode, sendfile_min_bytes)?,
-        };
+        let mut len = max_bytes.min(readable_bytes);
+        let mut records = self.sound_records(position, len, mode, sendfile_min_bytes);
+        // What comes before a damaged batch is given; who asks for that batch itself, is told.
+        if let Err(Failure::Read(ReadError::CorruptBatch { position: at, .. })) = &records
+            && *at > position
+        {
+            len = (*at - position) as usize;
+            records = self.sound_records(position, len, mode, sendfile_min_bytes);
+        }
+        let records = records?;
         Ok(ReadOutcome::Data(FetchData {
             records,
             first_entry_incomplete: len > 0 && max_bytes < first_size,
             readable_bytes,
             on_older_segment: self.next_segment.is_some(),
         }))
+    }
+
+    /// The records of a range in which no damage is known.
+    fn sound_records(
+        &self,
+        position: u64,
+        len: usize,
+        mode: ReadMode,
+        sendfile_min_bytes: usize,
+    ) -> Result<Chunk, Failure> {
+        if len == 0 {
+            return Ok(Chunk::Memory(Bytes::new()));
+        }
+        if let Some(at) = self.segment.damage().first_in(position..position + len as u64) {
+            return Err(self.corrupt_batch(at));
+        }
+        self.records(position, len, mode, sendfile_min_bytes)
+    }
+
+    fn corrupt_batch(&self, position: u64) -> Failure {
+        Failure::Read(ReadError::CorruptBatch {
+            file: self.segment.path(),
+            position,
+        })
     }
 
     fn records(&self, position: u64, len: usize, mode: ReadMode, sendfile_min_bytes: usize) -> Result<Chunk, Failure> {
@@ -212,26 +241,26 @@ impl SegmentRead {
     }
 
     fn copy(&self, file: &dyn LogFile, position: u64, len: usize, mode: ReadMode) -> Result<Bytes, Failure> {
+        let truncations = self.segment.damage().truncations();
         let mut buf = BytesMut::zeroed(len);
         let read = mode.pread(file, &mut buf, position)?;
         buf.truncate(read);
         let bytes = buf.freeze();
         if mode == ReadMode::Blocking {
-            self.verify(file, &bytes, position)?;
+            self.verify(file, &bytes, position, truncations)?;
         }
         Ok(bytes)
     }
 
     /// Checks every whole batch against its checksum: what comes back from a disk may not be what went there.
-    fn verify(&self, file: &dyn LogFile, bytes: &[u8], position: u64) -> Result<(), Failure> {
+    fn verify(&self, file: &dyn LogFile, bytes: &[u8], position: u64, truncations: u64) -> Result<(), Failure> {
         let mut at = 0;
         while bytes.len() - at >= BATCH_HEADER_LEN {
             let rest = &bytes[at..];
             let corrupt = || {
-                Failure::Read(ReadError::CorruptBatch {
-                    file: self.segment.path(),
-                    position: position + at as u64,
-                })
+                let at = position + at as u64;
+                self.segment.damage().note(at, truncations);
+                self.corrupt_batch(at)
             };
             let Some(header) = BatchHeader::parse_stored(rest) else {
                 let (segment, at) = (self.segment.as_ref(), position + at as u64);

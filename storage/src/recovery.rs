@@ -161,10 +161,22 @@ impl Log {
         }
         let checkpointed_start = self.log_start_offset;
         let clean = clean_shutdown && self.take_over_end()?;
+        if clean {
+            self.check_active_indexes()?;
+        }
         if !clean && !self.segments.is_empty() {
             self.recover(now_ms)?;
         }
         if self.log_end_offset < checkpointed_start || self.segments.is_empty() {
+            if let Some(first) = self.segments.keys().next() {
+                let (partition, dir) = (&self.home.partition, self.dir());
+                log::warn!(
+                    "{partition}: removing all records, offsets {first} to {}: log-start-offset-checkpoint beside {} says that it \
+                     begins at {checkpointed_start}",
+                    self.log_end_offset,
+                    dir.display()
+                );
+            }
             self.begin_anew(checkpointed_start, now_ms)?;
         }
         let first = *self.segments.keys().next().expect("a log has a segment");
@@ -201,6 +213,20 @@ impl Log {
         let (next_offset, end) = active.read_next_offset()?;
         self.log_end_offset = next_offset;
         Ok(end == active.size())
+    }
+
+    /// What is appended comes behind the last entries: those are not to lie behind the records.
+    fn check_active_indexes(&mut self) -> io::Result<()> {
+        let Some(active) = self.segments.values().next_back().cloned() else {
+            return Ok(());
+        };
+        if !active.indexes_fit(self.log_end_offset)? {
+            let path = active.path();
+            log::warn!("{}: an index names what is not there; building it anew", path.display());
+            self.rebuild_indexes(&active)?;
+            self.unsynced.changed = true;
+        }
+        Ok(())
     }
 
     /// Leaves nothing of the segments: they end before the offset from which the log may be read, or there are none.
@@ -304,6 +330,14 @@ impl Log {
                     segment.path().display(),
                     self.log_end_offset
                 );
+                let later = segments.len() - n - 1;
+                if later > 0 {
+                    let (from, until) = (segments[n + 1].base_offset(), segments[segments.len() - 1].path());
+                    log::warn!(
+                        "{partition}: removing the {later} segments behind it with what they hold from offset {from} on, up to {}",
+                        until.display()
+                    );
+                }
                 // In this order: cut first, and a crash in between would leave later segments behind a whole one.
                 self.drop_from(segment.base_offset() + 1)?;
                 segment.truncate_at(end, self.log_end_offset, now_ms)?;

@@ -219,7 +219,7 @@ impl Log {
         self.unsynced.mark().names = true;
         self.deleted.push_back(DeletedFiles {
             home: self.home.clone(),
-            due_ms: now_ms + self.config.file_delete_delay_ms,
+            due_ms: now_ms.saturating_add(self.config.file_delete_delay_ms),
             paths,
         });
         Ok(())

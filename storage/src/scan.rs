@@ -28,6 +28,25 @@ impl ReadMode {
     }
 }
 
+/// What a scan met where a batch was written.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}: corrupt batch at byte {position}", file.display())]
+pub(crate) struct DamagedBatch {
+    pub file: PathBuf,
+    pub position: u64,
+}
+
+impl DamagedBatch {
+    fn error(file: PathBuf, position: u64) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidData, Self { file, position })
+    }
+
+    /// What an I/O error of a scan says about it, if that is what it is about.
+    pub(crate) fn of(error: &io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
+    }
+}
+
 /// A batch's header and where the batch begins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Found {
@@ -91,6 +110,15 @@ impl<'a> BatchScan<'a> {
             None => self.refuse_old_format()?,
         }
         Ok(found)
+    }
+
+    /// `Err` where the batches end before they should: what stands there instead is damaged. A file that has become shorter was
+    /// truncated meanwhile, which is no damage.
+    pub(crate) fn expect_end(&mut self) -> io::Result<()> {
+        if self.position >= self.end || self.file.size()? < self.end {
+            return Ok(());
+        }
+        Err(DamagedBatch::error(self.place.path(), self.position))
     }
 
     /// `Err` where a record of an old format begins here.

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use crate::batch::BatchHeader;
+use crate::damage::Damage;
 use crate::disk::LogFile;
 use crate::index_file::SegmentFile;
 use crate::log_config::LogConfig;
@@ -37,6 +38,7 @@ pub(crate) struct Segment {
     pinned: RwLock<Option<Arc<dyn LogFile>>>,
     size: AtomicU64,
     deleted: AtomicBool,
+    damage: Damage,
     max_index_bytes: i32,
     state: Mutex<SegmentState>,
 }
@@ -107,6 +109,7 @@ impl Segment {
             pinned: RwLock::new(None),
             size: AtomicU64::new(size),
             deleted: AtomicBool::new(false),
+            damage: Damage::default(),
             max_index_bytes: config.segment_index_bytes,
             state: Mutex::new(SegmentState {
                 indexes: None,
@@ -132,6 +135,11 @@ impl Segment {
     /// Whether the segment has left its log, so that its files may be gone.
     pub(crate) fn is_deleted(&self) -> bool {
         self.deleted.load(Ordering::Acquire)
+    }
+
+    /// What was found damaged.
+    pub(crate) fn damage(&self) -> &Damage {
+        &self.damage
     }
 
     /// What was found in its files. Nothing, where they have gone since the segment was deleted: that says nothing about the disk.
@@ -379,7 +387,8 @@ impl Segment {
         recent.get(n).map(|batch| (batch.position, end))
     }
 
-    /// The first batch whose last offset is not below `offset`, within the first `end` bytes.
+    /// The first batch whose last offset is not below `offset`, within the first `end` bytes. An error where damage lies on the way:
+    /// what is behind it must not be taken for what follows.
     pub(crate) fn translate_offset(&self, offset: i64, end: u64, mode: ReadMode) -> io::Result<Option<Found>> {
         let from = self.lower_bound(offset, mode)?;
         let file = self.file()?;
@@ -392,7 +401,7 @@ impl Segment {
                 None if first && from > 0 => break,
                 Some(found) if found.header.last_offset() >= offset => return Ok(Some(found)),
                 Some(_) => first = false,
-                None => return Ok(None),
+                None => return scan.expect_end().map(|()| None),
             }
         }
         let mut scan = BatchScan::new(self, file.as_ref(), mode, 0, end);
@@ -401,7 +410,18 @@ impl Segment {
                 return Ok(Some(found));
             }
         }
-        Ok(None)
+        scan.expect_end().map(|()| None)
+    }
+
+    /// Whether the indexes end within the segment's records, of which the last has the offset before `end_offset`.
+    pub(crate) fn indexes_fit(&self, end_offset: i64) -> io::Result<bool> {
+        let size = self.size();
+        self.with_indexes(|indexes| {
+            let range = self.base_offset..end_offset.max(self.base_offset + 1);
+            let last = indexes.offset.last_entry()?;
+            let fits = last.is_none_or(|last| range.contains(&last.offset) && u64::from(last.position) < size);
+            Ok(fits && range.contains(&indexes.time.last_entry().offset))
+        })
     }
 
     /// The offset behind the last batch, and where that batch ends: less than the size where no whole batch follows.
@@ -483,6 +503,7 @@ impl Segment {
         indexes.time.truncate_to(offset)?;
         self.pin()?.truncate(position)?;
         self.size.store(position, Ordering::Release);
+        self.damage.note_truncated(position);
         state.bytes_since_last_index_entry = 0;
         state.recent.clear();
         state.max_timestamp_so_far = None;

@@ -89,16 +89,16 @@ impl TimeIndex {
         }
     }
 
-    /// Adds an entry where it raises the timestamp.
+    /// Adds an entry where it raises the timestamp; offsets must not fall.
     pub(crate) fn maybe_append(&mut self, largest: TimestampOffset) -> io::Result<()> {
         if largest.timestamp <= self.last_entry.timestamp {
             return Ok(());
         }
         let last = self.last_entry;
-        assert!(
-            self.entries.entries() == 0 || last.offset <= largest.offset,
-            "time index: {largest:?} after {last:?}"
-        );
+        if self.entries.entries() > 0 && last.offset > largest.offset {
+            let message = format!("the time index has {last:?}, and {largest:?} cannot follow it");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
         let mut entry = [0; ENTRY_LEN];
         entry[..8].copy_from_slice(&largest.timestamp.to_be_bytes());
         entry[8..].copy_from_slice(&((largest.offset - self.base_offset) as i32).to_be_bytes());

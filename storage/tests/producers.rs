@@ -4,7 +4,9 @@ mod support;
 
 use std::sync::Arc;
 
-use storage::{AppendError, AppendInfo, Log, LogConfig, RealDisk, ValidateOptions};
+use storage::{
+    AppendError, AppendInfo, BatchHeader, Log, LogConfig, MAX_PRODUCERS, ProducerState, RealDisk, ValidateOptions,
+};
 use support::{Spec, TempDir, batch, open, options, validate, validated};
 
 fn append(log: &mut Log, epoch: i16, sequence: i32, records: i32) -> Result<AppendInfo, AppendError> {
@@ -190,6 +192,34 @@ fn idle_producers_are_forgotten() {
     assert!(log.producers().entry(4).is_some());
     log.remove_expired_producers(1100);
     assert!(log.producers().is_empty());
+}
+
+/// Anybody can make producer ids up; those that write on are not the ones that are forgotten.
+#[test]
+fn producers_are_not_remembered_without_end() {
+    let header = |producer_id, sequence, base_offset| BatchHeader {
+        base_offset,
+        producer_id,
+        base_sequence: sequence,
+        producer_epoch: 0,
+        ..BatchHeader::parse(&batch(Spec::default())).unwrap()
+    };
+    let mut producers = ProducerState::new(0);
+    let mut offset = 0;
+    for made_up in 0..3 * MAX_PRODUCERS as i64 {
+        producers.apply(&header(1_000_000 + made_up, 0, offset), None);
+        offset += 1;
+        if made_up % 1000 == 0 {
+            let sequence = (made_up / 1000) as i32;
+            let faithful = header(7, sequence, offset);
+            assert_eq!(producers.check(&faithful), Ok(()), "after {made_up}");
+            producers.apply(&faithful, None);
+            offset += 1;
+        }
+        assert!(producers.active_producers().len() <= MAX_PRODUCERS);
+    }
+    assert_eq!(producers.entry(7).unwrap().last_sequence(), 149);
+    assert!(producers.entry(1_000_000).is_none());
 }
 
 #[test]

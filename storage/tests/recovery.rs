@@ -42,6 +42,12 @@ fn reopened(dir: &Path, recovery_point: i64) -> Log {
     Log::open(options, 0).unwrap()
 }
 
+fn reopened_after_a_clean_stop(dir: &Path, recovery_point: i64) -> Log {
+    let mut options = options(Arc::new(RealDisk), dir, config());
+    (options.recovery_point, options.clean_shutdown) = (recovery_point, true);
+    Log::open(options, 0).unwrap()
+}
+
 fn readable(log: &Log) -> i64 {
     let mut offset = log.log_start_offset();
     while offset < log.log_end_offset() {
@@ -133,14 +139,81 @@ fn below_the_recovery_point_nothing_is_read_again() {
     let log = reopened(&dir.0, 20);
     assert_eq!(log.log_end_offset(), 25);
     // Who reads it from the disk finds it.
-    let request = ReadRequest {
-        offset: 5,
-        max_bytes: 1,
-        min_one_message: true,
-        max_offset: i64::MAX,
-        from_segment: None,
+    let read = |offset, mode| {
+        let request = ReadRequest {
+            offset,
+            max_bytes: 1 << 20,
+            min_one_message: true,
+            max_offset: i64::MAX,
+            from_segment: None,
+        };
+        match log.locate(&request).unwrap().run(mode, 100) {
+            Ok(ReadOutcome::Data(data)) => Ok(data.records.len() as u64 / size),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error),
+        }
     };
-    assert!(matches!(log.read(&request), Err(ReadError::CorruptBatch { .. })));
+    // Now the page is in memory: that makes the batch no better. What comes before it and behind it is given.
+    for mode in [ReadMode::Blocking, ReadMode::NoWait, ReadMode::Blocking] {
+        assert!(matches!(read(5, mode), Err(ReadError::CorruptBatch { .. })), "{mode:?}");
+        assert_eq!(read(0, mode).unwrap(), 5, "{mode:?}");
+        assert_eq!(read(6, mode).unwrap(), 19, "{mode:?}");
+    }
+}
+
+#[test]
+fn what_lies_behind_a_damaged_header_is_not_taken_for_what_follows() {
+    let dir = TempDir::new();
+    let (mut log, file) = written(&dir.0, 4);
+    let size = log.size() as usize / 4;
+    log.roll(0).unwrap();
+    for _ in 0..4 {
+        append(&mut log, 50);
+    }
+    log.close(0).unwrap();
+    drop(log);
+    let mut damaged = std::fs::read(&file).unwrap();
+    damaged[2 * size..2 * size + 40].fill(0);
+    std::fs::write(&file, &damaged).unwrap();
+    let log = reopened_after_a_clean_stop(&dir.0, 8);
+    assert_eq!(log.log_end_offset(), 8);
+    let read = |offset| {
+        let request = ReadRequest {
+            offset,
+            max_bytes: 1,
+            min_one_message: true,
+            max_offset: i64::MAX,
+            from_segment: None,
+        };
+        log.read(&request).map(|data| data.records.len())
+    };
+    assert_eq!(read(1).unwrap(), size);
+    assert!(matches!(read(2), Err(ReadError::CorruptBatch { .. })));
+    // The index names this one.
+    assert_eq!(read(3).unwrap(), size);
+    assert_eq!(read(4).unwrap(), size);
+}
+
+/// They are the last entries that count: what is appended comes behind them.
+#[test]
+fn indexes_that_name_what_is_not_there_are_built_anew_also_after_a_clean_stop() {
+    for (extension, at_from_end) in [("index", 8), ("timeindex", 4)] {
+        let dir = TempDir::new();
+        let (mut log, file) = written(&dir.0, 20);
+        log.close(0).unwrap();
+        drop(log);
+        let path = file.with_extension(extension);
+        let mut index = std::fs::read(&path).unwrap();
+        let at = index.len() - at_from_end;
+        index[at..at + 4].copy_from_slice(&1_000_i32.to_be_bytes());
+        std::fs::write(&path, &index).unwrap();
+        let mut log = reopened_after_a_clean_stop(&dir.0, 20);
+        assert_eq!(log.log_end_offset(), 20, "{extension}");
+        for _ in 0..100 {
+            append(&mut log, 50);
+        }
+        assert_eq!(readable(&log), 120, "{extension}");
+    }
 }
 
 #[test]

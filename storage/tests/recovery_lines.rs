@@ -91,6 +91,42 @@ fn what_is_cut_is_said() {
 }
 
 #[test]
+fn later_segments_that_go_are_named() {
+    let dir = TempDir::new();
+    let file = written(&dir.0, 3);
+    let mut damaged = std::fs::read(file(0, "log")).unwrap();
+    let size = damaged.len() / 2;
+    damaged[size + 20] ^= 1;
+    std::fs::write(file(0, "log"), damaged).unwrap();
+    let cut = format!(
+        "WARN topic-0: cutting {size} bytes off {}: behind offset 1 no whole and valid batch follows",
+        file(0, "log").display()
+    );
+    let gone = format!(
+        "WARN topic-0: removing the 2 segments behind it with what they hold from offset 2 on, up to {}",
+        file(4, "log").display()
+    );
+    assert_eq!(opened(&dir.0, false, 0).1, [cut, gone]);
+}
+
+#[test]
+fn a_log_that_is_said_to_begin_behind_its_end_does_not_go_in_silence() {
+    let dir = TempDir::new();
+    let file = written(&dir.0, 2);
+    opened(&dir.0, false, 0).0.close(0).unwrap();
+    let mut options = options(Arc::new(RealDisk), &dir.0, LogConfig::default());
+    (options.clean_shutdown, options.recovery_point, options.log_start_offset) = (true, 4, 99);
+    LINES.take();
+    let log = Log::open(options, 0).unwrap();
+    assert_eq!((log.log_start_offset(), log.log_end_offset()), (99, 99));
+    let expected = format!(
+        "WARN topic-0: removing all records, offsets 0 to 4: log-start-offset-checkpoint beside {} says that it begins at 99",
+        file(0, "log").parent().unwrap().display()
+    );
+    assert_eq!(LINES.take(), [expected]);
+}
+
+#[test]
 fn what_lies_behind_a_hole_is_named() {
     let dir = TempDir::new();
     let file = written(&dir.0, 3);

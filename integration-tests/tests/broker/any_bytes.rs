@@ -311,3 +311,24 @@ fn a_request_that_cannot_be_started_gives_its_memory_to_others() {
     };
     panic!("it was answered: {}", answer.i32());
 }
+
+/// A limit of ours: what becomes of so many would be more than their bytes.
+#[test]
+fn a_request_names_no_more_partitions_than_a_broker_holds() {
+    let broker = start(&[]);
+    let many = Body::new().i16(-1).i16(1).i32(1000).i32(1).string("t").i32(200_001);
+    let partitions = (0..200_001).fold(many, |many, index| many.i32(index).i32(-1));
+    closes(
+        &broker,
+        "a Produce to more partitions than a broker holds",
+        &request(0, 7, &partitions.0),
+    );
+    let fetch = Body::new().i32(-1).i32(0).i32(1).i32(1).i8(0);
+    let many = fetch.i32(1).string("t").i32(200_001);
+    let partitions = (0..200_001).fold(many, |many, index| many.i32(index).i64(0).i32(1));
+    closes(
+        &broker,
+        "a Fetch of more partitions than a broker holds",
+        &request(1, 4, &partitions.0),
+    );
+}

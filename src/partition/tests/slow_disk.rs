@@ -14,13 +14,14 @@ use storage::{AppendError, OnlyBatch, ReadMode, SimCall, SimDisk};
 use super::super::{AppendFailure, Appended, NO_EPOCH, Partition, PartitionRead, PendingAppend, ReadLimits, Readable};
 use super::{batch, config, led_partition_on, only, outcome, settled};
 use crate::handlers::to_code::ToCode;
+use crate::network::RequestPermit;
 
 fn partition(disk: &SimDisk, overrides: &[(&str, &str)]) -> Arc<Partition> {
     led_partition_on(Arc::new(disk.clone()), Path::new("/logs"), config(overrides))
 }
 
 fn append(partition: &Partition, batch: OnlyBatch) -> Appended {
-    partition.append_as_leader(partition.validate(batch).expect("valid"))
+    partition.append_as_leader(partition.validate(batch).expect("valid"), &RequestPermit::default())
 }
 
 fn queued(appended: Appended) -> PendingAppend {
