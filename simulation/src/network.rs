@@ -112,7 +112,7 @@ async fn serve_one(broker: &Arc<Broker>, state: &Arc<ConnectionState>, mut strea
                 Started::Ready(answer) => break answer,
                 Started::Running(answer) => break answer.await,
                 Started::Gated(next) => started = next.await,
-                Started::Waiting(answer) => tokio::select! {
+                Started::Waiting(answer) | Started::Settling(answer) => tokio::select! {
                     answer = answer => break answer,
                     ended = more(&mut stream, &mut read) => return ended,
                 },

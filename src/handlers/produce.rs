@@ -262,7 +262,7 @@ impl Produce {
             .map(|(name, of_topic)| (name, of_topic.into_iter().map(&mut append).collect()))
             .collect();
         if pending {
-            return Started::Waiting(Box::pin(
+            return Started::Settling(Box::pin(
                 async move { self.finish_pending(outcomes, acknowledgement).await },
             ));
         }

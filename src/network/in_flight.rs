@@ -34,6 +34,8 @@ pub enum Started {
     Ready(Answer),
     /// It waits for something that may never come (new records, other members): dropped when the client goes.
     Waiting(AnswerFuture),
+    /// What it was to change is under way without it: dropped when the client goes, and answered when the broker stops.
+    Settling(AnswerFuture),
     /// It changes something and must run to its end even if the client goes.
     Running(AnswerFuture),
     /// Its append is still under way elsewhere. Nothing that this connection sent after it may start before this future has
@@ -44,6 +46,7 @@ pub enum Started {
 enum Slot {
     Ready(Answer),
     Waiting(AnswerFuture),
+    Settling(AnswerFuture),
     Running(AnswerFuture),
     Gated(Pin<Box<dyn Future<Output = Started> + Send>>),
 }
@@ -53,6 +56,7 @@ impl From<Started> for Slot {
         match started {
             Started::Ready(answer) => Slot::Ready(answer),
             Started::Waiting(future) => Slot::Waiting(future),
+            Started::Settling(future) => Slot::Settling(future),
             Started::Running(future) => Slot::Running(future),
             Started::Gated(future) => Slot::Gated(future),
         }
@@ -64,7 +68,7 @@ impl Slot {
         loop {
             match self {
                 Slot::Ready(_) => return,
-                Slot::Waiting(future) | Slot::Running(future) => {
+                Slot::Waiting(future) | Slot::Settling(future) | Slot::Running(future) => {
                     if let Poll::Ready(answer) = future.as_mut().poll(cx) {
                         *self = Slot::Ready(answer);
                     }
@@ -212,8 +216,13 @@ impl InFlight {
         }
     }
 
-    /// Whether anything is under way that must run to its end.
+    /// Whether anything is under way that a broker which stops still answers.
     pub fn must_finish(&self) -> bool {
+        let settles = |entry: &Entry| matches!(entry.slot, Slot::Settling(_));
+        self.changes_something() || self.entries.iter().any(settles)
+    }
+
+    fn changes_something(&self) -> bool {
         self.entries
             .iter()
             .any(|e| matches!(e.slot, Slot::Running(_) | Slot::Gated(_)))
@@ -221,7 +230,7 @@ impl InFlight {
 
     /// The client is gone: what only waits is dropped, what changes something runs on by itself. `keep` lives as long as that.
     pub fn abandon<K: Send + 'static>(mut self, keep: K) {
-        if !self.must_finish() {
+        if !self.changes_something() {
             return;
         }
         // Answers that nobody will read are not kept until others are made.
@@ -235,7 +244,7 @@ impl InFlight {
                     Slot::Gated(future) => {
                         let _: Started = future.await;
                     }
-                    Slot::Ready(_) | Slot::Waiting(_) => {}
+                    Slot::Ready(_) | Slot::Waiting(_) | Slot::Settling(_) => {}
                 }
             }
             drop(keep);
@@ -309,6 +318,27 @@ mod tests {
         answer.send(Answer::Nothing).expect("receiver lives");
         in_flight.progress(&state()).await;
         assert!(matches!(in_flight.pop_ready(), Some(Answer::Nothing)));
+    }
+
+    #[tokio::test]
+    async fn a_broker_that_stops_answers_what_it_has_appended_and_waits_for_no_records() {
+        let mut in_flight = InFlight::default();
+        let (_records, none_come) = oneshot::channel();
+        in_flight.push(waiting(none_come), false, 1, RequestPermit::default());
+        assert!(!in_flight.must_finish());
+        let (flushed, receiver) = oneshot::channel();
+        let appended = Started::Settling(Box::pin(async move { receiver.await.unwrap_or(Answer::Close) }));
+        in_flight.push(appended, false, 1, RequestPermit::default());
+        assert!(in_flight.must_finish());
+        flushed.send(Answer::Nothing).expect("receiver lives");
+        let state = state();
+        // The first of them still waits: this ends nothing, but all have gone on.
+        tokio::select! {
+            biased;
+            () = in_flight.progress(&state) => panic!("the oldest has no answer"),
+            () = std::future::ready(()) => {}
+        }
+        assert!(!in_flight.must_finish());
     }
 
     #[tokio::test]

@@ -168,15 +168,7 @@ impl Log {
             self.recover(now_ms)?;
         }
         if self.log_end_offset < checkpointed_start || self.segments.is_empty() {
-            if let Some(first) = self.segments.keys().next() {
-                let (partition, dir) = (&self.home.partition, self.dir());
-                log::warn!(
-                    "{partition}: removing all records, offsets {first} to {}: log-start-offset-checkpoint beside {} says that it \
-                     begins at {checkpointed_start}",
-                    self.log_end_offset,
-                    dir.display()
-                );
-            }
+            self.say_what_goes(checkpointed_start);
             self.begin_anew(checkpointed_start, now_ms)?;
         }
         let first = *self.segments.keys().next().expect("a log has a segment");
@@ -227,6 +219,23 @@ impl Log {
             self.unsynced.changed = true;
         }
         Ok(())
+    }
+
+    /// What [`Log::begin_anew`] leaves nothing of.
+    fn say_what_goes(&self, begins_at: i64) {
+        let (partition, dir, recovery_point) = (&self.home.partition, self.dir(), self.recovery_point);
+        match self.segments.keys().next() {
+            Some(first) => log::warn!(
+                "{partition}: removing all records, offsets {first} to {}: log-start-offset-checkpoint beside {} says that it begins at {begins_at}",
+                self.log_end_offset,
+                dir.display()
+            ),
+            None if recovery_point > 0 => log::warn!(
+                "{partition}: {} holds no segment, though records up to offset {recovery_point} were on disk: it begins empty, at offset {begins_at}",
+                dir.display()
+            ),
+            None => {}
+        }
     }
 
     /// Leaves nothing of the segments: they end before the offset from which the log may be read, or there are none.

@@ -127,6 +127,20 @@ fn a_log_that_is_said_to_begin_behind_its_end_does_not_go_in_silence() {
 }
 
 #[test]
+fn a_directory_without_its_segments_is_named() {
+    let dir = TempDir::new();
+    let file = written(&dir.0, 1);
+    for extension in ["log", "index", "timeindex"] {
+        std::fs::remove_file(file(0, extension)).unwrap();
+    }
+    let expected = format!(
+        "WARN topic-0: {} holds no segment, though records up to offset 2 were on disk: it begins empty, at offset 0",
+        file(0, "log").parent().unwrap().display()
+    );
+    assert_eq!(opened(&dir.0, true, 2).1, [expected]);
+}
+
+#[test]
 fn what_lies_behind_a_hole_is_named() {
     let dir = TempDir::new();
     let file = written(&dir.0, 3);

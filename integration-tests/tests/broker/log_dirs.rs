@@ -12,6 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 const METADATA: i16 = 3;
+const OFFSET_FETCH: i16 = 9;
 const FIND_COORDINATOR: i16 = 10;
 const NONE: i16 = 0;
 const LEADER_NOT_AVAILABLE: i16 = 5;
@@ -210,4 +211,42 @@ fn connections_leave_the_logs_their_files() {
         assert_eq!(produced.error, NONE, "{}", broker.stderr());
     }
     drop(idle);
+}
+
+#[test]
+fn groups_whose_offsets_are_damaged_say_so_and_others_go_on() {
+    let mut broker = Broker::start_target(Target::Sordini, &[]);
+    let mut connection = Connection::open(broker.address()).expect("connect");
+    connection.create_topic("t", 1, &[]);
+    connection.commit_offset("damaged", "t", 0, 3);
+    let is_used = |partition: &i32| {
+        let file = broker
+            .log_dir()
+            .join(format!("__consumer_offsets-{partition}/00000000000000000000.log"));
+        fs::metadata(file).is_ok_and(|file| file.len() > 0)
+    };
+    let used: Vec<i32> = (0..50).filter(is_used).collect();
+    connection.commit_offset("sound", "t", 0, 4);
+    broker.stop();
+    let file = broker
+        .log_dir()
+        .join(format!("__consumer_offsets-{}/00000000000000000000.log", used[0]));
+    let mut bytes = fs::read(&file).expect("the records");
+    bytes[61..71].fill(0xee);
+    fs::write(&file, bytes).expect("damage them");
+    broker.restart();
+    let mut connection = Connection::open(broker.address()).expect("connect");
+    assert_eq!(connection.committed_offset("sound", "t", 0), 4);
+    let body = Body::new().string("damaged").i32(1).string("t").i32(1).i32(0);
+    await_some("the group is refused", Duration::from_secs(60), || {
+        let mut answer = connection.ask(OFFSET_FETCH, 2, &body).expect("OffsetFetch");
+        assert_eq!(answer.i32(), 0, "no offset is made up");
+        (answer.i16() == COORDINATOR_NOT_AVAILABLE).then_some(())
+    });
+    let log = broker.log();
+    assert!(log.contains("corrupt batch at byte 0"), "{log}");
+    assert!(
+        log.contains("its groups are not available: its records are damaged"),
+        "{log}"
+    );
 }
